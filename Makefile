@@ -1,0 +1,57 @@
+# Jobwire: every command a contributor needs. `make help` lists them.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEPENDENCIES := requirements/dev.txt pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo serve test test-fast test-all check format lock bench clean
+
+help: ## list the commands
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(READY): $(DEPENDENCIES)
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Jobwire needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; say which to use: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+install: $(READY) ## make .venv with the locked dependencies (every other command does this by itself)
+
+demo: $(READY) ## publish a real listing: server, workers, photos, live progress
+	$(BIN)/jobwire demo
+
+serve: $(READY) ## run the HTTP API and the workers on one SQLite file (jobwire.db)
+	$(BIN)/jobwire serve
+
+test: $(READY) ## run every test
+	$(BIN)/python -m pytest
+
+test-fast: $(READY) ## run the tests that take under a minute together
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: ## run every test on each supported Python that is present
+	PYTHON=$(PYTHON) tools/test-all
+
+check: $(READY) ## ruff, mypy --strict, the layer rules and the file-size ratchet
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python tools/check_sizes.py
+
+format: $(READY) ## let ruff format and fix what it can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(READY) ## resolve the dependencies again, with hashes (needs uv on PATH)
+	tools/lock
+
+bench: $(READY) ## measure drain, both together, latency and status reads against Huey in one run
+	$(BIN)/python -m bench
+
+clean: ## remove what the commands made
+	rm -rf $(VENV) .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build demo-output bench/out
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

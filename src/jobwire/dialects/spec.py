@@ -1,0 +1,216 @@
+"""The grammar of a wire language: a dialect is one frozen table. render.py and http/ read it; native.py is one.
+
+A dialect module holds data only: no function, branch or loop. What no table can say goes into at most three named
+hooks, and a system's own resources are `endpoint` functions named by its routes.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from jobwire.domain.phases import FINAL_PHASES, Phase
+
+ALL_PHASES = frozenset(Phase)
+LIVE_PHASES = ALL_PHASES - FINAL_PHASES
+
+JobSource = Literal[
+    "id", "number", "kind", "queue", "priority", "word", "position", "attempt", "attempts_max", "version",
+    "progress", "progress.percent", "progress.stage", "progress.done", "progress.total", "progress.message",
+    "output", "error", "error.code", "error.message", "error.retryable", "error.details",
+    "rerun_of", "root_id", "tags", "created_at", "run_at", "started_at", "finalized_at", "deadline_at",
+    "retry_after_s",
+]  # fmt: skip
+ErrorSource = Literal[
+    "status", "reason", "code", "word", "message", "messages", "note", "errors", "details", "request_id"
+]
+CodecName = Literal["iso_ms", "iso_s", "epoch_ms", "epoch_s", "whole", "finished_progress"]
+Action = Literal["submit", "status", "list", "cancel", "rerun", "result", "file", "me"]
+BodyRule = Literal["none", "json", "upload"]
+HookName = Literal["admit", "show_output", "show_error"]
+
+Endpoint = Callable[[Any], Awaitable[Any]]
+"""A system's own resource: takes a `service.call.Call`, returns a `service.call.Reply`, raises RequestError."""
+
+BODY_BYTES_MAX = 1_048_576
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One key of a job: where it stands (`path`, dotted for nesting), what it shows, how and when.
+
+    Exactly one of `source` (a stored value, through `codec`), `template` (text with `{id}` or `{number}`) and the
+    constant `value` is shown. The key exists in the phases of `when`; inside them a null is shown as null, or the
+    key is left out with `omit_null`. The same path may stand twice with disjoint phases.
+    """
+
+    path: str
+    source: JobSource | None = None
+    codec: CodecName | None = None
+    when: frozenset[Phase] = ALL_PHASES
+    omit_null: bool = False
+    value: Any = None
+    template: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorField:
+    """One key of an error body: a value of the refused call, or the constant `value`.
+
+    Sources: `status` number, `reason` phrase, `code` raised, `word` and `note` of the table, `message`, `messages`
+    (a list of texts when the call had faults: details["messages"], or the texts of details["errors"]; else the
+    message), `errors` (list of {pointer, detail}), `details` (object), `request_id`.
+    """
+
+    path: str
+    source: ErrorSource | None = None
+    value: Any = None
+    omit_null: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorWord:
+    """How a dialect says one code: HTTP status, the message (None passes ours through), a vendor word and a note."""
+
+    status: int
+    message: str | None = None
+    word: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What is wrapped around a success body: `{**first, key: body, **last}`, in this order."""
+
+    key: str
+    first: Mapping[str, Any] = field(default_factory=dict)
+    last: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """A place where a credential may travel: a header, with a scheme word (any case) if given, or a query field."""
+
+    name: str
+    place: Literal["header", "query"] = "header"
+    scheme: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobReference:
+    """How a caller names a job: a path, query or JSON body field holding our `id` or the ledger's `number`.
+
+    A reference that is absent or malformed is refused with `code` and these messages; None means not_found.
+    """
+
+    place: Literal["path", "query", "body"] = "path"
+    name: str = "id"
+    style: Literal["id", "number"] = "id"
+    code: str = "invalid_request"
+    missing: str | None = None
+    malformed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """At most `count` calls in `window_s` seconds for one API key, counted under `name`."""
+
+    name: str
+    count: int
+    window_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class LimitHeaders:
+    """The header names that tell a caller its limit; `reset` counts in Unix seconds."""
+
+    limit: str = "X-RateLimit-Limit"
+    remaining: str = "X-RateLimit-Remaining"
+    reset: str = "X-RateLimit-Reset"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method on one path template (`/listings/{id}`, relative to the mount; a literal segment beats a parameter).
+
+    Either a built-in `action` or the system's own `endpoint`. `scope` is what the key must have; an `is_open` route
+    asks for no key (its endpoint checks its own signature; `call.principal.owner` is then 0). `body` "json" is
+    decoded, "upload" is spooled to a file, "none" is ignored. `limits` names the limits that count this call, the
+    last one being shown in the headers (None: the dialect's). `shape` and `envelope` override the dialect's here.
+    `status` is that of an action's success; an endpoint's Reply has its own. `request` and `response` are types for
+    OpenAPI.
+    """
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    path: str
+    action: Action | None = None
+    endpoint: Endpoint | None = None
+    scope: str | None = None
+    is_open: bool = False
+    body: BodyRule = "none"
+    body_bytes_max: int | None = None
+    status: int = 200
+    limits: tuple[str, ...] | None = None
+    job: JobReference | None = None
+    shape: tuple[Field, ...] | None = None
+    envelope: Envelope | None = None
+    request: Any = None
+    response: Any = None
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """A wire language. `phases` gives each phase its word and is total; `errors` has every code of CODES, and more
+    where its system raises codes of its own.
+
+    `kinds` maps the kinds this dialect shows to their words; other jobs are not found in it (None: every kind under
+    its own name). `several_credentials` refuses a call that carries two, or takes the first carrier in order.
+    `content_types` None takes a body of any type. `is_conditional` gives status reads an ETag and 304;
+    `retry_after_s` tells pollers of a live job when to come back. Hooks: `admit(principal, headers) -> principal`
+    after authentication, `show_output(row, output) -> output` for the source `output`, `show_error(status, body) ->
+    body`.
+    """
+
+    name: str
+    mount: str
+    credentials: tuple[Carrier, ...]
+    phases: Mapping[Phase, str]
+    job: tuple[Field, ...]
+    error_body: tuple[ErrorField, ...]
+    errors: Mapping[str, ErrorWord]
+    routes: tuple[Route, ...]
+    title: str = ""
+    aliases: tuple[str, ...] = ()
+    kinds: Mapping[str, str] | None = None
+    job_reference: JobReference = JobReference()
+    envelope: Envelope | None = None
+    several_credentials: Literal["refuse", "first"] = "refuse"
+    challenge: str | None = None
+    error_content_type: str = "application/json; charset=utf-8"
+    content_types: tuple[str, ...] | None = ("application/json",)
+    body_bytes_max: int = BODY_BYTES_MAX
+    limits: tuple[RateLimit, ...] = ()
+    default_limits: tuple[str, ...] = ()
+    limit_headers: LimitHeaders | None = LimitHeaders()
+    retry_after_s: int | None = None
+    is_conditional: bool = False
+    ignores_trailing_slash: bool = False
+    idempotency_header: str | None = None
+    hooks: Mapping[HookName, Callable[..., Any]] = field(default_factory=dict)
+
+
+CODES = (
+    "invalid_request", "unauthorized", "forbidden", "owner_suspended", "system_disabled", "not_found", "conflict",
+    "not_finished", "gone", "payload_too_large", "unsupported_media_type", "unprocessable", "rate_limited",
+    "unavailable", "method_not_allowed", "internal",
+)  # fmt: skip
+
+REFINED_CODES: Mapping[str, str] = {
+    "credentials_missing": "unauthorized",
+    "credentials_conflict": "invalid_request",
+    "malformed_json": "invalid_request",
+    "no_route": "not_found",
+    "job_failed": "conflict",
+    "idempotency_conflict": "unprocessable",
+}
+"""Finer codes that a dialect may word apart; without its own word each is said like the code on the right."""

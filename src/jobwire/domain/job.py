@@ -1,0 +1,84 @@
+"""The values that describe a job on its way in, in a worker's hands and on its way out."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from jobwire.domain.order import PRIORITY_DEFAULT
+from jobwire.domain.phases import Phase, phase_of
+from jobwire.domain.states import Reason, State
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A submission. `input` is JSON text; times are Unix milliseconds; texts are already validated.
+
+    `key` is the id's 26 characters, made by the submitter, so that a submission can be sent again safely.
+    `unique_key` names the one live job of this owner and kind; `idempotency_key` the customer's own submission.
+    """
+
+    key: str
+    owner: int
+    kind: str
+    queue: str
+    input: str
+    priority: int = PRIORITY_DEFAULT
+    attempts_max: int = 5
+    run_at: int | None = None
+    deadline_at: int | None = None
+    tags: str | None = None
+    unique_key: str | None = None
+    idempotency_key: str | None = None
+    fingerprint: str | None = None
+    rerun_of: int | None = None
+    root: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a submission came to: the job it made, or the live or earlier one that its keys name."""
+
+    number: int
+    key: str
+    is_new: bool
+    conflict: bool = False
+
+
+class JobRow(NamedTuple):
+    """Everything a reader may be shown of a job, as stored; times are Unix milliseconds, JSON is text."""
+
+    number: int
+    key: str
+    owner: int
+    kind: str
+    queue: str
+    priority: int
+    turn: int
+    attempts_max: int
+    deadline_at: int | None
+    tags: str | None
+    rerun_of: int | None
+    root: int | None
+    created_at: int
+    state: int
+    reason: int
+    version: int
+    fence: int
+    attempt: int
+    cancel_requested_at: int | None
+    run_at: int | None
+    started_at: int | None
+    finalized_at: int | None
+    progress: str | None
+    output: str | None
+    error: str | None
+
+    @property
+    def phase(self) -> Phase:
+        """What a customer is shown; a queued job with a `run_at` is not in its queue's order yet."""
+        return phase_of(
+            State(self.state),
+            reason=Reason(self.reason),
+            attempt=self.attempt,
+            is_due=self.run_at is None,
+            cancel_requested=self.cancel_requested_at is not None,
+        )

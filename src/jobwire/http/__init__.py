@@ -1,0 +1,1 @@
+"""The ASGI app made from dialects. Start at app.py."""

@@ -1,0 +1,68 @@
+"""Call, Reply and System: how a vendor system's resources are written without knowing the web framework.
+
+http/ authenticates, limits and decodes a request into a Call, and encodes the Reply in the dialect's words.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jobwire.kinds.contract import Kind
+    from jobwire.service.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who calls: the owner in every WHERE, and what the key may do."""
+
+    owner: int
+    owner_name: str
+    key_id: str
+    scopes: frozenset[str]
+    disabled_systems: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One authenticated request: `body` is decoded JSON (None without one), `upload` a spooled raw body.
+
+    `base_url` is scheme and host as the client used them, without a trailing slash.
+    """
+
+    principal: Principal
+    services: "Services"
+    method: str
+    path: str
+    params: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: Any
+    upload: Path | None
+    base_url: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What to answer: `body` is encoded as JSON."""
+
+    body: Any
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """One vendor system: its dialect (a `dialects.spec.Dialect`), kinds, tables and what must run at start.
+
+    `kinds` is called once, before serving, with the services its handlers are bound to. `migrations` are portable
+    SQL scripts applied once each, in order, under the system's name.
+    """
+
+    name: str
+    dialect: Any
+    kinds: Callable[["Services"], Sequence["Kind"]]
+    migrations: Sequence[str]
+    start: Callable[["Services"], None] | None = None

@@ -1,0 +1,241 @@
+"""The Store: what the ledger promises, whatever database keeps it. sqlite.py is the engine for one machine.
+
+Every method is non-blocking and thread-safe and returns a Pending: `await` it in a coroutine, call `.result()`
+elsewhere (pending.py). A write's Pending is fulfilled after its commit has reached the disk. Statements take their
+time from the store's clock; a test passes its own. Anything whose guard does not hold changes nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from jobwire.domain.job import JobRow, NewJob, Receipt
+from jobwire.domain.settlement import Lease, Settlement
+from jobwire.domain.states import State
+from jobwire.store.pending import Pending
+
+T = TypeVar("T")
+
+
+class Claim(NamedTuple):
+    """One claimed job in a worker's hands; `input` is JSON text; only a fence above 1 can have completed steps."""
+
+    number: int
+    fence: int
+    key: str
+    owner: int
+    kind: str
+    attempt: int
+    attempts_max: int
+    losses: int
+    created_at: int
+    input: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRequest:
+    """Ask for up to `limit` jobs of `queue` in their order, leased to `worker`."""
+
+    worker: str
+    queue: str
+    limit: int
+
+
+class HeldLease(NamedTuple):
+    """A lease as the ledger sees it: the worker stops what is not in the list and cancels what says so."""
+
+    number: int
+    fence: int
+    cancel_requested: int
+
+
+class ProgressReport(NamedTuple):
+    """Progress of one attempt; `progress` is JSON text; ignored unless the fence is current."""
+
+    number: int
+    fence: int
+    progress: str
+
+
+class Settled(NamedTuple):
+    """What a settle came to: the numbers accepted (the others' leases were lost) and the next claims."""
+
+    accepted: list[int]
+    claims: list[Claim]
+
+
+@dataclass(frozen=True, slots=True)
+class CancelReply:
+    """What a cancel came to: the state found, and whether this call changed anything."""
+
+    state: State
+    changed: bool
+
+
+class EventRow(NamedTuple):
+    """One entry of the event log; `event` is a domain Event, `version` the job's version after it."""
+
+    no: int
+    at: int
+    event: int
+    number: int
+    version: int
+
+
+class AttemptRow(NamedTuple):
+    """One entry of a job's attempt log, for operators: how an attempt ended and the internal error text."""
+
+    fence: int
+    attempt: int
+    at: int
+    event: str
+    code: str | None
+    internal: str
+
+
+class OwnerRow(NamedTuple):
+    """A customer account; `disabled_systems` is a JSON array of system names."""
+
+    id: int
+    name: str
+    is_suspended: int
+    weight: int
+    disabled_systems: str
+    created_at: int
+
+
+class KeyRow(NamedTuple):
+    """An API key without its secret; `scopes` is a JSON array; `secret_hash` is SHA-256 in hex."""
+
+    id: str
+    owner: int
+    secret_hash: str
+    scopes: str
+    created_at: int
+    expires_at: int | None
+    revoked_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which of an owner's jobs to list, newest first, from below `before` (a job number)."""
+
+    kind: str | None = None
+    states: tuple[int, ...] | None = None
+    reason: int | None = None
+    is_due: bool | None = None
+    tag: str | None = None
+    created_after: int | None = None
+    before: int | None = None
+    limit: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """Something changed: in these queues work became ready; `changed` says that some job's state moved."""
+
+    queues: frozenset[str]
+    changed: bool
+
+
+class Reader(Protocol):
+    """A snapshot of the ledger for a system's own tables; `sql` names its parameters `:name`."""
+
+    def query(self, sql: str, /, **params: Any) -> list[tuple[Any, ...]]:
+        """All rows of a SELECT."""
+
+
+class Transaction(Reader, Protocol):
+    """One open transaction: everything done through it commits together or not at all."""
+
+    now: int
+
+    def execute(self, sql: str, /, **params: Any) -> int:
+        """Run a statement; returns the number of rows it changed."""
+
+    def submit(self, jobs: Sequence[NewJob]) -> list[Receipt]:
+        """Submit jobs as `Store.submit` does, inside this transaction."""
+
+    def cancel(self, owner: int, numbers: Sequence[int]) -> list[CancelReply | None]:
+        """Cancel jobs as `Store.cancel` does, inside this transaction."""
+
+
+class Store(Protocol):
+    """The durable ledger: at most 25 methods, each docstring a guarantee."""
+
+    def submit(self, jobs: Sequence[NewJob]) -> Pending[list[Receipt]]:
+        """G1, G2: every job is on disk with its keys, or none is; a known key gives the job it named before."""
+
+    def claim(self, request: ClaimRequest) -> Pending[list[Claim]]:
+        """Each ready job goes to exactly one claim, in the order (priority, turn, number), with a fence that only
+        grows. Waits (parked) until the queue has work; `withdraw` ends the wait with an empty list. A submission
+        that finds a parked claim is claimed in its own commit."""
+
+    def withdraw(self, pending: Pending[list[Claim]]) -> None:
+        """Fulfils a parked claim with an empty list; a claim already served is served as it is."""
+
+    def settle(self, settlements: Sequence[Settlement], claim: ClaimRequest | None = None) -> Pending[Settled]:
+        """G5: applies each decision whose fence is current and refuses the others, keeping them as a diagnostic;
+        then claims without waiting, in the same commit."""
+
+    def heartbeat(
+        self, worker: str, *, lease_ms: int, progress: Sequence[ProgressReport] = ()
+    ) -> Pending[list[HeldLease]]:
+        """Renews all leases of the worker for `lease_ms`, writes progress under the fence, and tells which leases
+        the ledger still sees."""
+
+    def retire(self, worker: str) -> Pending[None]:
+        """Ends the worker's leases now instead of at their expiry; what it still held is rescued."""
+
+    def rescue(self, limit: int = 100) -> Pending[int]:
+        """G8: takes back up to `limit` jobs whose worker's lease has expired; returns how many."""
+
+    def promote(self, limit: int = 1_000) -> Pending[int | None]:
+        """Moves due jobs into their order and expires those past their deadline; returns when the next is due."""
+
+    def cancel(self, owner: int, numbers: Sequence[int]) -> Pending[list[CancelReply | None]]:
+        """G7: a waiting job is cancelled at once, a running one is asked to stop; None for another owner's job."""
+
+    def save_step(self, lease: Lease, *, name: str, output: str) -> Pending[bool]:
+        """Keeps the output of a completed step under the fence; False if the lease was lost."""
+
+    def steps(self, number: int) -> Pending[dict[str, str]]:
+        """The outputs of the job's completed steps by name."""
+
+    def write(self, work: Callable[[Transaction], T], *, lease: Lease | None = None) -> Pending[T]:
+        """Runs `work` in one transaction; with a `lease`, only while it is current (else LeaseLost)."""
+
+    def read(self, work: Callable[[Reader], T]) -> Pending[T]:
+        """Runs `work` on one snapshot; it must be short (250 ms at most)."""
+
+    def get(self, owner: int, *, key: str | None = None, number: int | None = None) -> Pending[JobRow | None]:
+        """G11: the owner's job by key or number, as of the last commit; None if absent or another owner's."""
+
+    def find(self, owner: int, jobs: JobFilter) -> Pending[list[JobRow]]:
+        """The owner's jobs that match, newest first, without counting."""
+
+    def position(self, row: JobRow) -> Pending[int]:
+        """G9: how many jobs would be claimed before this one, in one snapshot."""
+
+    def input_of(self, number: int) -> Pending[str]:
+        """The input of a job as JSON text."""
+
+    def events(self, after: int, *, number: int | None = None, limit: int = 1_000) -> Pending[list[EventRow]]:
+        """G12: the event log after entry `after`, in commit order, of one job or of all."""
+
+    def attempts(self, number: int) -> Pending[list[AttemptRow]]:
+        """The attempt log of a job, oldest first: failures, losses and refused late results."""
+
+    def prune(self, before: int, limit: int = 1_000) -> Pending[int]:
+        """Deletes up to `limit` jobs that were final before time `before`; returns how many."""
+
+    def listen(self, wake: Callable[[Wake], None]) -> Callable[[], None]:
+        """Calls `wake` after each commit that made work ready or moved a job, also one of another process, soon
+        but without promise: polling is the guarantee. Returns the function that ends it."""
+
+    def close(self) -> None:
+        """Commits what was posted before, refuses what comes after, and closes every connection."""
+
+
+class LeaseLost(Exception):  # noqa: N818 - states a fact, carries no blame
+    """The attempt's lease is no longer current: stop, discard, never tell the customer."""

@@ -1,0 +1,15 @@
+-- :old
+SELECT json_group_array(number) FROM
+  (SELECT number FROM state WHERE state >= 2 AND finalized_at < :before ORDER BY number LIMIT :limit);
+-- :job
+DELETE FROM job WHERE number IN (SELECT value FROM json_each(:numbers));
+-- :state
+DELETE FROM state WHERE number IN (SELECT value FROM json_each(:numbers));
+-- :step
+DELETE FROM step WHERE number IN (SELECT value FROM json_each(:numbers));
+-- :attempt_log
+DELETE FROM attempt_log WHERE number IN (SELECT value FROM json_each(:numbers));
+-- :idempotency
+DELETE FROM idempotency WHERE expires_at <= :now;
+-- :event
+DELETE FROM event WHERE no IN (SELECT no FROM event WHERE at < :before ORDER BY no LIMIT :limit);

@@ -1,0 +1,8 @@
+-- :expired
+SELECT l.number, l.fence, s.attempt, j.attempts_max, s.losses, s.cancel_requested_at IS NOT NULL
+  FROM lease AS l
+  LEFT JOIN worker AS w ON w.id = l.worker
+  JOIN state AS s ON s.number = l.number
+  JOIN job AS j ON j.number = l.number
+ WHERE w.id IS NULL OR w.expires_at <= :now
+ ORDER BY l.number LIMIT :limit;

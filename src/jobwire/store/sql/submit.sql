@@ -1,0 +1,38 @@
+-- :known_submission
+SELECT number, fingerprint FROM idempotency WHERE owner = :owner AND key = :key AND expires_at > :now;
+-- :live_job
+SELECT number FROM live WHERE owner = :owner AND kind = :kind AND unique_key = :unique_key;
+-- :key_of
+SELECT key FROM job WHERE number = :number;
+-- :take_numbers
+UPDATE counter SET value = value + :count WHERE name = 'job' RETURNING value;
+-- :lane_of
+SELECT (SELECT now_turn FROM lane WHERE queue = :queue AND priority = :priority),
+       (SELECT last_turn FROM owner_lane WHERE queue = :queue AND priority = :priority AND owner = :owner),
+       (SELECT weight FROM owner WHERE id = :owner);
+-- :move_owner
+INSERT INTO owner_lane (queue, priority, owner, last_turn) VALUES (:queue, :priority, :owner, :last_turn)
+ON CONFLICT (queue, priority, owner) DO UPDATE SET last_turn = excluded.last_turn;
+-- :insert_jobs
+INSERT INTO job (number, key, owner, kind, queue, priority, turn, attempts_max, deadline_at, tags, rerun_of, root,
+                 created_at, input)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+       value ->> 8, value ->> 9, value ->> 10, value ->> 11, :now, value ->> 12
+  FROM json_each(:rows);
+-- :insert_states
+INSERT INTO state (number, state, run_at) SELECT value ->> 0, 0, value ->> 13 FROM json_each(:rows);
+-- :insert_ready
+INSERT INTO ready (queue, priority, turn, number)
+SELECT value ->> 4, value ->> 5, value ->> 6, value ->> 0 FROM json_each(:rows) WHERE value ->> 13 IS NULL;
+-- :insert_due
+INSERT INTO due (run_at, number) SELECT value ->> 13, value ->> 0 FROM json_each(:rows) WHERE value ->> 13 IS NOT NULL;
+-- :insert_deadlines
+INSERT INTO deadline (at, number)
+SELECT value ->> 8, value ->> 0 FROM json_each(:rows) WHERE value ->> 8 IS NOT NULL;
+-- :insert_live
+INSERT INTO live (owner, kind, unique_key, number) VALUES (:owner, :kind, :unique_key, :number);
+-- :insert_idempotency
+INSERT INTO idempotency (owner, key, fingerprint, number, expires_at)
+VALUES (:owner, :key, :fingerprint, :number, :expires_at)
+ON CONFLICT (owner, key) DO UPDATE
+   SET fingerprint = excluded.fingerprint, number = excluded.number, expires_at = excluded.expires_at;

@@ -1,0 +1,246 @@
+"""The writer: one thread that groups concurrent writes into one commit. sqlite.py opens its connection.
+
+A group is whatever has been posted while the last commit was on its way to the disk, so nothing waits for a
+window and an fsync is shared by all who came meanwhile. A claim that finds no work is parked here; when a group
+brings work to its queue, the claim is served in the same commit: submission and claim cost one fsync together.
+"""
+
+import logging
+import queue
+import threading
+from collections import defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from jobwire.store.contract import Claim, ClaimRequest, Wake
+from jobwire.store.operations import OpenTransaction, refuse_closed
+from jobwire.store.pending import Pending
+
+logger = logging.getLogger("jobwire.store")
+
+GROUP_MAX = 256
+FOREIGN_POLL_S = 0.02
+
+
+class Engine(Protocol):
+    """What the writer needs of the database."""
+
+    def begin(self) -> OpenTransaction:
+        """Open a write transaction."""
+
+    def commit(self) -> None:
+        """Make it durable."""
+
+    def rollback(self) -> None:
+        """Undo it, if it is still open."""
+
+    def is_open(self) -> bool:
+        """Whether a transaction is still open (an I/O error may have ended it)."""
+
+    def map_error(self, error: BaseException) -> BaseException:
+        """The error a caller is given for a driver's error."""
+
+    def has_foreign_changes(self) -> bool:
+        """Whether another process has committed since the last call."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+@dataclass(slots=True)
+class Write:
+    """One posted operation and its answer."""
+
+    apply: Callable[[OpenTransaction], Any]
+    pending: Pending[Any] = field(default_factory=Pending)
+
+
+@dataclass(slots=True)
+class Parked:
+    """A claim that waits for work."""
+
+    request: ClaimRequest
+    pending: Pending[list[Claim]]
+
+
+class Writer:
+    """Runs posted operations in order, in groups, each group one durable commit."""
+
+    def __init__(self, open_engine: Callable[[], Engine], *, watches_others: bool) -> None:
+        self._inbox: queue.SimpleQueue[Write | Parked | None] = queue.SimpleQueue()
+        self._parked: dict[str, deque[Parked]] = defaultdict(deque)
+        self._listeners: list[Callable[[Wake], None]] = []
+        self._watches_others = watches_others
+        self._is_closed = False
+        self._lock = threading.Lock()
+        opened: Pending[Engine] = Pending()
+        self._thread = threading.Thread(
+            target=self._run, args=(open_engine, opened), name="jobwire-writer", daemon=True
+        )
+        self._thread.start()
+        opened.result()
+
+    def post(self, apply: Callable[[OpenTransaction], Any]) -> Pending[Any]:
+        """Run `apply` in the next group; the answer comes after its commit."""
+        write = Write(apply)
+        self._put(write)
+        return write.pending
+
+    def park(self, request: ClaimRequest) -> Pending[list[Claim]]:
+        """Claim now, or as soon as the queue has work."""
+        parked = Parked(request, Pending())
+        self._put(parked)
+        return parked.pending
+
+    def withdraw(self, pending: Pending[list[Claim]]) -> None:
+        """Answer a parked claim with nothing."""
+
+        def unpark(_: OpenTransaction) -> None:
+            for waiting in self._parked.values():
+                for parked in list(waiting):
+                    if parked.pending is pending:
+                        waiting.remove(parked)
+                        pending.fulfil([])
+
+        self.post(unpark)
+
+    def listen(self, wake: Callable[[Wake], None]) -> Callable[[], None]:
+        """Call `wake` after commits that concern others; returns the function that ends it."""
+        self._listeners = [*self._listeners, wake]
+
+        def end() -> None:
+            self._listeners = [listener for listener in self._listeners if listener is not wake]
+
+        return end
+
+    def close(self) -> None:
+        """Commit what was posted before, refuse the rest."""
+        with self._lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            self._inbox.put(None)
+        self._thread.join()
+
+    def _put(self, item: Write | Parked) -> None:
+        with self._lock:
+            if not self._is_closed:
+                self._inbox.put(item)
+                return
+        item.pending.fail(refuse_closed())
+
+    def _run(self, open_engine: Callable[[], Engine], opened: Pending[Engine]) -> None:
+        try:
+            engine = open_engine()
+        except BaseException as error:
+            opened.fail(error)
+            return
+        opened.fulfil(engine)
+        try:
+            while self._take_group(engine):
+                pass
+        finally:
+            for waiting in self._parked.values():
+                for parked in waiting:
+                    parked.pending.fulfil([])
+            engine.close()
+
+    def _take_group(self, engine: Engine) -> bool:
+        """Run one group; False after the last one."""
+        try:
+            first = self._inbox.get(timeout=FOREIGN_POLL_S if self._watches_others else None)
+        except queue.Empty:
+            if engine.has_foreign_changes():
+                self._serve_foreign(engine)
+            return True
+        group: list[Write | Parked] = []
+        goes_on = True
+        item: Write | Parked | None = first
+        while True:
+            if item is None:
+                goes_on = False
+                break
+            group.append(item)
+            if len(group) >= GROUP_MAX or self._inbox.empty():
+                break
+            item = self._inbox.get()
+        if group:
+            self._commit(engine, group)
+        return goes_on
+
+    def _serve_foreign(self, engine: Engine) -> None:
+        queues = frozenset(name for name, waiting in self._parked.items() if waiting)
+        if queues:
+            self._commit(engine, [], queues)
+        self._wake(Wake(queues, changed=True))
+
+    def _commit(self, engine: Engine, group: list[Write | Parked], foreign: frozenset[str] = frozenset()) -> None:
+        answers: list[tuple[Pending[Any], Any, BaseException | None]] = []
+        served: list[tuple[Parked, list[Claim]]] = []
+        try:
+            transaction = engine.begin()
+            for item in group:
+                if isinstance(item, Parked):
+                    self._parked[item.request.queue].append(item)
+                    transaction.ready_queues.add(item.request.queue)
+                else:
+                    answers.append(self._apply(engine, transaction, item, is_alone=len(group) == 1))
+            ready = frozenset(transaction.ready_queues)
+            served = self._serve_parked(transaction, ready | foreign)
+            engine.commit()
+        except BaseException as error:
+            engine.rollback()
+            refusal = engine.map_error(error)
+            for parked, _ in reversed(served):
+                self._parked[parked.request.queue].appendleft(parked)
+            for item in group:
+                if isinstance(item, Write):
+                    item.pending.fail(refusal)
+            return
+        for pending, value, failure in answers:
+            if failure is None:
+                pending.fulfil(value)
+            else:
+                pending.fail(failure)
+        for parked, claims in served:
+            parked.pending.fulfil(claims)
+        if transaction.has_changes:
+            self._wake(Wake(ready, changed=True))
+
+    def _apply(
+        self, engine: Engine, transaction: OpenTransaction, write: Write, *, is_alone: bool
+    ) -> tuple[Pending[Any], Any, BaseException | None]:
+        """Run one operation so that its failure undoes only itself."""
+        if is_alone:
+            # Its failure rolls the whole transaction back: no savepoint needed.
+            return write.pending, write.apply(transaction), None
+        transaction.connection.execute("SAVEPOINT write")
+        try:
+            value = write.apply(transaction)
+        except Exception as error:
+            if not engine.is_open():
+                raise
+            transaction.connection.execute("ROLLBACK TO write")
+            transaction.connection.execute("RELEASE write")
+            return write.pending, None, engine.map_error(error)
+        transaction.connection.execute("RELEASE write")
+        return write.pending, value, None
+
+    def _serve_parked(self, transaction: OpenTransaction, queues: frozenset[str]) -> list[tuple[Parked, list[Claim]]]:
+        served: list[tuple[Parked, list[Claim]]] = []
+        for name in queues:
+            waiting = self._parked[name]
+            while waiting:
+                claims = transaction.claim(waiting[0].request)
+                if not claims:
+                    break
+                served.append((waiting.popleft(), claims))
+        return served
+
+    def _wake(self, wake: Wake) -> None:
+        for listener in self._listeners:
+            try:
+                listener(wake)
+            except Exception:
+                logger.exception("a listener of the ledger failed")

@@ -1,0 +1,1 @@
+"""The vendor systems that run on Jobwire, one package each."""

@@ -1,0 +1,1 @@
+"""rentix: property listings published with translated texts, a location and optimised photos."""

@@ -1,0 +1,356 @@
+"""Turns untrusted photo bytes into upright sRGB pixels or into a JobError; photo_quality.py judges the pixels."""
+
+import re
+import string
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from math import isfinite
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from PIL import AvifImagePlugin, Image, ImageCms, ImageFile
+from PIL.AvifImagePlugin import AvifImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from jobwire.domain.errors import JobError
+
+BYTES_MAX: Final = 25 * 1024 * 1024
+PIXELS_MAX: Final = 50_000_000
+SIDE_PX_MAX: Final = 20_000
+"""Longest phone panoramas are about 16,000 px; JPEG itself allows 65,535."""
+
+
+class PhotoLimits(msgspec.Struct, frozen=True):
+    """What one photo may cost before it is decoded: bytes of the file, pixels and longest side of the picture."""
+
+    bytes_max: int = BYTES_MAX
+    pixels_max: int = PIXELS_MAX
+    side_px_max: int = SIDE_PX_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedPhoto:
+    """Upright 8-bit sRGB `pixels` without any metadata; `width` and `height` are those of the full upright photo.
+
+    `gps` is (latitude, longitude) in degrees: private, never to be published.
+    """
+
+    pixels: Image.Image
+    kind: str
+    size_bytes: int
+    width: int
+    height: int
+    orientation_applied: bool
+    animated: bool
+    damaged: bool
+    gps: tuple[float, float] | None
+
+
+# One decoder per type, built directly and not through Image.open(): no other decoder of Pillow can be reached,
+# and "jpeg" stays the first picture of a multi-picture phone file. TIFF, BMP, PSD and the like are left out on
+# purpose: no phone sends them, and their decoders are the ones with the longest list of past holes.
+_DECODERS: Final[Mapping[str, Callable[[BytesIO], ImageFile.ImageFile]]] = {
+    "jpeg": JpegImageFile,
+    "png": PngImageFile,
+    "webp": WebPImageFile,
+    "avif": AvifImageFile,
+    "gif": GifImageFile,
+}
+SUPPORTED_TYPES: Final = tuple(_DECODERS)
+
+_BOM: Final = rb"(?:\xef\xbb\xbf)?\s*"
+_HEAD_BYTES: Final = 1024
+_SIGNATURES: Final = tuple(
+    (name, re.compile(pattern, re.DOTALL | re.IGNORECASE if name in ("html", "svg", "php") else re.DOTALL))
+    for name, pattern in (
+        ("jpeg", rb"\xff\xd8\xff"),
+        ("png", rb"\x89PNG\r\n\x1a\n"),
+        ("gif", rb"GIF8[79]a"),
+        ("webp", rb"RIFF.{4}WEBP"),
+        ("avif", rb".{4}ftyp(?:avif|avis|(?:mif1|msf1).{4}(?:[^\0].{3}){0,12}?(?:avif|avis))"),
+        ("heic", rb".{4}ftyp(?:hei[cmsx]|hev[cmsx]|mif1|msf1)"),
+        ("jpeg-xl", rb"\xff\x0a|\0\0\0\x0cJXL "),
+        ("jpeg-2000", rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  "),
+        ("video", rb".{4}ftyp|\x1a\x45\xdf\xa3|RIFF.{4}AVI "),
+        ("tiff", rb"II\*\0|MM\0\*"),
+        ("bmp", rb"BM.{4}\0{4}"),
+        ("psd", rb"8BPS"),
+        ("pdf", rb"%PDF-"),
+        ("zip", rb"PK(?:\x03\x04|\x05\x06)"),
+        ("archive", rb"\x1f\x8b|Rar!\x1a|7z\xbc\xaf\x27\x1c|BZh|\xfd7zXZ\0"),
+        ("executable", rb"MZ|\x7fELF"),
+        ("php", _BOM + rb"<\?(?:php|=)"),
+        ("svg", _BOM + rb"(?:<\?xml.{0,800}?)?<svg\b"),
+        ("html", _BOM + rb"<(?:!doctype\s+html|html|head|body|script)\b"),
+        ("xml", _BOM + rb"<\?xml"),
+        ("script", rb"#!"),
+    )
+)
+_SRGB: Final = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+_WHITE: Final = (255, 255, 255)
+_ORIENTATION_TAG: Final = 0x0112
+_GPS_TAG: Final = 0x8825
+_UPRIGHT: Final[Mapping[int, Image.Transpose]] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_DAMAGE_ROWS: Final = 8
+
+
+def detect_type(data: bytes) -> str:
+    """Name the type by content alone, never by a name: one of SUPPORTED_TYPES, a refused type, text or unknown."""
+    head = data[:_HEAD_BYTES]
+    for name, signature in _SIGNATURES:
+        if signature.match(head):
+            return name
+    return "text" if head and all(chr(byte) in string.printable for byte in head) else "unknown"
+
+
+def decode_photo(source: Path, side_px: int, *, limits: PhotoLimits) -> DecodedPhoto:
+    """Decode the photo within `limits`, upright, longest side at most `side_px` (never enlarged), no metadata.
+
+    Raises JobError (never retryable) for anything that is not a whole, supported, affordable photo. One call at
+    a time in a process: it narrows Pillow's module-wide limits while it runs and restores them.
+    """
+    data = _read_bounded(source, limits.bytes_max)
+    kind = _require_supported(data)
+    with _narrow_pillow(limits):
+        try:
+            return _decode(data, kind, side_px=side_px, limits=limits)
+        except JobError:
+            raise
+        except Image.DecompressionBombError as error:
+            raise _too_many_pixels(None, limits) from error
+        except MemoryError as error:
+            raise JobError(
+                "photo_too_complex",
+                "the photo needs more memory to decode than a photo may use; send it smaller or as a plain JPEG",
+                details={"detected": kind},
+            ) from error
+        except Exception as error:  # a decoder may raise anything at all on hostile bytes
+            raise _undecodable(data, kind, error) from error
+
+
+def _read_bounded(source: Path, bytes_max: int) -> bytes:
+    with source.open("rb") as file:
+        data = file.read(bytes_max + 1)
+    if not data:
+        raise JobError("photo_empty", "the photo is empty (0 bytes); upload it again")
+    if len(data) > bytes_max:
+        raise JobError(
+            "photo_too_large_bytes",
+            f"the photo file has more than {bytes_max:,} bytes, which is the limit; send a smaller file",
+            details={"bytes_max": bytes_max},
+        )
+    return data
+
+
+def _require_supported(data: bytes) -> str:
+    kind = detect_type(data)
+    if kind in _DECODERS:
+        return kind
+    hint = "; on an iPhone choose Settings > Camera > Formats > Most Compatible" if kind == "heic" else ""
+    raise JobError(
+        "photo_type_unsupported",
+        f"the file is of type {kind!r}, not a supported photo; send one of: {', '.join(SUPPORTED_TYPES)}{hint}",
+        details={"detected": kind, "supported": list(SUPPORTED_TYPES)},
+    )
+
+
+@contextmanager
+def _narrow_pillow(limits: PhotoLimits) -> Iterator[None]:
+    before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, AvifImagePlugin.DEFAULT_MAX_THREADS
+    # Pillow refuses at twice MAX_IMAGE_PIXELS and warns at once it; only the refusal is wanted. It matters for
+    # WebP, whose decoder allocates the canvas on opening. One AVIF thread: a stack each counts as memory.
+    Image.MAX_IMAGE_PIXELS = max(1, limits.pixels_max // 2)
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, AvifImagePlugin.DEFAULT_MAX_THREADS = before
+
+
+def _decode(data: bytes, kind: str, *, side_px: int, limits: PhotoLimits) -> DecodedPhoto:
+    image = _DECODERS[kind](BytesIO(data))
+    stored = image.size
+    _require_affordable(stored, limits)
+    orientation, gps = _read_orientation(image), _read_gps(image)
+    profile = image.info.get("icc_profile")
+    animated = bool(getattr(image, "is_animated", False))
+    target = _fit(stored, side_px)
+    # JPEG decodes straight to 1/2, 1/4 or 1/8: 24 MP to 2560 px takes 0.15 s and not 0.29 s, in a quarter of the
+    # memory. The exact target is needed: asked for a square, draft() decodes at full size.
+    image.draft(None, target)
+    image.load()
+    damaged = kind == "jpeg" and _ends_in_grey(image)
+    pixels = _to_srgb(_shrink(image, target), profile)
+    upright = _UPRIGHT.get(orientation)
+    if upright is not None:
+        pixels = pixels.transpose(upright)
+    pixels.info = {}  # Pillow writes some of it, a JPEG comment for one, into whatever is saved next
+    width, height = reversed(stored) if orientation >= 5 else stored
+    return DecodedPhoto(
+        pixels=pixels,
+        kind=kind,
+        size_bytes=len(data),
+        width=width,
+        height=height,
+        orientation_applied=upright is not None,
+        animated=animated,
+        damaged=damaged,
+        gps=gps,
+    )
+
+
+def _require_affordable(size: tuple[int, int], limits: PhotoLimits) -> None:
+    if size[0] * size[1] > limits.pixels_max:
+        raise _too_many_pixels(size, limits)
+    if max(size) > limits.side_px_max:
+        raise JobError(
+            "photo_too_many_pixels",
+            f"the photo is {size[0]} x {size[1]} px; its longest side may have {limits.side_px_max:,} px: "
+            "send it smaller",
+            details={"width": size[0], "height": size[1], "side_px_max": limits.side_px_max},
+        )
+
+
+def _too_many_pixels(size: tuple[int, int] | None, limits: PhotoLimits) -> JobError:
+    known = f"is {size[0]} x {size[1]} px, which" if size else "claims a size that"
+    return JobError(
+        "photo_too_many_pixels",
+        f"the photo {known} is more than the limit of {limits.pixels_max:,} pixels; send it smaller",
+        details={"pixels_max": limits.pixels_max} | ({"width": size[0], "height": size[1]} if size else {}),
+    )
+
+
+def _undecodable(data: bytes, kind: str, error: Exception) -> JobError:
+    if "truncated" in str(error) or not _is_whole(data, kind):
+        return JobError(
+            "photo_truncated",
+            f"the {kind} photo is cut short after {len(data):,} bytes; upload it again",
+            details={"detected": kind, "bytes": len(data)},
+        )
+    return JobError(
+        "photo_unreadable",
+        f"the {kind} photo is damaged and cannot be decoded; export it again and upload the new file",
+        details={"detected": kind},
+    )
+
+
+def _is_whole(data: bytes, kind: str) -> bool:
+    match kind:
+        case "jpeg":
+            return data.rstrip(b"\0").endswith(b"\xff\xd9")
+        case "png":
+            return b"IEND" in data[-16:]
+        case "gif":
+            return data.rstrip(b"\0").endswith(b";")
+        case "webp":
+            return len(data) >= int.from_bytes(data[4:8], "little") + 8
+        case _:
+            return _boxes_end(data) <= len(data)
+
+
+def _boxes_end(data: bytes) -> int:
+    end = 0
+    while end + 8 <= len(data):  # AVIF: a row of boxes, each opens with its length; 0 and 1 are special, both rare
+        length = int.from_bytes(data[end : end + 4], "big")
+        if length < 8:
+            break
+        end += length
+    return end
+
+
+def _fit(size: tuple[int, int], side_px: int) -> tuple[int, int]:
+    longest = max(size)
+    if longest <= side_px:
+        return size
+    return max(1, size[0] * side_px // longest), max(1, size[1] * side_px // longest)
+
+
+def _shrink(image: Image.Image, target: tuple[int, int]) -> Image.Image:
+    resizable = _to_resizable(image)
+    return resizable if resizable.size == target else resizable.resize(target, reducing_gap=2.0)
+
+
+def _to_resizable(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):  # Pillow's own conversion clips: everything above 255 would turn white
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    mode = "RGBA" if image.has_transparency_data else {"1": "L", "P": "RGB"}.get(image.mode, image.mode)
+    return image if mode == image.mode else image.convert(mode)  # convert() always copies: 200 MB at 50 MP
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    if image.mode == "RGBA":
+        flat = Image.new("RGB", image.size, _WHITE)
+        flat.paste(image, mask=image.getchannel("A"))
+        image = flat
+    if profile:
+        try:
+            converted = ImageCms.profileToProfile(image, BytesIO(profile), _SRGB, outputMode="RGB")
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            converted = None  # a broken or foreign profile is no reason to lose a good picture
+        if converted is not None:
+            return converted
+    return image.convert("RGB")
+
+
+def _ends_in_grey(image: Image.Image) -> bool:
+    # libjpeg fills what is missing with mid-grey and says nothing; a file cut and closed again looks like this
+    last_rows = image.crop((0, max(0, image.height - _DAMAGE_ROWS), *image.size))
+    colours = last_rows.getcolors(maxcolors=1)
+    return colours is not None and colours[0][1] in (128, (128, 128, 128))
+
+
+def _read_orientation(image: Image.Image) -> int:
+    try:
+        orientation = image.getexif().get(_ORIENTATION_TAG)
+    except Exception:  # corrupt EXIF must not lose a good picture, and its parser raises anything
+        return 1
+    return orientation if orientation in _UPRIGHT else 1
+
+
+def _read_gps(image: Image.Image) -> tuple[float, float] | None:
+    try:
+        return gps_point(image.getexif().get_ifd(_GPS_TAG))
+    except Exception:  # as above
+        return None
+
+
+def gps_point(tags: Mapping[int, Any]) -> tuple[float, float] | None:
+    """Return (latitude, longitude) in degrees from an EXIF GPS directory; None unless both are whole and on Earth.
+
+    0, 0 counts as missing: it is what cameras write without a fix.
+    """
+    latitude = _signed_degrees(tags.get(2), tags.get(1), half_turn=90.0, negative="S", positive="N")
+    longitude = _signed_degrees(tags.get(4), tags.get(3), half_turn=180.0, negative="W", positive="E")
+    if latitude is None or longitude is None or (latitude == 0 and longitude == 0):
+        return None
+    return latitude, longitude
+
+
+def _signed_degrees(parts: Any, reference: Any, *, half_turn: float, negative: str, positive: str) -> float | None:
+    if not isinstance(parts, tuple) or len(parts) != 3 or not isinstance(reference, str):
+        return None
+    degrees, minutes, seconds = (float(part) for part in parts)
+    total = degrees + minutes / 60 + seconds / 3600
+    side = reference.strip("\0 ").upper()
+    if not isfinite(total) or not 0 <= total <= half_turn or side not in (negative, positive):
+        return None
+    return round(-total if side == negative else total, 6)

@@ -1,0 +1,1 @@
+"""Runs attempts: claim, run, settle. Start at loop.py."""
