@@ -48,6 +48,9 @@ SEATLESS = {
     "72": {"name": "Dubăsari", "name_ru": "Дубоссары", "name_en": "Dubasari", "aliases": []},
 }  # fmt: skip
 
+# Where GeoNames' district is wrong: Iargara is a town of the Leova district, not of Cantemir.
+REGION_CORRECTIONS = {617081: "MD-LE"}
+
 # GeoNames' main name where it is English or Ukrainian; each is one of its alternate names.
 NAMES = {618426: "Chișinău", 618234: "Grigoriopol"}
 
@@ -107,7 +110,7 @@ def keep_aliases(city: dict[str, Any]) -> list[str]:
     """
     refused = REFUSED | REFUSED_FOR.get(city["geonameid"], set())
     readable = (a for a in city["alternatenames"] if _READABLE.fullmatch(a) and not _AIRPORT.fullmatch(a))
-    return sorted({alias.translate(_CEDILLA) for alias in readable if alias not in refused})
+    return sorted({alias.translate(_CEDILLA) for alias in readable} - refused)
 
 
 def describe_place(city: dict[str, Any]) -> dict[str, Any]:
@@ -126,7 +129,7 @@ def describe_place(city: dict[str, Any]) -> dict[str, Any]:
         "lat": city["latitude"],
         "lng": city["longitude"],
         "population": city["population"],
-        "region": REGIONS[city["admin1code"]],
+        "region": REGION_CORRECTIONS.get(place_id, REGIONS[city["admin1code"]]),
         "aliases": aliases,
     }
 

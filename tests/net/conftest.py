@@ -14,6 +14,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from jobwire.domain.errors import JobError
 from jobwire.net.fetch import FetchPolicy
 
+HANG_S = 10  # a call that takes this long hangs: no deadline in these tests is longer than a second
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -82,7 +84,7 @@ def listen():
 
     @asynccontextmanager
     async def running(
-        reply: bytes, *, host: str = "127.0.0.1", hold: asyncio.Event | None = None
+        reply: bytes, *, host: str = "127.0.0.1", port: int = 0, hold: asyncio.Event | None = None
     ) -> AsyncIterator[Listener]:
         listener = Listener()
 
@@ -99,7 +101,7 @@ def listen():
             finally:
                 writer.close()
 
-        server = await asyncio.start_server(answer, host, 0)
+        server = await asyncio.start_server(answer, host, port)
         listener.port = server.sockets[0].getsockname()[1]
         async with server:
             yield listener
@@ -126,7 +128,8 @@ def refused():
 
     async def check(call: Awaitable[object], code: str, *, retryable: bool) -> JobError:
         with pytest.raises(JobError) as caught:
-            await call
+            async with asyncio.timeout(HANG_S):
+                await call
         error = caught.value
         assert (error.code, error.retryable) == (code, retryable), error.message
         return error

@@ -14,7 +14,6 @@ from jobwire.net.fetch import Fetcher
 
 KIB = 1024
 DEADLINE_MS = 150
-BYTES = random.Random(20).randbytes(300 * KIB)
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"8\r\n12345678\r\n" * 500 + b"0\r\n\r\n"
@@ -61,8 +60,9 @@ def test_a_call_cannot_raise_the_cap_or_the_deadline_of_the_policy(listen, loopb
     policy = replace(loopback, body_bytes_max=1000, deadline_ms=DEADLINE_MS)
 
     async def check():
-        async with serve({"/": answer_bytes}) as base, Fetcher(policy) as fetcher:
-            error = await refused(fetcher.get_bytes(base, body_bytes_max=10**9), "fetch_too_large", retryable=False)
+        async with listen(CHUNKED) as listener, Fetcher(policy) as fetcher:
+            call = fetcher.get_bytes(f"http://127.0.0.1:{listener.port}/", body_bytes_max=10**9)
+            error = await refused(call, "fetch_too_large", retryable=False)
             assert error.details["body_bytes_max"] == 1000
         async with listen(b"", hold=asyncio.Event()) as listener, Fetcher(policy) as fetcher:
             call = fetcher.get_bytes(f"http://127.0.0.1:{listener.port}/", deadline_ms=10**9)
@@ -77,7 +77,7 @@ def reply_gzip(body, encoding="gzip"):
     return head.encode() + body
 
 
-TEXT = BYTES[: 3 * KIB].hex().encode() * 100
+TEXT = random.Random(20).randbytes(3 * KIB).hex().encode() * 100
 EMPTY_MEMBERS = gzip.compress(b"") * 3
 
 
@@ -113,6 +113,17 @@ def test_a_gzip_bomb_is_stopped_at_the_cap(listen, loopback, tmp_path, refused):
 
     asyncio.run(check())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_gzip_that_never_unfolds_to_anything_is_stopped_at_the_cap(listen, loopback, refused):
+    async def check():
+        endless = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"") * 100
+        async with listen(endless) as listener, Fetcher(loopback) as fetcher:
+            url = f"http://127.0.0.1:{listener.port}/"
+            assert (await fetcher.get_bytes(url, body_bytes_max=2000)).body == b""
+            await refused(fetcher.get_bytes(url, body_bytes_max=1999), "fetch_too_large", retryable=False)
+
+    asyncio.run(check())
 
 
 def test_gzip_that_unfolds_to_exactly_the_cap_arrives_and_one_byte_more_does_not(listen, loopback, refused):

@@ -1,6 +1,7 @@
 """What a Fetcher brings home, and which error it gives when the other side misbehaves."""
 
 import asyncio
+import contextlib
 import hashlib
 import random
 import socket
@@ -82,8 +83,8 @@ def test_a_provider_is_asked_with_json_or_bytes_and_answers_whatever_its_status(
             large = bytes(2 * 1024 * KIB)
             answer = await fetcher.request("PUT", base, headers=keyed, body=large)
             assert (answer.body, answer.headers["x-method"]) == (large, "PUT")
-            answer = await fetcher.request("HEAD", base, headers=keyed)
-            assert answer.body == b""
+            answer = await fetcher.request("HEAD", base, headers=keyed, body=large, body_bytes_max=1)
+            assert (answer.body, answer.headers["Content-Length"]) == (b"", str(len(large)))
             with pytest.raises(ValueError, match="not both"):
                 await fetcher.request("POST", base, json={}, body=b"")
             with pytest.raises(JobError, match="status 409"):
@@ -243,6 +244,24 @@ def test_a_closed_port_is_refused_and_may_open_later(loopback, refused):
         async def check():
             async with Fetcher(loopback) as fetcher:
                 await refused(fetcher.get_bytes(f"http://127.0.0.1:{port}/"), "fetch_refused", retryable=True)
+
+        asyncio.run(check())
+
+
+def test_a_host_that_never_takes_the_connection_meets_connect_ms(loopback, refused):
+    with socket.socket() as full, contextlib.ExitStack() as waiting:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(4):  # the kernel drops further connections once the backlog is full
+            client = waiting.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(full.getsockname())
+
+        async def check():
+            async with Fetcher(replace(loopback, connect_ms=DEADLINE_MS)) as fetcher:
+                url = f"http://127.0.0.1:{full.getsockname()[1]}/"
+                error = await refused(fetcher.get_bytes(url), "fetch_timeout", retryable=True)
+                assert "did not take our connection" in error.message
 
         asyncio.run(check())
 

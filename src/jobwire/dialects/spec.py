@@ -15,7 +15,7 @@ LIVE_PHASES = ALL_PHASES - FINAL_PHASES
 
 JobSource = Literal[
     "id", "number", "kind", "queue", "priority", "word", "position", "attempt", "attempts_max", "version",
-    "progress", "progress.percent", "progress.stage", "progress.done", "progress.total", "progress.message",
+    "progress.percent", "progress.stage", "progress.done", "progress.total", "progress.message",
     "output", "error", "error.code", "error.message", "error.retryable", "error.details",
     "rerun_of", "root_id", "tags", "created_at", "run_at", "started_at", "finalized_at", "deadline_at",
     "retry_after_s",
@@ -23,7 +23,7 @@ JobSource = Literal[
 ErrorSource = Literal[
     "status", "reason", "code", "word", "message", "messages", "note", "errors", "details", "request_id"
 ]
-CodecName = Literal["iso_ms", "iso_s", "epoch_ms", "epoch_s", "whole", "finished_progress"]
+CodecName = Literal["iso_ms", "iso_s", "epoch_ms", "epoch_s", "whole"]
 Action = Literal["submit", "status", "list", "cancel", "rerun", "result", "file", "me"]
 BodyRule = Literal["none", "json", "upload"]
 HookName = Literal["admit", "show_output", "show_error"]
@@ -38,9 +38,10 @@ BODY_BYTES_MAX = 1_048_576
 class Field:
     """One key of a job: where it stands (`path`, dotted for nesting), what it shows, how and when.
 
-    Exactly one of `source` (a stored value, through `codec`), `template` (text with `{id}` or `{number}`) and the
-    constant `value` is shown. The key exists in the phases of `when`; inside them a null is shown as null, or the
-    key is left out with `omit_null`. The same path may stand twice with disjoint phases.
+    One of these is shown: `source` (a stored value, through `codec`), `template` (text with `{mount}`, `{id}` and
+    `{number}`) or the constant `value`. The key exists in the phases of `when`; inside them a null is shown as null,
+    or the key is left out with `omit_null`. The same path may stand twice with disjoint phases. Times are stored in
+    Unix milliseconds; `progress.percent` is a float, 0 before the first report.
     """
 
     path: str
@@ -167,7 +168,7 @@ class Dialect:
     its own name). `several_credentials` refuses a call that carries two, or takes the first carrier in order.
     `content_types` None takes a body of any type. `is_conditional` gives status reads an ETag and 304;
     `retry_after_s` tells pollers of a live job when to come back. Hooks: `admit(principal, headers) -> principal`
-    after authentication, `show_output(row, output) -> output` for the source `output`, `show_error(status, body) ->
+    after authentication, `show_output(output) -> output` for the source `output`, `show_error(status, body) ->
     body`.
     """
 

@@ -1,6 +1,6 @@
 """Decides what an outcome, or a lost worker, does to a job. store/ applies the decision under the fence."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from jobwire.domain.outcome import (
@@ -77,9 +77,10 @@ def settle_outcome(
         case CancelConfirmed():
             return cancel(lease)
         case Interrupted():
-            return Settlement(
-                lease, Event.INTERRUPTED, State.QUEUED, Reason.INTERRUPTED, delay_ms=0, attempt_refund=1, moves_fence=True
-            )  # fmt: skip
+            back = Settlement(
+                lease, Event.INTERRUPTED, State.QUEUED, Reason.INTERRUPTED, delay_ms=0, attempt_refund=1
+            )
+            return cancel(lease) if facts.cancel_requested else replace(back, moves_fence=True)
         case Snoozed(delay_ms):
             if facts.cancel_requested:
                 return cancel(lease)

@@ -13,7 +13,12 @@ Isolation = Literal["none", "process"]
 
 @dataclass(frozen=True, slots=True)
 class ChildLimits:
-    """What a child process may use before it is killed: bytes of address space, CPU seconds, wall milliseconds."""
+    """What a child process may use before it is killed.
+
+    `memory_bytes_max` is address space on top of what the child has mapped when it starts (preloaded modules cost
+    nothing), `cpu_s_max` its own CPU seconds, `wall_ms_max` its time from start to result. Memory and CPU bind each
+    process a child starts, too; the time binds them all. Exceeding a limit is permanent: the same input would again.
+    """
 
     memory_bytes_max: int = 2_000_000_000
     cpu_s_max: int = 60

@@ -66,20 +66,21 @@ async def copy_body(
     if response.method != "HEAD" and (response.content_length or 0) > body_bytes_max:
         raise explain_too_large(host, body_bytes_max)
     arrived = size = 0
+
+    async def take(pieces: Iterator[bytes]) -> None:
+        nonlocal size
+        for piece in pieces:
+            size += len(piece)
+            if max(arrived, size) > body_bytes_max:
+                raise explain_too_large(host, body_bytes_max)
+            write(piece)
+            await asyncio.sleep(0)
+
     try:
         async for chunk in response.content.iter_any():
             arrived += len(chunk)
-            for piece in decoder.feed(chunk):
-                size += len(piece)
-                if max(arrived, size) > body_bytes_max:
-                    raise explain_too_large(host, body_bytes_max)
-                write(piece)
-                await asyncio.sleep(0)
-        for piece in decoder.finish():
-            size += len(piece)
-            if size > body_bytes_max:
-                raise explain_too_large(host, body_bytes_max)
-            write(piece)
+            await take(decoder.feed(chunk))
+        await take(decoder.finish())
     except zlib.error:
         raise explain_broken_body(host, "its gzip encoding is damaged or cut short", retryable=True) from None
     return size

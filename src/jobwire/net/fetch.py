@@ -1,6 +1,7 @@
 """Fetch from the outside world within limits. Read guard.py for where connections are judged, urls.py for URLs.
 
-download and get_bytes are for URLs customers give; request is for the providers an operator has configured.
+download and get_bytes are for URLs customers give; request is for the providers an operator has configured. Give
+each side a Fetcher of its own: an address allowed for a provider must not open to the URLs of customers.
 """
 
 import asyncio
@@ -242,4 +243,4 @@ def _lower(asked: int | None, most: int) -> int:
 
 
 def _host_of(url: URL) -> str:
-    return url.host or ""
+    return url.raw_host or ""

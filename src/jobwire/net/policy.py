@@ -20,10 +20,10 @@ _MAPPED = IPv6Network("::ffff:0:0/96")
 class FetchPolicy:
     """The operator's limits; no call can exceed them.
 
-    `allow` are networks open on every port although they are not public (loopback providers, a test rig);
-    `ports` are the ports open on public addresses. Bytes count on the wire and after gzip; `connect_ms` bounds
-    one connection attempt, `deadline_ms` a whole call with its redirects. Raises ValueError on numbers below 1
-    (redirects_max: below 0).
+    `allow` are networks open on every port although they are not public (loopback providers, a test rig), for
+    every URL the policy is used on; `ports` are the ports open on public addresses. Bytes count on the wire and
+    after gzip; `connect_ms` bounds one connection attempt, `deadline_ms` a whole call with its redirects. Raises
+    ValueError on numbers below 1 (redirects_max: below 0).
     """
 
     allow: tuple[Network, ...] = ()

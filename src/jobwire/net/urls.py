@@ -45,7 +45,7 @@ def join_url(base: URL, location: str, policy: FetchPolicy) -> URL:
     try:
         joined = urljoin(str(base), location)
     except ValueError:
-        raise _invalid(f"the redirect of {_show(base.host or '')} cannot be read; give the final URL") from None
+        raise _invalid(f"the redirect of {_show(base.raw_host or '')} cannot be read; give the final URL") from None
     return validate_url(joined, policy)
 
 

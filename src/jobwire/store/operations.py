@@ -16,7 +16,7 @@ from jobwire.domain.errors import RequestError
 from jobwire.domain.job import NewJob, Receipt
 from jobwire.domain.order import give_turns
 from jobwire.domain.outcome import PublicError
-from jobwire.domain.settlement import AttemptFacts, Lease, Settlement, settle_loss
+from jobwire.domain.settlement import AttemptFacts, Lease, Settlement, cancel, settle_loss
 from jobwire.domain.states import Event, Reason, State
 from jobwire.kinds.contract import FinalJob
 from jobwire.store.contract import CancelReply, Claim, ClaimRequest, HeldLease, LeaseLost, ProgressReport, Settled
@@ -186,7 +186,7 @@ class OpenTransaction:
     def settle(self, settlements: Sequence[Settlement]) -> Settled:
         """T5 to T13, T16: applies the decisions whose fence is current; keeps the others as diagnostics."""
         groups: dict[Event, list[Settlement]] = defaultdict(list)
-        for settlement in settlements:
+        for settlement in self._honour_cancels(settlements):
             groups[settlement.event].append(settlement)
         accepted: list[int] = []
         for event, group in groups.items():
@@ -194,6 +194,14 @@ class OpenTransaction:
         if len(accepted) < len(settlements):
             self._keep_late(settlements, set(accepted))
         return Settled(accepted, [])
+
+    def _honour_cancels(self, settlements: Sequence[Settlement]) -> Sequence[Settlement]:
+        """A job whose cancel was asked never goes back to its queue, even if the worker had not heard of it."""
+        back = [s.lease.number for s in settlements if s.delay_ms is not None]
+        if not back:
+            return settlements
+        asked = {row[0] for row in self.query(SETTLE["asked"], numbers=_json(back))}
+        return [cancel(s.lease) if s.delay_ms is not None and s.lease.number in asked else s for s in settlements]
 
     def _apply(self, event: Event, group: Sequence[Settlement]) -> list[int]:
         if event is Event.COMPLETED:

@@ -23,7 +23,7 @@ class Pending(Generic[T]):
         self._is_done = False
         self._value: T | None = None
         self._error: BaseException | None = None
-        self._callbacks: list[Callable[[], None]] | None = None
+        self._callbacks: list[Callable[[], object]] | None = None
 
     @classmethod
     def of(cls, value: T) -> "Pending[T]":
@@ -56,7 +56,7 @@ class Pending(Generic[T]):
         for callback in callbacks or ():
             callback()
 
-    def on_done(self, callback: Callable[[], None]) -> None:
+    def on_done(self, callback: Callable[[], object]) -> None:
         """Call `callback()` when the answer is there, at once if it is; on the answering thread."""
         with _lock:
             if not self._is_done:

@@ -238,12 +238,10 @@ class SqliteStore:
 
         return self._writer.post(apply)
 
-    def submit_with(
-        self, connection: "sqlite3.Connection | apsw.Connection", jobs: Sequence[NewJob]
-    ) -> list[Receipt]:
-        """Submit inside the caller's own open transaction on this ledger's file: their commit makes the jobs
-        visible, their rollback undoes them."""
-        return OpenTransaction(connection, self.clock(), self.final_hooks).submit(jobs)
+    def transaction_on(self, connection: "sqlite3.Connection | apsw.Connection") -> OpenTransaction:
+        """The caller's own open transaction on this ledger's file as a Transaction: their commit makes what is done
+        through it visible, their rollback undoes it."""
+        return OpenTransaction(connection, self.clock(), self.final_hooks)
 
     # reads
 
@@ -334,8 +332,10 @@ class SqliteStore:
             mode = apsw.SQLITE_CHECKPOINT_RESTART if pages > RESTART_PAGES else apsw.SQLITE_CHECKPOINT_PASSIVE
             try:
                 connection.wal_checkpoint(mode=mode)
-            except apsw.Error as error:
-                logger.warning("checkpoint put off: %s: %s", type(error).__name__, error)
+            except apsw.BusyError:
+                continue
+            except apsw.Error:
+                logger.exception("the log could not be moved into the ledger file")
         connection.close()
 
 

@@ -31,7 +31,7 @@ STREET_AFTER = _keys(
 )
 TOWN = _keys("or oras orasul orasului orasel mun municipiul municipiului г гор город городе города city town")
 VILLAGE = _keys("s sat satul com comuna с село селе деревня п пос поселок пгт village")
-SECTOR = _keys("sec sect sector sectorul сектор секторе секторa с-р cartier cartierul мкр микрорайон zona zonă")
+SECTOR = _keys("sec sect sector sectorul сектор секторе сектора с-р cartier cartierul мкр микрорайон zona")
 REGION = _keys("r raion raionul r-n r-nul rn район районе р-н district districtul")
 # One letter means a town, a village or a district only with its dot: "г. Сорока", not "Г Виеру".
 _NEEDS_DOT = _keys("г s с п r")
@@ -116,7 +116,7 @@ def _find_street_end(words: list[Word], at: int) -> int:
 
 
 def _continues(word: Word, street: Word, *, after_name: bool = True) -> bool:
-    """A street's name ends with its segment, its house number ("31 August" starts with one), or a new role."""
-    if word.segment != street.segment or word.key in _BOUNDARIES:
+    """A street's name ends with its segment, a number or a new role; "31 August" and "Satul Nou" start so."""
+    if word.segment != street.segment:
         return False
-    return not (after_name and word.is_number)
+    return not (after_name and (word.is_number or word.key in _BOUNDARIES))

@@ -44,7 +44,6 @@ _PIPELINES: Mapping[tuple[str, str], tuple[str, ...]] = {
         "apertium-retxt",
     ),
 }
-_MODES = {("ro", "es"): "ro-es", ("es", "en"): "spa-eng", ("en", "es"): "eng-spa"}
 
 # The Romanian generator leaves both forms of "în" standing: "-n/în".
 _BOTH_FORMS = re.compile(r"(?<!\w)-[nN]/([îÎ]n)\b")
@@ -60,10 +59,9 @@ class ApertiumTranslator:
     def __init__(self, data_directory: Path = DATA_DIRECTORY, *, deadline_ms: int = DEADLINE_MS) -> None:
         self._deadline_ms = deadline_ms
         self._stages = {
-            pair: stages
-            for pair in _PIPELINES
-            if (stages := tuple(_spell_stage(stage, data_directory) for stage in _PIPELINES[pair]))
-            and _is_installed(pair, stages, data_directory)
+            pair: tuple(_spell_stage(stage, data_directory) for stage in stages)
+            for pair, stages in _PIPELINES.items()
+            if all(_is_installed(_spell_stage(stage, data_directory), data_directory) for stage in stages)
         }
 
     @property
@@ -82,7 +80,7 @@ class ApertiumTranslator:
         route = self.route(source, target)
         if route is None:
             raise JobError("translation_refused", f"apertium has no way from {source} to {target}")
-        # cg-proc and retxt only let go of a line that ends: without the newline the output may be empty.
+        # Apertium's filters let go of whole lines: an unfinished last one may be dropped.
         data = f"{_CONTROLS.sub(' ', text)}\n".encode()
         try:
             async with asyncio.timeout(self._deadline_ms / 1000):
@@ -99,11 +97,11 @@ def _spell_stage(stage: str, data_directory: Path) -> tuple[str, ...]:
     return tuple(str(data_directory / word[1:]) if word[0] == "@" else word for word in stage.split())
 
 
-def _is_installed(pair: tuple[str, str], stages: tuple[tuple[str, ...], ...], data_directory: Path) -> bool:
-    paths = [Path(word) for stage in stages for word in stage[1:] if word.startswith("/")]
-    if pair in _MODES:
-        paths.append(data_directory / "modes" / f"{_MODES[pair]}.mode")
-    return all(shutil.which(stage[0]) for stage in stages) and all(path.exists() for path in paths)
+def _is_installed(stage: tuple[str, ...], data_directory: Path) -> bool:
+    paths = [Path(word) for word in stage if word.startswith("/")]
+    if stage[0] == "apertium":
+        paths.append(data_directory / "modes" / f"{stage[-1]}.mode")
+    return shutil.which(stage[0]) is not None and all(path.exists() for path in paths)
 
 
 def _find_route(pairs: Iterable[tuple[str, str]], source: str, target: str) -> tuple[str, ...] | None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
+MOUNT: Final = "/api/v1"
+
 EXTERNAL_ID_CHARS_MAX: Final = 255
 DESCRIPTION_CHARS_MIN: Final = 40
 DESCRIPTION_CHARS_MAX: Final = 2_000

@@ -88,6 +88,7 @@ class Gazetteer(msgspec.Struct, frozen=True):
     sector_index: Mapping[str, tuple[Sector, ...]]
     weak_sector_index: Mapping[str, tuple[Sector, ...]]
     fuzzy_keys: tuple[str, ...]
+    fuzzy_sector_keys: tuple[str, ...]
 
     def is_seat(self, place: Place) -> bool:
         """Whether the place gives its region the name."""
@@ -131,6 +132,7 @@ def load_gazetteer() -> Gazetteer:
         sector_index=sector_index,
         weak_sector_index=_index_names((sector, sector.weak_aliases) for sector in hand.sectors),
         fuzzy_keys=tuple(key for key in {**place_index, **sector_index} if len(key) >= NEARLY_LETTERS_MIN),
+        fuzzy_sector_keys=tuple(sector_index),
     )
 
 

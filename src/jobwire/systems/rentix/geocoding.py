@@ -46,7 +46,7 @@ class Response(Protocol):
 
 
 class Fetcher(Protocol):
-    """How the geocoder reaches its server; raises TimeoutError past the deadline, OSError without a connection."""
+    """How the geocoder reaches its server (jobwire.net.fetch.Fetcher); raises JobError when that fails."""
 
     async def request(
         self, method: str, url: str, *, headers: Mapping[str, str], body_bytes_max: int, deadline_ms: int
@@ -78,20 +78,17 @@ class NominatimGeocoder:
     async def geocode(self, address: str) -> Geocoded | None:
         """The server's best hit in Moldova, None when it knows none.
 
-        Raises JobError: geocoder_unavailable and geocoder_busy (retryable), geocoder_refused,
-        geocoder_answer_invalid.
+        Raises JobError: geocoder_unavailable (5xx) and geocoder_busy (429), both retryable, geocoder_refused,
+        geocoder_answer_invalid, and the fetcher's own (time-outs and lost connections are retryable).
         """
         query = urlencode({"format": "jsonv2", "q": address, "countrycodes": "md", "limit": 1})
-        try:
-            response = await self._fetcher.request(
-                "GET",
-                f"{self._url}/search?{query}",
-                headers=self._headers,
-                body_bytes_max=ANSWER_BYTES_MAX,
-                deadline_ms=self._deadline_ms,
-            )
-        except (TimeoutError, OSError) as error:
-            raise _unavailable(f"did not answer within {self._deadline_ms} ms or refused the connection") from error
+        response = await self._fetcher.request(
+            "GET",
+            f"{self._url}/search?{query}",
+            headers=self._headers,
+            body_bytes_max=ANSWER_BYTES_MAX,
+            deadline_ms=self._deadline_ms,
+        )
         _check_status(response)
         return _read_hit(response.body)
 
@@ -106,16 +103,12 @@ def _check_status(response: Response) -> None:
             retry_after_ms=_read_retry_after_ms(response.headers),
         )
     if status >= 500:
-        raise _unavailable(f"answered with status {status}")
+        raise JobError("geocoder_unavailable", f"the address service answered with status {status}", retryable=True)
     if status != 200:
         raise JobError(
             "geocoder_refused",
             f"the address service refused the request with status {status}; check its URL and key",
         )
-
-
-def _unavailable(reason: str) -> JobError:
-    return JobError("geocoder_unavailable", f"the address service {reason}", retryable=True)
 
 
 def _read_retry_after_ms(headers: Mapping[str, str]) -> int | None:

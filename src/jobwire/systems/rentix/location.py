@@ -1,6 +1,9 @@
-"""Where a listing is: coordinates or an address to place, region, sector, timezone and cells. Next: address.py.
+r"""Where a listing is: coordinates or an address to place, region, sector, timezone and cells. Next: address.py.
 
-SPEED
+On one core of a shared machine 12,000 points/s, 15,000 addresses/s with a sector, 37,000/s when both are given:
+
+    python -m timeit -s "from jobwire.systems.rentix.location import Coordinates, LocationRequest, locate" \
+      "locate(LocationRequest(coordinates=Coordinates(47.03, 28.8)))"
 """
 
 import math
@@ -16,12 +19,13 @@ from jobwire.systems.rentix.address import AddressMatch, match_address
 from jobwire.systems.rentix.gazetteer import Gazetteer, Place, Region, Sector, distance_km, load_gazetteer
 from jobwire.systems.rentix.geocoding import Geocoded
 
-ADDRESS_CHARS_MAX = 500
+# Percent-encoded Cyrillic takes six characters a letter: 300 letters still fit a geocoder's URL of 2,048.
+ADDRESS_CHARS_MAX = 300
 GEOHASH_CHARS = 9
 H3_RESOLUTION = 9
 # Chișinău's municipality reaches 20 km from its centre, no other town so far.
 FAR_FROM_PLACE_KM = 20.0
-# The region of the nearest place is right for 83 % of the points this near (see gazetteer.py), 72 % beyond.
+# The region of the nearest place is right for 83 % of the points this near (see gazetteer.py), for 72 % of all.
 NEAREST_PLACE_KM = 10.0
 # Sector centres are 2.3 to 5.5 km apart. Between two of them the nearest proves nothing: no sector is given.
 SECTOR_CENTRE_KM = 3.0
@@ -140,7 +144,7 @@ def locate(request: LocationRequest, *, geocoder: Geocoded | None = None) -> Loc
     place, region, sector = match.place, match.region, _show_sector(match.sector, "address")
     if own_point is not None and place is None and region is None:
         place, region, sector = _find_around(own_point, gazetteer)
-    elif own_point is not None and sector is None and place == gazetteer.city:
+    elif own_point is not None and sector is None and place is gazetteer.city:
         sector = _guess_sector(own_point, gazetteer)
     zone = _find_zone(point) if point else MOLDOVAN_ZONE if region else None
     return Location(
@@ -155,7 +159,7 @@ def locate(request: LocationRequest, *, geocoder: Geocoded | None = None) -> Loc
         coordinates_source=source,
         precision=precision,
         matched=Matched(match.text, match.score) if match.text else None,
-        warnings=(*_warn_of_match(address, match), *_warn_of_point(own_point, zone, match.place, place)),
+        warnings=(*_warn_of_match(address, match), *_warn_of_point(own_point, zone, match.place, region)),
     )
 
 
@@ -193,7 +197,7 @@ def _choose_point(
         return Coordinates(geocoded.lat, geocoded.lng), "provider", geocoded.precision
     if match.place is None:
         return None, None, "region" if match.region else "none"
-    if match.sector is not None and match.place == load_gazetteer().city:
+    if match.sector is not None and match.place is load_gazetteer().city:
         return Coordinates(match.sector.lat, match.sector.lng), "sector", "sector"
     return Coordinates(match.place.lat, match.place.lng), "place", "city"
 
@@ -205,7 +209,7 @@ def _find_around(point: Coordinates, gazetteer: Gazetteer) -> tuple[Place | None
     place, km = gazetteer.find_nearest_place(point.lat, point.lng)
     if km > NEAREST_PLACE_KM:
         return None, None, None
-    sector = _guess_sector(point, gazetteer) if place == gazetteer.city else None
+    sector = _guess_sector(point, gazetteer) if place is gazetteer.city else None
     return place, gazetteer.regions[place.region], sector
 
 
@@ -255,7 +259,7 @@ def _warn_of_match(address: str | None, match: AddressMatch) -> list[LocationWar
 
 
 def _warn_of_point(
-    point: Coordinates | None, zone: str | None, named: Place | None, found: Place | None
+    point: Coordinates | None, zone: str | None, named: Place | None, region: Region | None
 ) -> list[LocationWarning]:
     if point is None:
         return []
@@ -265,7 +269,7 @@ def _warn_of_point(
         if abs(point.lng) <= 90 and _find_zone(Coordinates(point.lng, point.lat)) == MOLDOVAN_ZONE:
             message = "latitude and longitude look swapped: exchanged they are in Moldova"
             warnings.append(LocationWarning("coordinates_swapped", message))
-    elif found is None:
+    elif region is None:
         message = f"no place of the gazetteer lies within {NEAREST_PLACE_KM:g} km of the point"
         warnings.append(LocationWarning("no_place_nearby", message))
     km = distance_km(point.lat, point.lng, named.lat, named.lng) if named else 0.0

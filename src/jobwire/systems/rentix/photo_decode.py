@@ -1,7 +1,5 @@
 """Turns untrusted photo bytes into upright sRGB pixels or into a JobError; photo_quality.py judges the pixels."""
 
-import re
-import string
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from jobwire.domain.errors import JobError
+from jobwire.systems.rentix.photo_types import detect_type, is_whole
 
 BYTES_MAX: Final = 25 * 1024 * 1024
 PIXELS_MAX: Final = 50_000_000
@@ -66,34 +65,6 @@ _DECODERS: Final[Mapping[str, Callable[[BytesIO], ImageFile.ImageFile]]] = {
 }
 SUPPORTED_TYPES: Final = tuple(_DECODERS)
 
-_BOM: Final = rb"(?:\xef\xbb\xbf)?\s*"
-_HEAD_BYTES: Final = 1024
-_SIGNATURES: Final = tuple(
-    (name, re.compile(pattern, re.DOTALL | re.IGNORECASE if name in ("html", "svg", "php") else re.DOTALL))
-    for name, pattern in (
-        ("jpeg", rb"\xff\xd8\xff"),
-        ("png", rb"\x89PNG\r\n\x1a\n"),
-        ("gif", rb"GIF8[79]a"),
-        ("webp", rb"RIFF.{4}WEBP"),
-        ("avif", rb".{4}ftyp(?:avif|avis|(?:mif1|msf1).{4}(?:[^\0].{3}){0,12}?(?:avif|avis))"),
-        ("heic", rb".{4}ftyp(?:hei[cmsx]|hev[cmsx]|mif1|msf1)"),
-        ("jpeg-xl", rb"\xff\x0a|\0\0\0\x0cJXL "),
-        ("jpeg-2000", rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  "),
-        ("video", rb".{4}ftyp|\x1a\x45\xdf\xa3|RIFF.{4}AVI "),
-        ("tiff", rb"II\*\0|MM\0\*"),
-        ("bmp", rb"BM.{4}\0{4}"),
-        ("psd", rb"8BPS"),
-        ("pdf", rb"%PDF-"),
-        ("zip", rb"PK(?:\x03\x04|\x05\x06)"),
-        ("archive", rb"\x1f\x8b|Rar!\x1a|7z\xbc\xaf\x27\x1c|BZh|\xfd7zXZ\0"),
-        ("executable", rb"MZ|\x7fELF"),
-        ("php", _BOM + rb"<\?(?:php|=)"),
-        ("svg", _BOM + rb"(?:<\?xml.{0,800}?)?<svg\b"),
-        ("html", _BOM + rb"<(?:!doctype\s+html|html|head|body|script)\b"),
-        ("xml", _BOM + rb"<\?xml"),
-        ("script", rb"#!"),
-    )
-)
 _SRGB: Final = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 _WHITE: Final = (255, 255, 255)
 _ORIENTATION_TAG: Final = 0x0112
@@ -108,15 +79,6 @@ _UPRIGHT: Final[Mapping[int, Image.Transpose]] = {
     8: Image.Transpose.ROTATE_90,
 }
 _DAMAGE_ROWS: Final = 8
-
-
-def detect_type(data: bytes) -> str:
-    """Name the type by content alone, never by a name: one of SUPPORTED_TYPES, a refused type, text or unknown."""
-    head = data[:_HEAD_BYTES]
-    for name, signature in _SIGNATURES:
-        if signature.match(head):
-            return name
-    return "text" if head and all(chr(byte) in string.printable for byte in head) else "unknown"
 
 
 def decode_photo(source: Path, side_px: int, *, limits: PhotoLimits) -> DecodedPhoto:
@@ -145,16 +107,16 @@ def decode_photo(source: Path, side_px: int, *, limits: PhotoLimits) -> DecodedP
 
 
 def _read_bounded(source: Path, bytes_max: int) -> bytes:
-    with source.open("rb") as file:
-        data = file.read(bytes_max + 1)
-    if not data:
-        raise JobError("photo_empty", "the photo is empty (0 bytes); upload it again")
-    if len(data) > bytes_max:
+    size_bytes = source.stat().st_size
+    if size_bytes > bytes_max:
         raise JobError(
             "photo_too_large_bytes",
-            f"the photo file has more than {bytes_max:,} bytes, which is the limit; send a smaller file",
-            details={"bytes_max": bytes_max},
+            f"the photo file has {size_bytes:,} bytes, more than the limit of {bytes_max:,}; send a smaller file",
+            details={"bytes": size_bytes, "bytes_max": bytes_max},
         )
+    data = source.read_bytes()
+    if not data:
+        raise JobError("photo_empty", "the photo is empty (0 bytes); upload it again")
     return data
 
 
@@ -175,7 +137,7 @@ def _narrow_pillow(limits: PhotoLimits) -> Iterator[None]:
     before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, AvifImagePlugin.DEFAULT_MAX_THREADS
     # Pillow refuses at twice MAX_IMAGE_PIXELS and warns at once it; only the refusal is wanted. It matters for
     # WebP, whose decoder allocates the canvas on opening. One AVIF thread: a stack each counts as memory.
-    Image.MAX_IMAGE_PIXELS = max(1, limits.pixels_max // 2)
+    Image.MAX_IMAGE_PIXELS = (limits.pixels_max + 1) // 2
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
     try:
@@ -240,7 +202,7 @@ def _too_many_pixels(size: tuple[int, int] | None, limits: PhotoLimits) -> JobEr
 
 
 def _undecodable(data: bytes, kind: str, error: Exception) -> JobError:
-    if "truncated" in str(error) or not _is_whole(data, kind):
+    if "truncated" in str(error) or not is_whole(data, kind):
         return JobError(
             "photo_truncated",
             f"the {kind} photo is cut short after {len(data):,} bytes; upload it again",
@@ -251,30 +213,6 @@ def _undecodable(data: bytes, kind: str, error: Exception) -> JobError:
         f"the {kind} photo is damaged and cannot be decoded; export it again and upload the new file",
         details={"detected": kind},
     )
-
-
-def _is_whole(data: bytes, kind: str) -> bool:
-    match kind:
-        case "jpeg":
-            return data.rstrip(b"\0").endswith(b"\xff\xd9")
-        case "png":
-            return b"IEND" in data[-16:]
-        case "gif":
-            return data.rstrip(b"\0").endswith(b";")
-        case "webp":
-            return len(data) >= int.from_bytes(data[4:8], "little") + 8
-        case _:
-            return _boxes_end(data) <= len(data)
-
-
-def _boxes_end(data: bytes) -> int:
-    end = 0
-    while end + 8 <= len(data):  # AVIF: a row of boxes, each opens with its length; 0 and 1 are special, both rare
-        length = int.from_bytes(data[end : end + 4], "big")
-        if length < 8:
-            break
-        end += length
-    return end
 
 
 def _fit(size: tuple[int, int], side_px: int) -> tuple[int, int]:

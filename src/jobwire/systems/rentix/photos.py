@@ -37,7 +37,7 @@ CHILD_MEMORY_BYTES_MAX: Final = 1536 * 1024 * 1024
 of 50 MP, 983 MB for the dearest, a WebP of 50 MP with transparency. Every BLAS thread would add 40 MB."""
 
 CHILD_CPU_S_MAX: Final = 30
-"""0.4 s for a 24 MP JPEG, 2.0 s for that WebP; the rest is for slow machines and ends a JPEG of endless scans."""
+"""0.35 s for a 24 MP JPEG, 2.0 s for that WebP; the rest is for slow machines and ends a JPEG of endless scans."""
 
 CHILD_WALL_MS_MAX: Final = 60_000
 """Twice the processor time: a machine with nothing else to do never gets there."""

@@ -14,6 +14,7 @@ from jobwire.systems.rentix.fields import (
     EXTERNAL_ID_CHARS_MAX,
     ID_MAX,
     LISTING_FIELDS,
+    NAME_CHARS_MAX,
     PHOTOS_MAX,
     PHOTOS_MIN,
     Choice,
@@ -30,6 +31,15 @@ class FileRef:
     """A picture to import: `external_id` names the stored file that is used instead, if there is one."""
 
     url: str
+    external_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file the client announces to send."""
+
+    content_type: str
+    size_bytes: int
     external_id: str | None
 
 
@@ -118,14 +128,43 @@ def read_import(body: Any, policy: FetchPolicy) -> FileRef:
     return FileRef(url, external_id)
 
 
-def read_link(body: Any) -> str:
-    """The externalId of a link's body; raises RequestError."""
+def read_link(body: Any) -> tuple[int, str]:
+    """The id and externalId of a link, both required; raises RequestError naming every wrong field."""
+    given = require_object(body)
     complaints = Complaints()
-    external_id = _read_external_id("externalId", require_object(body).get("externalId"), complaints)
-    if external_id is None and not complaints.messages:
-        complaints.add("externalId is required")
+    number = _read_id("id", given.get("id"), complaints)
+    external_id = _read_external_id("externalId", given.get("externalId"), complaints)
+    for name in ("id", "externalId"):
+        if given.get(name) is None:
+            complaints.add(f"{name} is required")
     complaints.refuse_if_any()
-    return external_id or ""
+    return number or 0, external_id or ""
+
+
+def read_identity(body: Any) -> Identity:
+    """The one of id and externalId that a body gives; raises RequestError."""
+    complaints = Complaints()
+    identity = _read_identity(require_object(body), complaints)
+    complaints.refuse_if_any()
+    return identity
+
+
+def read_upload(body: Any, *, content_types: Collection[str], bytes_max: int) -> Upload:
+    """Check `{fileName, contentType, size, externalId?}`; raises RequestError naming every wrong field."""
+    given = require_object(body)
+    complaints = Complaints()
+    for name, rule in (("fileName", Text(NAME_CHARS_MAX)), ("size", Number(lowest=1, highest=bytes_max))):
+        if fault := find_fault(name, given.get(name), rule):
+            complaints.add(fault)
+    content_type = given.get("contentType")
+    if content_type not in content_types:
+        complaints.add(f"contentType must be one of the following values: {', '.join(content_types)}")
+    size = given.get("size")
+    if isinstance(size, float) and not size.is_integer():
+        complaints.add("size must be a whole number of bytes")
+    external_id = _read_external_id("externalId", given.get("externalId"), complaints)
+    complaints.refuse_if_any()
+    return Upload(str(content_type), int(given["size"]), external_id)
 
 
 def check_public(form: Mapping[str, Any], photos: int, *, required: Collection[str] = ()) -> list[str]:

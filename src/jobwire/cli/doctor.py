@@ -1,0 +1,147 @@
+"""`jobwire doctor`: checks what a deployment stands on, and says what to change."""
+
+import os
+import shutil
+import sqlite3
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+import typer
+
+from jobwire.cli.output import console
+from jobwire.cli.target import DbOption
+from jobwire.config import Settings, read_settings
+from jobwire.store.sqlite import connect
+from jobwire.wiring import SYSTEMS, load_systems
+
+DISK_FREE_BYTES_MIN = 1_000_000_000
+FSYNC_MS_SLOW = 20.0
+NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p"})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: `level` is ok, note or problem."""
+
+    level: str
+    what: str
+
+
+def doctor(db: DbOption = None) -> None:
+    """Check this machine and ledger; exit code 1 when something must be changed."""
+    settings = read_settings(db=db)
+    problems = 0
+    for finding in examine(settings):
+        mark = {"ok": "[green]ok     [/green]", "note": "[yellow]note   [/yellow]"}.get(
+            finding.level, "[red]problem[/red]"
+        )
+        console.print(f"{mark} {finding.what}", highlight=False)
+        problems += finding.level == "problem"
+    raise typer.Exit(1 if problems else 0)
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Every check in turn."""
+    yield Finding("ok", f"Python {sys.version.split()[0]}, SQLite {apsw.sqlite_lib_version()} (apsw)")
+    if sqlite3.sqlite_version_info < (3, 51, 3):
+        yield Finding(
+            "note",
+            f"Python's own sqlite3 is {sqlite3.sqlite_version}, older than 3.51.3: use it on a live ledger only for "
+            "transactional submission, never for maintenance",
+        )
+    yield from _examine_ledger(settings)
+    yield from _examine_folder(settings.files, "files")
+    yield from _examine_systems()
+
+
+def _examine_ledger(settings: Settings) -> Iterator[Finding]:
+    if settings.db == ":memory:":
+        yield Finding("problem", "JOBWIRE_DB is :memory:, nothing survives the process; name a file")
+        return
+    path = Path(settings.db).resolve()
+    yield from _examine_folder(path.parent, "ledger")
+    file_system = _file_system_of(path.parent)
+    if file_system in NETWORK_FILE_SYSTEMS:
+        yield Finding(
+            "problem", f"the ledger lies on {file_system}: SQLite's locks are not safe there; use a local disk"
+        )
+    if not path.exists():
+        yield Finding("note", f"there is no ledger at {path} yet; the first `jobwire serve` makes it")
+        return
+    connection = connect(str(path), is_reader=True)
+    try:
+        verdict = str(connection.execute("PRAGMA quick_check").get)
+        level = "ok" if verdict == "ok" else "problem"
+        yield Finding(level, f"ledger {path}: {path.stat().st_size / 1e6:.1f} MB, quick_check {verdict}")
+        rows = connection.execute("SELECT state, count(*) FROM state GROUP BY state").fetchall()
+        names = ("queued", "running", "completed", "failed", "cancelled")
+        counted = ", ".join(f"{count} {names[state]}" for state, count in rows) or "none"
+        yield Finding("ok", f"jobs: {counted}")
+        now = time.time_ns() // 1_000_000
+        workers = connection.execute("SELECT count(*) FROM worker WHERE expires_at > ?", (now,)).get
+        stuck = connection.execute(
+            "SELECT count(*) FROM lease LEFT JOIN worker ON worker.id = lease.worker WHERE worker.expires_at IS NULL "
+            "OR worker.expires_at < ?",
+            (now - 60_000,),
+        ).get
+        yield Finding("ok" if workers else "note", f"live workers: {workers}")
+        if stuck:
+            yield Finding(
+                "problem", f"{stuck} jobs wait for a rescue for over a minute: no process runs upkeep; serve"
+            )
+        if not connection.execute("SELECT count(*) FROM api_key WHERE revoked_at IS NULL").get:
+            yield Finding("note", "there is no API key yet: jobwire keys create --owner NAME")
+    finally:
+        connection.close()
+
+
+def _examine_folder(folder: Path, name: str) -> Iterator[Finding]:
+    folder = folder.resolve()
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(folder, os.W_OK):
+        yield Finding("problem", f"the {name} folder {folder} is not writable for this user")
+        return
+    free = shutil.disk_usage(folder).free
+    level = "ok" if free >= DISK_FREE_BYTES_MIN else "problem"
+    yield Finding(level, f"{name} folder {folder}: {free / 1e9:.1f} GB free")
+    milliseconds = _measure_fsync_ms(folder)
+    level = "ok" if milliseconds < FSYNC_MS_SLOW else "note"
+    yield Finding(level, f"an fsync there takes {milliseconds:.2f} ms; every commit waits for one")
+
+
+def _measure_fsync_ms(folder: Path) -> float:
+    with tempfile.NamedTemporaryFile(dir=folder) as file:
+        taken = []
+        for _ in range(11):
+            file.write(b"x" * 4096)
+            file.flush()
+            start = time.perf_counter()
+            os.fsync(file.fileno())
+            taken.append(time.perf_counter() - start)
+    return sorted(taken)[5] * 1000
+
+
+def _file_system_of(folder: Path) -> str:
+    mounts = Path("/proc/mounts")
+    best, found = "", "unknown"
+    for line in mounts.read_text(encoding="utf-8").splitlines() if mounts.exists() else ():
+        _, point, kind, *_ = line.split(" ")
+        if (str(folder) + "/").startswith(point.rstrip("/") + "/") and len(point) >= len(best):
+            best, found = point, kind
+    return found
+
+
+def _examine_systems() -> Iterator[Finding]:
+    systems, missing = load_systems("all")
+    present = {system.name for system in systems}
+    for name in SYSTEMS:
+        if name in present:
+            yield Finding("ok", f"system {name} is installed")
+        else:
+            yield Finding("note", f"system {name} {missing[name]}")

@@ -1,0 +1,220 @@
+"""`jobwire submit`, `watch`, `jobs`, `show`, `cancel`, `rerun`: an operator's look at the ledger, across owners."""
+
+import asyncio
+import time
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from jobwire.cli.output import console, errors, print_json
+from jobwire.cli.target import AppOption, DbOption, JsonOption, OwnerOption, load_app, opened, settings_for
+from jobwire.domain.errors import RequestError
+from jobwire.domain.ids import read_id, show_id
+from jobwire.domain.job import JobRow
+from jobwire.domain.phases import FINAL_PHASES, Phase
+from jobwire.domain.states import Event
+from jobwire.store.contract import JobFilter
+from jobwire.store.sqlite import SqliteStore
+from jobwire.wiring import House
+
+LOOK_S = 0.2
+JobArgument = Annotated[str, typer.Argument(metavar="JOB_ID", help="job_… or the ledger's number.")]
+
+
+def submit(
+    kind: Annotated[str, typer.Argument(help="The kind of job.")],
+    input_text: Annotated[str, typer.Option("--input", help="The input as JSON, or @file.json.")] = "{}",
+    wait: Annotated[bool, typer.Option("--wait", help="Watch it to its end.")] = False,
+    owner: OwnerOption = "default",
+    app_name: AppOption = None,
+    db: DbOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Submit a job straight to the ledger.
+
+    Example:
+
+      jobwire submit thumbnail --input '{"url": "https://example.org/a.jpg"}' --app tasks:app --wait
+    """
+    app = load_app(app_name)
+    if input_text.startswith("@"):
+        with open(input_text[1:], encoding="utf-8") as file:  # noqa: PTH123 - a path a person typed
+            input_text = file.read()
+    try:
+        value = msgspec.json.decode(input_text)
+    except msgspec.DecodeError as error:
+        raise RequestError("invalid_request", f"--input is not JSON: {error}") from error
+    with opened(settings_for(app, db=db), app) as house:
+
+        async def send() -> str:
+            account = await house.services.owners.create_owner(owner)
+            receipt = await house.services.jobs.submit(account.id, kind, value)
+            return receipt.key
+
+        key = asyncio.run(send())
+        if as_json:
+            print_json({"id": show_id(key)})
+        else:
+            console.print(show_id(key), highlight=False)
+        if wait:
+            raise typer.Exit(_watch(house, _find_row(house.store, show_id(key))))
+
+
+def watch(job_id: JobArgument, db: DbOption = None) -> None:
+    """Follow a job with a live progress bar; exit code 0 when it completed, 1 when it ended otherwise."""
+    with opened(settings_for(None, db=db, systems="none")) as house:
+        raise typer.Exit(_watch(house, _find_row(house.store, job_id)))
+
+
+def list_jobs(
+    owner: Annotated[str | None, typer.Option("--owner", help="Only this account's.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only this kind.")] = None,
+    phase: Annotated[str | None, typer.Option(help="Only this phase: waiting, running, failed …")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, newest first.")] = 20,
+    db: DbOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List jobs, newest first."""
+    if phase is not None and phase not in set(Phase):
+        raise RequestError("invalid_request", f"there is no phase {phase!r}; there are {', '.join(Phase)}")
+    with opened(settings_for(None, db=db, systems="none")) as house:
+        accounts = {row.id: row.name for row in asyncio.run(house.services.owners.list_owners())}
+        wanted = [number for number, name in accounts.items() if owner in (None, name)]
+        if owner is not None and not wanted:
+            raise RequestError("not_found", f"there is no owner {owner!r}; see `jobwire owners list`")
+        rows = [row for number in wanted for row in _newest(house.store, number, kind, phase, limit)]
+    rows = sorted(rows, key=lambda row: -row.number)[:limit]
+    if as_json:
+        for row in rows:
+            print_json({"owner": accounts[row.owner], **_describe(row)})
+        return
+    table = Table("number", "id", "owner", "kind", "phase", "attempt", "percent", box=None)
+    for row in rows:
+        percent = "" if row.progress is None else f"{msgspec.json.decode(row.progress)['percent']:g}"
+        attempt = f"{row.attempt}/{row.attempts_max}"
+        table.add_row(str(row.number), show_id(row.key), accounts[row.owner], row.kind, row.phase, attempt, percent)
+    console.print(table)
+
+
+def show(job_id: JobArgument, db: DbOption = None) -> None:
+    """Everything about one job, with the operator's view: events, attempts and internal errors."""
+    with opened(settings_for(None, db=db, systems="none")) as house:
+        row = _find_row(house.store, job_id)
+        events = house.store.events(0, number=row.number).result()
+        attempts = house.store.attempts(row.number).result()
+        given = house.store.input_of(row.number).result()
+    console.print_json(data={**_describe(row), "input": msgspec.json.decode(given)})
+    for event in events:
+        console.print(
+            f"{_time(event.at)}  {Event(event.event).name.lower():<16} version {event.version}", highlight=False
+        )
+    for attempt in attempts:
+        console.print(f"\nattempt {attempt.attempt} (fence {attempt.fence}): {attempt.event} {attempt.code or ''}")
+        console.print(attempt.internal, markup=False, highlight=False)
+
+
+def cancel(job_id: JobArgument, db: DbOption = None) -> None:
+    """Cancel a job: at once if it waits, by asking its worker if it runs."""
+    with opened(settings_for(None, db=db, systems="none")) as house:
+        row = _find_row(house.store, job_id)
+        after = asyncio.run(house.services.jobs.cancel(row.owner, row))
+    console.print(f"{show_id(after.key)} is {after.phase}", highlight=False)
+
+
+def rerun(job_id: JobArgument, app_name: AppOption = None, db: DbOption = None) -> None:
+    """Run a finished job again as a new job with the same input."""
+    app = load_app(app_name)
+    with opened(settings_for(app, db=db), app) as house:
+        row = _find_row(house.store, job_id)
+        receipt = asyncio.run(house.services.jobs.rerun(row.owner, row))
+    console.print(show_id(receipt.key), highlight=False)
+
+
+def _find_row(store: SqliteStore, job_id: str) -> JobRow:
+    """The job of any owner; RequestError not_found."""
+    column, value = ("number", job_id) if job_id.isdecimal() else ("key", read_id(job_id) or "")
+    sql = f"SELECT owner, number FROM job WHERE {column} = :value"  # noqa: S608 - one of two fixed words
+    found = store.read(lambda r: r.query(sql, value=int(value) if column == "number" else value)).result()
+    row = store.get(found[0][0], number=found[0][1]).result() if found else None
+    if row is None:
+        raise RequestError("not_found", f"there is no job {job_id!r} in {store.path}; check --db")
+    return row
+
+
+def _newest(store: SqliteStore, owner: int, kind: str | None, phase: str | None, limit: int) -> list[JobRow]:
+    rows: list[JobRow] = []
+    before: int | None = None
+    while len(rows) < limit:
+        page = store.find(owner, JobFilter(kind=kind, before=before, limit=limit)).result()
+        rows += [row for row in page if phase is None or row.phase == phase]
+        if len(page) < limit:
+            break
+        before = page[-1].number
+    return rows[:limit]
+
+
+def _watch(house: House, row: JobRow) -> int:
+    """Follow the job; a live bar on a terminal, a line a change elsewhere. The exit code."""
+    moved = [0.0]
+    house.store.listen(lambda _: moved.__setitem__(0, time.monotonic()))
+    bar = Progress(
+        TextColumn("[bold]{task.fields[phase]:<10}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>5.1f} %"),
+        TextColumn("{task.fields[note]}", markup=False),
+        TimeElapsedColumn(),
+        console=errors,
+        disable=not errors.is_terminal,
+    )
+    with bar:
+        task = bar.add_task("job", total=100, phase=row.phase, note="")
+        shown = ""
+        while True:
+            percent, note = _progress_of(house.store, row)
+            bar.update(task, completed=percent, phase=row.phase, note=note)
+            line = f"{row.phase} {percent:g} % {note}".strip()
+            if line != shown and not errors.is_terminal:
+                errors.print(line, highlight=False, markup=False)
+            shown = line
+            if row.phase in FINAL_PHASES:
+                break
+            time.sleep(LOOK_S)
+            row = house.store.get(row.owner, number=row.number).result() or row
+    console.print_json(data=_describe(row))
+    return 0 if row.phase is Phase.COMPLETED else 1
+
+
+def _progress_of(store: SqliteStore, row: JobRow) -> tuple[float, str]:
+    if row.phase is Phase.COMPLETED:
+        return 100.0, ""
+    if row.phase is Phase.WAITING:
+        return 0.0, f"{store.position(row).result()} ahead"
+    progress = {} if row.progress is None else msgspec.json.decode(row.progress)
+    counted = f"{progress['done']}/{progress['total']}" if progress.get("total") else ""
+    words = (progress.get("stage"), counted, progress.get("message"))
+    return progress.get("percent", 0.0), " ".join(word for word in words if word)
+
+
+def _describe(row: JobRow) -> dict[str, Any]:
+    decode = msgspec.json.decode
+    return {
+        "id": show_id(row.key),
+        "number": row.number,
+        "kind": row.kind,
+        "queue": row.queue,
+        "phase": row.phase,
+        "attempt": row.attempt,
+        "attempts_max": row.attempts_max,
+        "progress": None if row.progress is None else decode(row.progress),
+        "result": None if row.output is None else decode(row.output),
+        "error": None if row.error is None else decode(row.error),
+        "created_at": _time(row.created_at),
+        "finalized_at": None if row.finalized_at is None else _time(row.finalized_at),
+    }
+
+
+def _time(at: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at / 1000)) + f".{at % 1000:03d}Z"

@@ -1,0 +1,44 @@
+"""The `jobwire` program: its commands, and one place that turns errors into a line and an exit code."""
+
+import sys
+
+import typer
+
+from jobwire.cli import accounts, demo, doctor, jobs, serve
+from jobwire.cli.output import errors
+from jobwire.config import SettingError
+from jobwire.domain.errors import JobwireError
+
+app = typer.Typer(
+    name="jobwire",
+    help="The job API that customers poll, ready-made.\n\nStart with: jobwire demo",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+app.command()(serve.serve)
+app.command()(serve.worker)
+app.command()(jobs.submit)
+app.command()(jobs.watch)
+app.command("jobs")(jobs.list_jobs)
+app.command()(jobs.show)
+app.command()(jobs.cancel)
+app.command()(jobs.rerun)
+app.add_typer(accounts.keys, name="keys")
+app.add_typer(accounts.owners, name="owners")
+app.command()(doctor.doctor)
+app.command()(demo.demo)
+
+
+def main() -> None:
+    """Run the command line; an error raised on purpose is one line on stderr: exit code 2 for a setting, else 1."""
+    try:
+        app()
+    except SettingError as error:
+        errors.print(f"[red]error:[/red] {error}", highlight=False)
+        sys.exit(2)
+    except JobwireError as error:
+        errors.print(f"[red]error:[/red] {error.message}", highlight=False, markup=True)
+        sys.exit(1)

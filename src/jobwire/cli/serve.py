@@ -1,0 +1,92 @@
+"""`jobwire serve` and `jobwire worker`: run the house."""
+
+from typing import Annotated
+
+import typer
+import uvloop
+
+from jobwire.cli.output import configure_logging, errors
+from jobwire.cli.target import DbOption, Target, load_app, opened, settings_for
+from jobwire.config import SettingError
+from jobwire.serving import bind_socket, run_house
+from jobwire.wiring import House
+
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", help="Jobs at once for each queue; 0 runs none here [JOBWIRE_WORKERS].", show_default="8"
+    ),
+]
+SystemsOption = Annotated[
+    str | None,
+    typer.Option("--systems", help="Vendor systems: rentix,… or all or none [JOBWIRE_SYSTEMS].", show_default="all"),
+]
+
+
+def serve(
+    target: Target = None,
+    db: DbOption = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 picks a free one.", show_default="8000")] = None,
+    workers: WorkersOption = None,
+    systems: SystemsOption = None,
+) -> None:
+    """Serve the HTTP API and run the workers, in one process on one ledger.
+
+    Without a target it serves the vendor systems that are installed; with one (`tasks:app`) your own kinds.
+
+    Examples:
+
+      jobwire serve
+
+      jobwire serve tasks:app --db jobs.db --port 9000
+
+      jobwire serve --systems rentix --workers 4
+    """
+    app = load_app(target)
+    settings = settings_for(app, db=db, host=host, port=port, workers=workers, systems=systems)
+    configure_logging(settings.log)
+    try:
+        listener = bind_socket(settings.host, settings.port)
+    except OSError as error:
+        raise SettingError(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; use --port 0"
+        ) from error
+    with opened(settings, app) as house:
+        address = f"http://{settings.host}:{listener.getsockname()[1]}"
+
+        def announce() -> None:
+            errors.print(f"[bold]Jobwire[/bold] listens on {address}", highlight=False)
+            errors.print(_describe(house), highlight=False)
+
+        uvloop.run(run_house(house, listener=listener, on_ready=announce))
+
+
+def worker(
+    target: Target = None, db: DbOption = None, workers: WorkersOption = None, systems: SystemsOption = None
+) -> None:
+    """Run a worker without HTTP on the ledger.
+
+    On SQLite one process that serves and works is the fast path; a second one stays correct.
+    """
+    app = load_app(target)
+    settings = settings_for(app, db=db, workers=workers, systems=systems)
+    if settings.workers == 0:
+        raise SettingError("a worker needs at least one slot; give --workers 1 or more")
+    configure_logging(settings.log)
+    with opened(settings, app) as house:
+
+        def announce() -> None:
+            errors.print(_describe(house), highlight=False)
+
+        uvloop.run(run_house(house, listener=None, on_ready=announce))
+
+
+def _describe(house: House) -> str:
+    kinds = ", ".join(kind.name for kind in house.registry.kinds) or "none"
+    systems = ", ".join(system.name for system in house.systems) or "none"
+    lines = [
+        f"  ledger {house.settings.db} · systems {systems} · kinds {kinds} · slots {house.settings.workers} a queue"
+    ]
+    lines += [f"  system {name} is off: {why}" for name, why in house.missing_systems.items()]
+    return "\n".join(lines)

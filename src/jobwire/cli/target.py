@@ -1,0 +1,75 @@
+"""Finds the app a command works on: `module:app`, a file, or none at all; and opens its house."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jobwire.app import Jobwire
+from jobwire.config import SettingError, Settings, read_settings
+from jobwire.wiring import House, open_house
+
+Target = Annotated[
+    str | None, typer.Argument(help="Your app as module:name, for example `tasks:app`.", show_default=False)
+]
+AppOption = Annotated[
+    str | None,
+    typer.Option(
+        "--app", envvar="JOBWIRE_APP", help="Your app as module:name; knows your kinds.", show_default=False
+    ),
+]
+DbOption = Annotated[
+    str | None, typer.Option("--db", help="The ledger: a path or sqlite:path [JOBWIRE_DB].", show_default=False)
+]
+OwnerOption = Annotated[str, typer.Option("--owner", help="The account the job belongs to.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def load_app(target: str | None) -> Jobwire | None:
+    """The Jobwire that `module:name` names; SettingError that says what is wrong with it."""
+    if target is None:
+        return None
+    module_name, _, name = target.partition(":")
+    if module_name.endswith(".py"):
+        path = Path(module_name).resolve()
+        sys.path.insert(0, str(path.parent))
+        module_name = path.stem
+    elif os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        module = import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name != module_name.split(".", maxsplit=1)[0]:
+            raise
+        raise SettingError(f"there is no module {module_name!r} here; run the command from its folder") from error
+    found = getattr(module, name or "app", None)
+    if not isinstance(found, Jobwire):
+        raise SettingError(
+            f"{module_name!r} has no Jobwire app named {name or 'app'!r}; write {module_name}:<its name>"
+        )
+    return found
+
+
+@contextmanager
+def opened(settings: Settings, app: Jobwire | None = None) -> Iterator[House]:
+    """The house of the app (or of the systems alone), closed at the end."""
+    house = open_house(settings) if app is None else app.open(settings)
+    try:
+        yield house
+    finally:
+        if app is None:
+            house.close()
+        else:
+            app.close()
+
+
+def settings_for(app: Jobwire | None, **overrides: object) -> Settings:
+    """The settings of a command: its flags, then the environment; an app of one's own comes without systems."""
+    if app is not None and overrides.get("systems") is None and "JOBWIRE_SYSTEMS" not in os.environ:
+        overrides["systems"] = "none"
+    return read_settings(**overrides)

@@ -1,0 +1,103 @@
+"""The settings: every one has a name in the environment, a default and a sentence. wiring.py builds from them."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its name in the environment, its default as text, and what it does."""
+
+    name: str
+    default: str
+    meaning: str
+
+
+SETTINGS = (
+    Setting("JOBWIRE_DB", "jobwire.db", "The ledger: a path, `sqlite:path`, or `:memory:` for a test."),
+    Setting(
+        "JOBWIRE_FILES", "", "Folder for files jobs keep; empty means the ledger's path with `-files` behind it."
+    ),
+    Setting("JOBWIRE_HOST", "127.0.0.1", "Address the HTTP server listens on."),
+    Setting("JOBWIRE_PORT", "8000", "Port the HTTP server listens on; 0 picks a free one and says which."),
+    Setting("JOBWIRE_WORKERS", "8", "Jobs at once for each queue in this process; 0 runs none here."),
+    Setting("JOBWIRE_SYSTEMS", "all", "Vendor systems to serve: `all` that are installed, `none`, or a list."),
+    Setting("JOBWIRE_FETCH_ALLOW", "", "Address ranges jobs may fetch from although not public (`127.0.0.0/8`)."),
+    Setting("JOBWIRE_LEASE_MS", "20000", "Milliseconds a worker's leases live without a heartbeat (200 to 3600000)."),
+    Setting("JOBWIRE_DRAIN_S", "10", "Seconds a stopping worker waits before it gives jobs back (0 to 3600)."),
+    Setting("JOBWIRE_RETENTION_DAYS", "30", "Days a finished job is kept (1 to 3650)."),
+    Setting("JOBWIRE_LOG", "info", "Log level: debug, info, warning or error."),
+)
+
+_DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+class SettingError(ValueError):
+    """A setting has a value that cannot be used; says which, the value and what is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one process, read once."""
+
+    db: str = "jobwire.db"
+    files: Path = Path("jobwire.db-files")
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 8
+    systems: str = "all"
+    lease_ms: int = 20_000
+    drain_s: int = 10
+    retention_days: int = 30
+    log: str = "info"
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_settings(environment: Mapping[str, str] | None = None, **overrides: object) -> Settings:
+    """The settings from the environment; an override that is not None wins (the command line's flags).
+
+    Raises SettingError for a value out of bounds.
+    """
+    environment = dict(os.environ if environment is None else environment)
+
+    def text(name: str) -> str:
+        override = overrides.get(name.removeprefix("JOBWIRE_").lower())
+        return str(override) if override is not None else environment.get(name, "") or _DEFAULTS[name]
+
+    def number(name: str, low: int, high: int) -> int:
+        value = text(name)
+        if not value.isdecimal() or not low <= int(value) <= high:
+            raise SettingError(f"{name} must be a whole number from {low} to {high}, got {value!r}")
+        return int(value)
+
+    db = read_ledger(text("JOBWIRE_DB"))
+    log = text("JOBWIRE_LOG").lower()
+    if log not in LOG_LEVELS:
+        raise SettingError(f"JOBWIRE_LOG must be one of {', '.join(LOG_LEVELS)}, got {log!r}")
+    return Settings(
+        db=db,
+        files=Path(text("JOBWIRE_FILES") or (f"{db}-files" if db != ":memory:" else "jobwire-files")),
+        host=text("JOBWIRE_HOST"),
+        port=number("JOBWIRE_PORT", 0, 65_535),
+        workers=number("JOBWIRE_WORKERS", 0, 10_000),
+        systems=text("JOBWIRE_SYSTEMS"),
+        lease_ms=number("JOBWIRE_LEASE_MS", 200, 3_600_000),
+        drain_s=number("JOBWIRE_DRAIN_S", 0, 3_600),
+        retention_days=number("JOBWIRE_RETENTION_DAYS", 1, 3_650),
+        log=log,
+        environment=environment,
+    )
+
+
+def read_ledger(address: str) -> str:
+    """The path of an SQLite ledger from `path`, `sqlite:path` or `sqlite:///path`."""
+    if address.startswith(("postgres:", "postgresql:")):
+        raise SettingError("PostgreSQL is not there yet; JOBWIRE_DB must be the path of an SQLite file")
+    path = address.removeprefix("sqlite:")
+    path = path.removeprefix("//") if path.startswith("//") else path
+    if not path:
+        raise SettingError(f"JOBWIRE_DB must name a file, got {address!r}")
+    return path

@@ -1,0 +1,196 @@
+"""Reads what a caller sends: the job it names, the submission it makes, the page it asks for. Strict, and pure."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+from jobwire.dialects.spec import Dialect, JobReference
+from jobwire.domain.errors import RequestError
+from jobwire.domain.ids import read_id
+from jobwire.domain.phases import Phase
+from jobwire.kinds.faults import Fault, find_faults
+
+NUMBER_DIGITS_MAX = 18
+PAGE_DEFAULT, PAGE_MAX = 20, 100
+DELAY_S_MAX = 365 * 24 * 3_600
+IDEMPOTENCY_KEY_CHARS_MAX = 255
+_QUERY_FIELDS = ("kind", "phase", "tag", "created_after", "cursor", "limit")
+
+Time = Annotated[datetime, Meta(tz=True, description="ISO-8601 with an offset or Z")]
+
+
+class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body that submits a job; `delay` is in seconds. The service checks what each field may hold."""
+
+    kind: str
+    input: Any = None
+    queue: str | None = None
+    priority: int | None = None
+    run_at: Time | None = None
+    delay: Annotated[float, Meta(ge=0, le=DELAY_S_MAX)] | None = None
+    deadline: Time | None = None
+    tags: list[str] | None = None
+
+
+class JobName(NamedTuple):
+    """The job a caller names: by key or by number, the other is None."""
+
+    key: str | None
+    number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of an owner's jobs, newest first, from below the job number `before`."""
+
+    kind: str | None
+    phases: frozenset[Phase] | None
+    tag: str | None
+    created_after: int | None
+    before: int | None
+    limit: int
+
+
+def read_name(style: str, text: str) -> JobName | None:
+    """The job that `text` names in a reference's style, or None if it names none."""
+    if style == "id":
+        key = read_id(text)
+        return None if key is None else JobName(key, None)
+    if not (text.isascii() and text.isdecimal() and len(text) <= NUMBER_DIGITS_MAX):
+        return None
+    number = int(text)
+    return JobName(None, number) if number > 0 else None
+
+
+def read_reference(
+    reference: JobReference, *, params: Mapping[str, str], query: Mapping[str, str], body: Any
+) -> JobName:
+    """The job a call names; RequestError with the reference's own code and texts, or not_found."""
+    match reference.place:
+        case "path":
+            sent: Any = params.get(reference.name)
+        case "query":
+            sent = query.get(reference.name)
+        case "body":
+            sent = body.get(reference.name) if isinstance(body, dict) else None
+    if sent is None or sent == "":
+        raise _refuse(reference.code, reference.missing)
+    name = read_name(reference.style, sent) if isinstance(sent, str) else None
+    if name is None:
+        raise _refuse(reference.code, reference.malformed)
+    return name
+
+
+def _refuse(code: str, message: str | None) -> RequestError:
+    return RequestError("not_found", JOB_NOT_FOUND) if message is None else RequestError(code, message)
+
+
+JOB_NOT_FOUND = "Job not found"
+
+
+def read_submission(body: Any) -> Submission:
+    """The submission of a decoded body; RequestError invalid_request names every fault by its JSON pointer."""
+    try:
+        submission = msgspec.convert(body, Submission)
+    except msgspec.ValidationError as error:
+        raise refuse_faults(find_faults(Submission, body) or [Fault("", str(error))]) from None
+    if submission.run_at is not None and submission.delay is not None:
+        raise refuse_faults([Fault("/delay", "give run_at or delay, not both")])
+    return submission
+
+
+def refuse_faults(faults: list[Fault]) -> RequestError:
+    """The refusal of a call for these faults; the message tells the first."""
+    first = faults[0]
+    message = f"{first.pointer}: {first.detail}" if first.pointer else first.detail
+    return RequestError("invalid_request", message, details={"errors": [fault._asdict() for fault in faults]})
+
+
+def unix_ms(at: datetime) -> int:
+    """A moment in Unix milliseconds."""
+    return int(at.timestamp() * 1_000)
+
+
+def read_idempotency_key(sent: str | None) -> str | None:
+    """The key of the Idempotency-Key header, quoted as the draft has it or plain as most clients send it."""
+    if sent is None:
+        return None
+    key = sent.strip()
+    if len(key) >= 2 and key.startswith('"') and key.endswith('"'):
+        key = key[1:-1]
+    if not 1 <= len(key) <= IDEMPOTENCY_KEY_CHARS_MAX or not (key.isascii() and key.isprintable()):
+        raise RequestError(
+            "invalid_request",
+            f"an idempotency key has 1 to {IDEMPOTENCY_KEY_CHARS_MAX} printable ASCII characters",
+        )
+    return key
+
+
+def read_page(query: Mapping[str, str], dialect: Dialect) -> Page:
+    """The page a list call asks for; `phase` is a word of the dialect. RequestError for anything it does not know."""
+    for name in query:
+        if name not in _QUERY_FIELDS and not _is_credential(name, dialect):
+            raise refuse_faults([Fault(f"/{name}", f"unknown field; there are {', '.join(_QUERY_FIELDS)}")])
+    return Page(
+        kind=query.get("kind"),
+        phases=_read_phases(query.get("phase"), dialect),
+        tag=query.get("tag"),
+        created_after=_read_time(query.get("created_after")),
+        before=_read_cursor(query.get("cursor")),
+        limit=_read_limit(query.get("limit")),
+    )
+
+
+def _is_credential(name: str, dialect: Dialect) -> bool:
+    return any(carrier.place == "query" and carrier.name == name for carrier in dialect.credentials)
+
+
+def _read_phases(word: str | None, dialect: Dialect) -> frozenset[Phase] | None:
+    if word is None:
+        return None
+    phases = frozenset(phase for phase, said in dialect.phases.items() if said == word)
+    if not phases:
+        words = ", ".join(dict.fromkeys(dialect.phases.values()))
+        raise refuse_faults([Fault("/phase", f"no phase is called {word!r}; there are {words}")])
+    return phases
+
+
+def _read_time(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return unix_ms(msgspec.convert(text, Time))
+    except (msgspec.ValidationError, OverflowError, ValueError):
+        raise refuse_faults([Fault("/created_after", "not a time; write 2031-03-04T05:06:07Z")]) from None
+
+
+def _read_limit(text: str | None) -> int:
+    if text is None:
+        return PAGE_DEFAULT
+    if text.isascii() and text.isdecimal() and len(text) <= 4 and 1 <= int(text) <= PAGE_MAX:
+        return int(text)
+    raise refuse_faults([Fault("/limit", f"a page holds 1 to {PAGE_MAX} jobs, not {text!r}")])
+
+
+def write_cursor(number: int) -> str:
+    """The opaque cursor that continues below this job number."""
+    return base64.urlsafe_b64encode(b"n%d" % number).decode().rstrip("=")
+
+
+def _read_cursor(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        plain = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
+    except (binascii.Error, ValueError):
+        plain = ""
+    name = read_name("number", plain.removeprefix("n")) if plain.startswith("n") else None
+    if name is None:
+        raise refuse_faults([Fault("/cursor", "not a cursor of this list; send next_cursor as it was given")])
+    return name.number

@@ -1,0 +1,163 @@
+"""Compiles a dialect's shapes once into one render function for each phase; a rendered status costs microseconds.
+
+A shape becomes a text with holes: everything that is known beforehand (keys, words, constants, the envelope) is
+fused, and only stored values are filled in. sources.py has the holes.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
+
+from jobwire.dialects.codecs import plain, quote
+from jobwire.dialects.sources import LINEAGE_SOURCES, TEMPLATE_PIECES, Facts, Hole, Piece, ShowOutput, find_pieces
+from jobwire.dialects.spec import Dialect, Envelope, Field
+from jobwire.domain.job import JobRow
+from jobwire.domain.phases import Phase
+
+Tree = dict[str, "Field | Tree"]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How a job of one phase is shown, and which facts beside its row that takes.
+
+    `render` takes None for the facts of a job that has no place in the order and descends from no other.
+    """
+
+    render: Callable[[JobRow, Facts | None], bytes]
+    needs_position: bool
+    needs_lineage: bool
+
+
+Views = Mapping[Phase, View]
+
+
+def compile_views(
+    dialect: Dialect,
+    shape: Sequence[Field],
+    *,
+    envelope: Envelope | None = None,
+    show_output: ShowOutput | None = None,
+) -> Views:
+    """The view of every phase. ValueError if two fields claim one path, or an object's first key may be left out."""
+    return {
+        phase: _compile_view(
+            [item for item in shape if phase in item.when],
+            dialect,
+            phase=phase,
+            envelope=envelope,
+            show_output=show_output,
+        )
+        for phase in Phase
+    }
+
+
+def _compile_view(
+    shown: Sequence[Field],
+    dialect: Dialect,
+    *,
+    phase: Phase,
+    envelope: Envelope | None,
+    show_output: ShowOutput | None,
+) -> View:
+    pieces = _emit_object(_plant(shown, phase), dialect, phase=phase, show_output=show_output)
+    before, after = wrap_texts(envelope)
+    return View(
+        _make_render([before, *pieces, after]),
+        needs_position=any(item.source == "position" for item in shown),
+        needs_lineage=any(item.source in LINEAGE_SOURCES for item in shown),
+    )
+
+
+def _make_render(pieces: Sequence[Piece]) -> Callable[[JobRow, Facts | None], bytes]:
+    template = "".join(piece.replace("%", "%%") if isinstance(piece, str) else "%s" for piece in pieces)
+    holes = [piece for piece in pieces if isinstance(piece, Hole)]
+    # The last column is repeated, because an itemgetter of one index gives no tuple.
+    pick = itemgetter(*[hole.column for hole in holes], -1)
+    written = [(index, hole.write, hole.null) for index, hole in enumerate(holes) if hole.write is not None]
+
+    def render(row: JobRow, facts: Facts | None) -> bytes:
+        values = list(pick(row + (facts or (None, None, row.key))))
+        for index, write, null in written:
+            value = values[index]
+            values[index] = null if value is None else write(value)
+        values.pop()
+        return (template % tuple(values)).encode()
+
+    return render
+
+
+def _plant(shown: Sequence[Field], phase: Phase) -> Tree:
+    root: Tree = {}
+    for item in shown:
+        *parents, leaf = item.path.split(".")
+        node = root
+        for parent in parents:
+            below = node.setdefault(parent, {})
+            if isinstance(below, Field):
+                raise ValueError(f"{item.path!r} lies below another field in phase {phase}")
+            node = below
+        if leaf in node:
+            raise ValueError(f"two fields claim {item.path!r} in phase {phase}; make their `when` disjoint")
+        node[leaf] = item
+    return root
+
+
+def _emit_object(tree: Tree, dialect: Dialect, *, phase: Phase, show_output: ShowOutput | None) -> list[Piece]:
+    pieces: list[Piece] = ["{"]
+    for index, (key, below) in enumerate(tree.items()):
+        label = f"{',' if index else ''}{quote(key)}:"
+        if isinstance(below, dict):
+            pieces += [label, *_emit_object(below, dialect, phase=phase, show_output=show_output)]
+            continue
+        value = _emit_value(below, dialect, phase=phase, show_output=show_output)
+        if below.omit_null and index == 0:
+            raise ValueError(f"{below.path!r} may be left out, so it cannot be the first key of its object")
+        pieces += _left_out_when_null(label, value) if below.omit_null else [label, *value]
+    return [*pieces, "}"]
+
+
+def _left_out_when_null(label: str, value: Sequence[Piece]) -> Sequence[Piece]:
+    match value:
+        case ["null"]:
+            return ()
+        case [Hole(column, write, "null")] if write is not None:
+            return (Hole(column, lambda found: "" if (text := write(found)) == "null" else label + text, ""),)
+    return (label, *value)
+
+
+def _emit_value(item: Field, dialect: Dialect, *, phase: Phase, show_output: ShowOutput | None) -> tuple[Piece, ...]:
+    if item.template is not None:
+        return _emit_template(item.template.replace("{mount}", dialect.mount))
+    match item.source:
+        case None:
+            return (plain(item.value),)
+        case "word":
+            return (quote(dialect.phases[phase]),)
+        case "retry_after_s":
+            return (plain(dialect.retry_after_s),)
+    return find_pieces(item.source, codec=item.codec, kinds=dialect.kinds, show_output=show_output)
+
+
+def _emit_template(template: str) -> tuple[Piece, ...]:
+    pieces: list[Piece] = []
+    for part in re.split(r"(\{id\}|\{number\})", template):
+        pieces += TEMPLATE_PIECES.get(part, (quote(part)[1:-1],))
+    return ('"', *pieces, '"')
+
+
+def wrap_texts(envelope: Envelope | None) -> tuple[str, str]:
+    """The texts before and after a body in its envelope."""
+    if envelope is None:
+        return "", ""
+    first = "".join(f"{quote(key)}:{plain(value)}," for key, value in envelope.first.items())
+    last = "".join(f",{quote(key)}:{plain(value)}" for key, value in envelope.last.items())
+    return f"{{{first}{quote(envelope.key)}:", f"{last}}}"
+
+
+def wrap_body(body: Any, envelope: Envelope | None) -> bytes:
+    """A body as JSON in its envelope."""
+    before, after = wrap_texts(envelope)
+    return f"{before}{plain(body)}{after}".encode()

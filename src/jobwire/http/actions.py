@@ -1,0 +1,213 @@
+"""The built-in actions a route may name: one function each, the same for every dialect."""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from jobwire.dialects.parse import (
+    Submission,
+    read_idempotency_key,
+    read_page,
+    read_reference,
+    read_submission,
+    unix_ms,
+    write_cursor,
+)
+from jobwire.dialects.render import wrap_body
+from jobwire.dialects.sources import show_error
+from jobwire.dialects.spec import Action, Dialect
+from jobwire.domain.errors import RequestError
+from jobwire.domain.ids import show_id
+from jobwire.domain.job import JobRow
+from jobwire.domain.phases import FINAL_PHASES, Phase
+from jobwire.http.answer import Answer, Headers, encode_header, json_answer
+from jobwire.http.files import serve_file
+from jobwire.http.paging import find_page
+from jobwire.http.present import answer_status, render_job
+from jobwire.http.routing import Served
+from jobwire.http.site import Site
+from jobwire.kinds.schema import check_input
+from jobwire.service.call import Call
+
+
+async def find_job(site: Site, served: Served, call: Call) -> JobRow:
+    """The job a call names, if it is the caller's and of a kind this dialect shows; RequestError not_found."""
+    name = read_reference(served.reference, params=call.params, query=call.query, body=call.body)
+    row = await call.services.jobs.read(call.principal.owner, key=name.key, number=name.number)
+    if not is_shown(site.dialect, row):
+        raise RequestError("not_found", "there is no such job; check the id and that it is your account's")
+    return row
+
+
+def is_shown(dialect: Dialect, row: JobRow) -> bool:
+    """Whether the dialect has a word for the job's kind."""
+    return dialect.kinds is None or row.kind in dialect.kinds
+
+
+async def show_status(site: Site, served: Served, call: Call) -> Answer:
+    """The job as it is now; a failed job is a 200."""
+    row = await find_job(site, served, call)
+    etag = call.headers.get("if-none-match")
+    return await answer_status(
+        site, served.views, row, if_none_match=None if etag is None else etag.encode("latin-1")
+    )
+
+
+async def submit_job(site: Site, served: Served, call: Call) -> Answer:
+    """A new job, or with a known idempotency key the one it named before."""
+    submission = read_submission(call.body)
+    kind = _read_kind(site.dialect, submission.kind)
+    _check_input(call, kind, submission)
+    key = None
+    if site.dialect.idempotency_header is not None:
+        key = read_idempotency_key(call.headers.get(site.dialect.idempotency_header.lower()))
+    receipt = await call.services.jobs.submit(
+        call.principal.owner,
+        kind,
+        submission.input,
+        queue=submission.queue,
+        priority=submission.priority,
+        run_at=_read_run_at(submission, call.services.clock()),
+        deadline_at=None if submission.deadline is None else unix_ms(submission.deadline),
+        tags=submission.tags,
+        idempotency_key=key,
+        fingerprint=None if key is None else _fingerprint(call.body),
+    )
+    replayed = [] if receipt.is_new else [encode_header("Idempotency-Replayed", "true")]
+    return await _show_new(site, served, call, receipt.number, headers=replayed)
+
+
+def _read_kind(dialect: Dialect, word: str) -> str:
+    if dialect.kinds is None:
+        return word
+    return next((kind for kind, said in dialect.kinds.items() if said == word), word)
+
+
+def _check_input(call: Call, kind: str, submission: Submission) -> None:
+    """Refuse an input with pointers into the body that was sent, in which it stands under `input`."""
+    try:
+        check_input(call.services.registry.get(kind), submission.input)
+    except RequestError as error:
+        for fault in error.details.get("errors", ()):
+            if fault["pointer"] != "/kind" or call.services.registry.find(kind) is not None:
+                fault["pointer"] = f"/input{fault['pointer']}"
+        raise
+
+
+def _read_run_at(submission: Submission, now: int) -> int | None:
+    if submission.delay is not None:
+        return now + int(submission.delay * 1_000)
+    return None if submission.run_at is None else unix_ms(submission.run_at)
+
+
+def _fingerprint(body: Any) -> str:
+    return hashlib.sha256(msgspec.json.encode(body, order="deterministic")).hexdigest()
+
+
+async def _show_new(
+    site: Site, served: Served, call: Call, number: int, *, headers: Sequence[tuple[bytes, bytes]] = ()
+) -> Answer:
+    row = await call.services.jobs.read(call.principal.owner, number=number)
+    location = encode_header("Location", site.status_path(show_id(row.key)))
+    body = await render_job(call.services, served.views, row)
+    return json_answer(served.route.status, body, [location, *_retry_after(site, row), *headers])
+
+
+def _retry_after(site: Site, row: JobRow) -> Headers:
+    seconds = site.dialect.retry_after_s
+    return [] if seconds is None or row.phase in FINAL_PHASES else [(b"retry-after", b"%d" % seconds)]
+
+
+async def list_jobs(site: Site, served: Served, call: Call) -> Answer:
+    """A page of the caller's jobs, newest first; `next_cursor` is null on the last one."""
+    page = read_page(call.query, site.dialect)
+    rows, before = await find_page(call.services.jobs, call.principal.owner, page, kinds=site.dialect.kinds)
+    items = [await render_job(call.services, site.item_views, row) for row in rows]
+    body = {
+        "jobs": [msgspec.Raw(item) for item in items],
+        "next_cursor": None if before is None else write_cursor(before),
+    }
+    return json_answer(served.route.status, wrap_body(body, served.envelope))
+
+
+async def cancel_job(site: Site, served: Served, call: Call) -> Answer:
+    """The job after the cancel: cancelled if it waited, cancelling if it runs."""
+    row = await find_job(site, served, call)
+    after = await call.services.jobs.cancel(call.principal.owner, row)
+    body = await render_job(call.services, served.views, after)
+    return json_answer(served.route.status, body, _retry_after(site, after))
+
+
+async def rerun_job(site: Site, served: Served, call: Call) -> Answer:
+    """A new job with the final one's input."""
+    row = await find_job(site, served, call)
+    receipt = await call.services.jobs.rerun(call.principal.owner, row)
+    return await _show_new(site, served, call, receipt.number)
+
+
+async def show_result(site: Site, served: Served, call: Call) -> Answer:
+    """The result of a completed job; RequestError not_finished before, job_failed when there will never be one."""
+    row = await find_job(site, served, call)
+    if row.phase is Phase.COMPLETED:
+        text = site.show_output(row.output or "null")
+        return json_answer(served.route.status, wrap_body(msgspec.Raw(text.encode()), served.envelope))
+    if row.phase not in FINAL_PHASES:
+        raise RequestError(
+            "not_finished",
+            f"the job is {row.phase}; its result comes when it has completed",
+            details={"phase": site.dialect.phases[row.phase]},
+            retry_after_s=site.dialect.retry_after_s,
+        )
+    error = None if row.phase is Phase.CANCELLED or row.error is None else show_error(row.error)
+    raise RequestError(
+        "job_failed",
+        f"the job is {row.phase} and has no result",
+        details={
+            "phase": site.dialect.phases[row.phase],
+            "error": None if error is None else msgspec.json.decode(error),
+        },
+    )
+
+
+async def send_file(site: Site, served: Served, call: Call) -> Response:
+    """The bytes behind a signed link."""
+    return serve_file(call)
+
+
+async def show_me(site: Site, served: Served, call: Call) -> Answer:
+    """Whose key this is, what it may do, and what is left of every limit of this dialect."""
+    principal = call.principal
+    limits = dict.fromkeys(limit for one in site.served for limit in one.limits)
+    states = [call.services.limits.look(principal.key_id, limit) for limit in limits]
+    body = {
+        "owner": principal.owner_name,
+        "key_id": principal.key_id,
+        "scopes": sorted(principal.scopes),
+        "limits": [
+            {
+                "name": state.limit.name,
+                "count": state.limit.count,
+                "window_s": state.limit.window_s,
+                "remaining": state.remaining,
+                "reset_at_s": state.reset_at_s,
+            }
+            for state in states
+        ],
+    }
+    return json_answer(served.route.status, wrap_body(body, served.envelope))
+
+
+Act = Callable[[Site, Served, Call], Awaitable[Answer | Response]]
+ACTIONS: Mapping[Action, Act] = {
+    "submit": submit_job,
+    "status": show_status,
+    "list": list_jobs,
+    "cancel": cancel_job,
+    "rerun": rerun_job,
+    "result": show_result,
+    "file": send_file,
+    "me": show_me,
+}

@@ -1,0 +1,124 @@
+"""Reads a request's body with a hard cap, whatever its Content-Length says: JSON decoded, or a file spooled."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from jobwire.domain.errors import RequestError
+from jobwire.http.answer import Receive
+
+JSON_DEPTH_MAX = 64
+BODY_SECONDS_MAX = 60
+UPLOAD_SECONDS_MAX = 900
+SPOOL_BYTES = 1_048_576
+
+
+class ClientGone(Exception):  # noqa: N818 - states a fact
+    """The caller hung up before its body was complete: there is nobody to answer."""
+
+
+async def read_json(receive: Receive, headers: Mapping[str, str], bytes_max: int) -> Any:
+    """The decoded body; RequestError payload_too_large, malformed_json, or invalid_request when it is too slow."""
+    parts = [part async for part in _read_parts(receive, headers, bytes_max=bytes_max, seconds_max=BODY_SECONDS_MAX)]
+    return decode_json(b"".join(parts))
+
+
+def decode_json(body: bytes) -> Any:
+    """The data of a JSON text; RequestError malformed_json for anything else, and deeper than JSON_DEPTH_MAX."""
+    if not body.strip():
+        raise RequestError("malformed_json", "The body is empty; send a JSON text.")
+    try:
+        data = msgspec.json.decode(body)
+    except RecursionError:
+        raise _refuse_depth() from None
+    except (msgspec.DecodeError, ValueError) as error:
+        raise RequestError("malformed_json", f"The body is not valid JSON in UTF-8: {error}") from None
+    # Only a text with that many brackets can be that deep.
+    if body.count(b"[") + body.count(b"{") > JSON_DEPTH_MAX and _is_too_deep(data):
+        raise _refuse_depth()
+    return data
+
+
+def _is_too_deep(data: Any) -> bool:
+    level = [data]
+    for _ in range(JSON_DEPTH_MAX):
+        level = (
+            [
+                child
+                for parent in level
+                for child in (parent.values() if isinstance(parent, dict) else parent)
+                if isinstance(child, dict | list)
+            ]
+            if isinstance(data, dict | list)
+            else []
+        )
+        if not level:
+            return False
+    return True
+
+
+def _refuse_depth() -> RequestError:
+    return RequestError("malformed_json", f"The body is nested deeper than {JSON_DEPTH_MAX} levels; flatten it.")
+
+
+async def _read_parts(
+    receive: Receive, headers: Mapping[str, str], *, bytes_max: int, seconds_max: float
+) -> AsyncIterator[bytes]:
+    declared = headers.get("content-length", "")
+    if declared.isdecimal() and int(declared[:20]) > bytes_max:
+        raise _refuse_size(bytes_max)
+    size = 0
+    deadline = asyncio.get_running_loop().time() + seconds_max
+    while True:
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError:
+            raise RequestError("invalid_request", f"The body did not arrive within {seconds_max:g} s.") from None
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        part: bytes = message.get("body", b"")
+        size += len(part)
+        if size > bytes_max:
+            raise _refuse_size(bytes_max)
+        if part:
+            yield part
+        if not message.get("more_body", False):
+            return
+
+
+def _refuse_size(bytes_max: int) -> RequestError:
+    return RequestError(
+        "payload_too_large", f"The body has more than {bytes_max} bytes.", details={"limit_bytes": bytes_max}
+    )
+
+
+@asynccontextmanager
+async def spool_upload(receive: Receive, headers: Mapping[str, str], bytes_max: int) -> AsyncIterator[Path]:
+    """A raw body as a file that is gone at the end, unless it was moved away; errors as read_json."""
+    descriptor, name = tempfile.mkstemp(prefix="jobwire-upload-")
+    path = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb", buffering=SPOOL_BYTES) as file:
+            async for part in _read_parts(receive, headers, bytes_max=bytes_max, seconds_max=UPLOAD_SECONDS_MAX):
+                await asyncio.to_thread(file.write, part)
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def check_content_type(sent: str | None, accepted: tuple[str, ...] | None) -> None:
+    """RequestError unsupported_media_type unless the type, without its parameters, is accepted (None: any)."""
+    if accepted is None:
+        return
+    kind = (sent or "").partition(";")[0].strip().lower()
+    if kind not in accepted:
+        raise RequestError(
+            "unsupported_media_type", f"Send the body as {' or '.join(accepted)}, not {kind or 'without a type'}."
+        )

@@ -1,0 +1,58 @@
+"""Finds the credential of a call in the places its dialect names."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from jobwire.dialects.spec import Carrier, Dialect
+from jobwire.domain.errors import RequestError
+
+TOKEN_CHARS_MAX = 512
+
+
+def find_token(dialect: Dialect, headers: Iterable[tuple[bytes, bytes]], query: Mapping[str, str]) -> str:
+    """The token a call carries.
+
+    RequestError credentials_missing without one (another scheme's word is none), credentials_conflict with several
+    where the dialect refuses that, unauthorized for a text that cannot be a token.
+    """
+    tokens = list(_carried(dialect.credentials, headers, query))
+    if not tokens:
+        raise RequestError("credentials_missing", f"This call carries no credential; send {_places(dialect)}.")
+    if len(tokens) > 1 and dialect.several_credentials == "refuse":
+        raise RequestError("credentials_conflict", f"This call carries {len(tokens)} credentials; send one.")
+    token = tokens[0]
+    if len(token) > TOKEN_CHARS_MAX or not (token.isascii() and token.isprintable()):
+        raise RequestError("unauthorized", "The credential is not valid.")
+    return token
+
+
+def _carried(
+    carriers: Sequence[Carrier], headers: Iterable[tuple[bytes, bytes]], query: Mapping[str, str]
+) -> Iterable[str]:
+    sent = list(headers)
+    for carrier in carriers:
+        if carrier.place == "query":
+            values = [query[carrier.name]] if carrier.name in query else []
+        else:
+            wanted = carrier.name.lower().encode("ascii")
+            values = [value.decode("latin-1") for name, value in sent if name == wanted]
+        for value in values:
+            token = read_carried(carrier, value)
+            if token:
+                yield token
+
+
+def read_carried(carrier: Carrier, value: str) -> str:
+    """The token in a carrier's value; empty if there is none, or behind another scheme word."""
+    if carrier.scheme is None:
+        return value.strip()
+    scheme, _, token = value.strip().partition(" ")
+    return token.strip() if scheme.lower() == carrier.scheme.lower() else ""
+
+
+def _places(dialect: Dialect) -> str:
+    return " or ".join(
+        f"?{carrier.name}=<key>"
+        if carrier.place == "query"
+        else f"{carrier.name}: {f'{carrier.scheme} ' if carrier.scheme else ''}<key>"
+        for carrier in dialect.credentials
+    )

@@ -1,0 +1,169 @@
+"""One request on the long way: route, credential, limits, body, action, and every refusal in the dialect's words.
+
+status.py is the short way of a poll; both give the same answer.
+"""
+
+import logging
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from jobwire.dialects.render import wrap_body
+from jobwire.dialects.spec import Dialect
+from jobwire.domain.errors import RequestError
+from jobwire.http.actions import ACTIONS
+from jobwire.http.answer import Answer, Headers, Receive, Scope, Send, encode_header, json_answer, send_answer
+from jobwire.http.body import ClientGone, check_content_type, read_json, spool_upload
+from jobwire.http.credentials import find_token
+from jobwire.http.errors import INTERNAL, find_word, say_error
+from jobwire.http.limits import refuse_limited, take_limits, tell_limit
+from jobwire.http.requests import read_base_url, read_headers, read_query
+from jobwire.http.routing import Match, Served, decode_segments
+from jobwire.http.site import Site
+from jobwire.service.call import Call, Principal, Reply
+
+logger = logging.getLogger(__name__)
+
+NOBODY = Principal(owner=0, owner_name="", key_id="", scopes=frozenset())
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request on its way through a site; `headers` go out with whatever is answered."""
+
+    site: Site
+    path: str
+    scope: Scope
+    receive: Receive
+    request_id: str
+    headers: Headers = field(default_factory=list)
+
+
+async def serve_exchange(exchange: Exchange, send: Send) -> None:
+    """Answer a request; an unexpected error becomes the dialect's 500 and a log entry with the request id."""
+    try:
+        async with AsyncExitStack() as resources:
+            answer = await _answer_call(exchange, resources)
+    except ClientGone:
+        return
+    except RequestError as error:
+        answer = _say(exchange, error)
+    except Exception:
+        logger.exception("request %s failed: %s %s", exchange.request_id, exchange.scope["method"], exchange.path)
+        answer = say_error(exchange.site.dialect, INTERNAL, exchange.request_id)
+    exchange.headers.append((b"x-request-id", exchange.request_id.encode("latin-1")))
+    if isinstance(answer, Response):
+        answer.raw_headers.extend(exchange.headers)
+        await answer(exchange.scope, exchange.receive, send)
+    else:
+        answer.headers.extend(exchange.headers)
+        await send_answer(answer, send, is_head=exchange.scope["method"] == "HEAD")
+
+
+def _say(exchange: Exchange, error: RequestError) -> Answer:
+    dialect = exchange.site.dialect
+    try:
+        find_word(dialect, error.code)
+    except KeyError:
+        logger.exception("request %s: dialect %s has no word for %r", exchange.request_id, dialect.name, error)
+        error = INTERNAL
+    return say_error(dialect, error, exchange.request_id)
+
+
+async def _answer_call(exchange: Exchange, resources: AsyncExitStack) -> Answer | Response:
+    match = _find_route(exchange)
+    served = match.served
+    assert served is not None
+    headers = read_headers(exchange.scope["headers"])
+    query = read_query(exchange.scope["query_string"])
+    principal = NOBODY if served.route.is_open else await _admit(exchange, served, headers, query)
+    body, upload = await _read_body(exchange, served, headers, resources)
+    call = Call(
+        principal=principal,
+        services=exchange.site.services,
+        method=served.route.method,
+        path=exchange.path,
+        params=match.params,
+        query=query,
+        headers=headers,
+        body=body,
+        upload=upload,
+        base_url=read_base_url(exchange.scope, headers),
+        request_id=exchange.request_id,
+    )
+    if served.route.action is not None:
+        return await ACTIONS[served.route.action](exchange.site, served, call)
+    assert served.route.endpoint is not None
+    return _encode_reply(await served.route.endpoint(call), served)
+
+
+def _find_route(exchange: Exchange) -> Match:
+    site, scope = exchange.site, exchange.scope
+    local = exchange.path
+    if site.dialect.ignores_trailing_slash:
+        local = local.rstrip("/")
+    segments = decode_segments(local)
+    match = None if segments is None else site.router.match(scope["method"], segments)
+    if match is None:
+        raise RequestError("no_route", "There is nothing at this path; check the method's path and its version.")
+    if match.served is None:
+        exchange.headers.append(encode_header("Allow", ", ".join(match.allow)))
+        raise RequestError("method_not_allowed", f"This path answers {', '.join(match.allow)} only.")
+    return match
+
+
+async def _admit(
+    exchange: Exchange, served: Served, headers: Mapping[str, str], query: Mapping[str, str]
+) -> Principal:
+    """Who calls, counted against the route's limits."""
+    dialect, services = exchange.site.dialect, exchange.site.services
+    token = find_token(dialect, exchange.scope["headers"], query)
+    principal = services.owners.known(token) or await services.owners.authenticate(token)
+    state = take_limits(services.limits, principal.key_id, served.limits)
+    exchange.headers += tell_limit(state, dialect.limit_headers)
+    if state is not None and state.retry_after_s is not None:
+        raise refuse_limited(state)
+    if "admit" in dialect.hooks:
+        principal = dialect.hooks["admit"](principal, headers)
+    check_rights(dialect, served, principal)
+    return principal
+
+
+def check_rights(dialect: Dialect, served: Served, principal: Principal) -> None:
+    """RequestError system_disabled or forbidden unless the caller may use this route."""
+    if dialect.name in principal.disabled_systems:
+        raise RequestError("system_disabled", f"This account may not use {dialect.title or dialect.name}.")
+    scope = served.route.scope
+    if scope is not None and scope not in principal.scopes:
+        raise RequestError("forbidden", f"This key lacks the scope {scope}; use one that has it.")
+
+
+async def _read_body(
+    exchange: Exchange, served: Served, headers: Mapping[str, str], resources: AsyncExitStack
+) -> tuple[Any, Path | None]:
+    match served.route.body:
+        case "none":
+            return None, None
+        case "json":
+            check_content_type(headers.get("content-type"), exchange.site.dialect.content_types)
+            return await read_json(exchange.receive, headers, served.body_bytes_max), None
+        case "upload":
+            upload = spool_upload(exchange.receive, headers, served.body_bytes_max)
+            return None, await resources.enter_async_context(upload)
+
+
+def _encode_reply(reply: Reply, served: Served) -> Answer:
+    headers = [encode_header(name, value) for name, value in reply.headers.items()]
+    if reply.body is None and reply.status in (204, 304):
+        return Answer(reply.status, headers, b"")
+    return json_answer(reply.status, wrap_body(reply.body, served.envelope), headers)
+
+
+def encode_json(body: Any) -> bytes:
+    """A body of ours as JSON."""
+    return msgspec.json.encode(body)

@@ -1,0 +1,82 @@
+"""Says a refusal in a dialect's words: status, body and headers from its tables."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, assert_never
+
+import msgspec
+
+from jobwire.dialects.spec import REFINED_CODES, Dialect, ErrorField, ErrorWord
+from jobwire.domain.errors import RequestError
+from jobwire.http.answer import Answer, Headers, encode_header
+
+INTERNAL = RequestError("internal", "Something failed on our side. It was logged under this request id.")
+
+
+def find_word(dialect: Dialect, code: str) -> ErrorWord:
+    """A dialect's word for a code: its own, that of the code it refines, or KeyError."""
+    return dialect.errors.get(code) or dialect.errors[REFINED_CODES[code]]
+
+
+def say_error(dialect: Dialect, error: RequestError, request_id: str) -> Answer:
+    """The answer for a refusal; KeyError for a code the dialect has no word for."""
+    word = find_word(dialect, error.code)
+    body: Any = {}
+    for item in dialect.error_body:
+        value = _read_source(item, error, word=word, request_id=request_id)
+        if value is not None or not item.omit_null:
+            _plant(body, item.path.split("."), value)
+    if "show_error" in dialect.hooks:
+        body = dialect.hooks["show_error"](word.status, body)
+    return Answer(word.status, _headers(dialect, error, word.status), msgspec.json.encode(body))
+
+
+def _headers(dialect: Dialect, error: RequestError, status: int) -> Headers:
+    headers = [(b"content-type", dialect.error_content_type.encode()), (b"cache-control", b"no-store")]
+    if error.retry_after_s is not None:
+        headers.append((b"retry-after", b"%d" % error.retry_after_s))
+    if status == HTTPStatus.UNAUTHORIZED and dialect.challenge is not None:
+        headers.append(encode_header("www-authenticate", dialect.challenge))
+    return headers
+
+
+def _read_source(item: ErrorField, error: RequestError, *, word: ErrorWord, request_id: str) -> Any:
+    message = error.message if word.message is None else word.message
+    match item.source:
+        case None:
+            return item.value
+        case "status":
+            return word.status
+        case "reason":
+            return HTTPStatus(word.status).phrase
+        case "code":
+            return error.code
+        case "word":
+            return word.word
+        case "note":
+            return word.note
+        case "message":
+            return message
+        case "messages":
+            return _messages(error.details) or message
+        case "errors":
+            return error.details.get("errors")
+        case "details":
+            return {key: value for key, value in error.details.items() if key not in _FAULTS} or None
+        case "request_id":
+            return request_id
+    assert_never(item.source)
+
+
+_FAULTS = ("errors", "messages")
+
+
+def _messages(details: Mapping[str, Any]) -> list[str]:
+    return details.get("messages") or [fault["detail"] for fault in details.get("errors", ())]
+
+
+def _plant(body: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    *parents, leaf = path
+    for parent in parents:
+        body = body.setdefault(parent, {})
+    body[leaf] = value

@@ -1,0 +1,81 @@
+"""Kept files: a job's output gets signed links when it is shown, and a signed link gets the bytes."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from starlette.responses import FileResponse, Response
+
+from jobwire.blobs.links import FileLinks
+from jobwire.dialects.sources import ShowOutput
+from jobwire.domain.errors import RequestError
+from jobwire.service.call import Call
+
+LINK_LIFETIME_S = 3_600
+FILE_MARK = '"sha256":"'
+_FILE_KEYS = frozenset({"sha256", "name", "content_type", "size_bytes"})
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SHOWN_INLINE = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"})
+
+
+def show_links(links: FileLinks, *, hook: Callable[[Any], Any] | None = None) -> ShowOutput:
+    """Shows an output through the dialect's hook, and each SavedFile in it with a signed `url` of one hour."""
+
+    def show(text: str) -> str:
+        if hook is None and FILE_MARK not in text:
+            return text
+        output = msgspec.json.decode(text)
+        return msgspec.json.encode(_link(links, output if hook is None else hook(output))).decode()
+
+    return show
+
+
+def _link(links: FileLinks, value: Any) -> Any:
+    match value:
+        case dict() if _is_file(value):
+            url = links.sign(
+                value["sha256"],
+                name=value["name"],
+                content_type=value["content_type"],
+                lifetime_s=LINK_LIFETIME_S,
+            )
+            return {**value, "url": url}
+        case dict():
+            return {key: _link(links, child) for key, child in value.items()}
+        case list():
+            return [_link(links, child) for child in value]
+    return value
+
+
+def _is_file(value: dict[str, Any]) -> bool:
+    return (
+        value.keys() == _FILE_KEYS
+        and all(isinstance(value[key], str) for key in ("sha256", "name", "content_type"))
+        and _SHA256.fullmatch(value["sha256"]) is not None
+    )
+
+
+def serve_file(call: Call) -> Response:
+    """The bytes behind a signed link; RequestError forbidden, gone, or not_found when they are no longer kept.
+
+    A customer's file is never a page of ours: it is saved, or shown as a picture, in a sandbox without scripts.
+    """
+    target = call.services.links.check(call.path, call.query)
+    path = call.services.blobs.path_of(target.sha256)
+    if not path.is_file():
+        raise RequestError("not_found", "this file is no longer kept")
+    disposition = target.disposition
+    if target.content_type in _SHOWN_INLINE:
+        disposition = disposition.replace("attachment", "inline", 1)
+    return FileResponse(
+        path,
+        media_type=target.content_type,
+        headers={
+            "Content-Disposition": disposition,
+            "X-Content-Type-Options": "nosniff",
+            "Content-Security-Policy": "sandbox; default-src 'none'",
+            "Cross-Origin-Resource-Policy": "cross-origin",
+            "Cache-Control": f"private, max-age={LINK_LIFETIME_S}, immutable",
+        },
+    )

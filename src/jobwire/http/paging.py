@@ -1,0 +1,51 @@
+"""One page of an owner's jobs: what the ledger finds, sifted by what it does not select by."""
+
+from collections.abc import Mapping
+from itertools import product
+
+from jobwire.dialects.parse import Page
+from jobwire.domain.job import JobRow
+from jobwire.domain.phases import Phase, phase_of
+from jobwire.domain.states import Reason, State
+from jobwire.service.jobs import JobFilter, Jobs  # type: ignore[attr-defined]
+
+FIND_MAX = 100
+FIND_ROUNDS_MAX = 10
+
+_STATES: Mapping[Phase, State] = {
+    phase_of(state, reason=reason, attempt=attempt, is_due=is_due, cancel_requested=cancel): state
+    for state, reason, attempt, is_due, cancel in product(State, Reason, (0, 1), (False, True), (False, True))
+}
+
+
+async def find_page(
+    jobs: Jobs, owner: int, page: Page, *, kinds: Mapping[str, str] | None
+) -> tuple[list[JobRow], int | None]:
+    """The rows of a page, and the job number to go on below (None: there are no more).
+
+    Phases are finer than the states the ledger selects by. After FIND_ROUNDS_MAX looks a page comes back short, with
+    a place to go on, so that no call can walk through an owner's whole history.
+    """
+    rows: list[JobRow] = []
+    before = page.before
+    count = min(FIND_MAX, page.limit + 1)
+    for _ in range(FIND_ROUNDS_MAX):
+        found = await jobs.find(owner, _select(page, before=before, limit=count))
+        rows += [row for row in found if _is_wanted(row, page, kinds)]
+        if len(rows) > page.limit:
+            return rows[: page.limit], rows[page.limit - 1].number
+        if len(found) < count:
+            return rows, None
+        before = found[-1].number
+    return rows, before
+
+
+def _select(page: Page, *, before: int | None, limit: int) -> JobFilter:
+    states = None if page.phases is None else tuple(sorted({int(_STATES[phase]) for phase in page.phases}))
+    return JobFilter(
+        kind=page.kind, states=states, tag=page.tag, created_after=page.created_after, before=before, limit=limit
+    )
+
+
+def _is_wanted(row: JobRow, page: Page, kinds: Mapping[str, str] | None) -> bool:
+    return (page.phases is None or row.phase in page.phases) and (kinds is None or row.kind in kinds)

@@ -1,0 +1,73 @@
+"""Shows a job: looks up the facts its phase needs, renders it, and adds the headers of a poll."""
+
+from jobwire.dialects.render import View, Views
+from jobwire.dialects.sources import Facts
+from jobwire.domain.job import JobRow
+from jobwire.domain.phases import FINAL_PHASES
+from jobwire.http.answer import JSON_TYPE, Answer, Headers
+from jobwire.http.files import FILE_MARK
+from jobwire.http.site import Site
+from jobwire.service.services import Services
+
+_TYPE = (b"content-type", JSON_TYPE)
+_REVALIDATE = (b"cache-control", b"private, no-cache")
+_NO_STORE = (b"cache-control", b"no-store")
+
+
+async def render_job(services: Services, views: Views, row: JobRow) -> bytes:
+    """A job in its dialect's words."""
+    view = views[row.phase]
+    return view.render(row, await find_facts(services, view, row))
+
+
+async def find_facts(services: Services, view: View, row: JobRow) -> Facts | None:
+    """What the view shows beside the row; None when that is nothing."""
+    has_lineage = view.needs_lineage and row.rerun_of is not None
+    if not (view.needs_position or has_lineage):
+        return None
+    position = await services.jobs.position(row) if view.needs_position else None
+    if not has_lineage:
+        return Facts(position, None, row.key)
+    parent = await _key_of(services, row.owner, row.rerun_of)
+    root = parent if row.root == row.rerun_of else await _key_of(services, row.owner, row.root)
+    return Facts(position, parent, root)
+
+
+async def _key_of(services: Services, owner: int, number: int | None) -> str | None:
+    row = None if number is None else await services.store.get(owner, number=number)
+    return None if row is None else row.key
+
+
+async def answer_status(site: Site, views: Views, row: JobRow, *, if_none_match: bytes | None) -> Answer:
+    """The answer to a poll: 200, or 304 when the caller's ETag still holds.
+
+    The ETag is the version, and with it the position where one is shown: that moves without the job.
+    """
+    dialect, phase = site.dialect, row.phase
+    view = views[phase]
+    facts = await find_facts(site.services, view, row)
+    headers: Headers = [_TYPE]
+    if dialect.retry_after_s is not None and phase not in FINAL_PHASES:
+        headers.append((b"retry-after", b"%d" % dialect.retry_after_s))
+    if not dialect.is_conditional or _has_links(row):
+        headers.append(_NO_STORE)
+        return Answer(200, headers, view.render(row, facts))
+    etag = b'"%d"' % row.version
+    if facts is not None and facts.position is not None:
+        etag = b'"%d-%d"' % (row.version, facts.position)
+    headers += ((b"etag", etag), _REVALIDATE)
+    if if_none_match is not None and is_same(if_none_match, etag):
+        return Answer(304, headers[1:], b"")
+    return Answer(200, headers, view.render(row, facts))
+
+
+def _has_links(row: JobRow) -> bool:
+    # A link in the output expires without a new version: a 304 would leave the caller with a dead one.
+    return row.output is not None and FILE_MARK in row.output
+
+
+def is_same(if_none_match: bytes, etag: bytes) -> bool:
+    """Whether the header names this ETag, alone, in a list, weakly, or as `*` (RFC 9110, 13.1.2)."""
+    if if_none_match == etag:
+        return True
+    return any(named.strip().removeprefix(b"W/") in (etag, b"*") for named in if_none_match.split(b","))

@@ -1,0 +1,101 @@
+"""Finds the route of a path: a literal segment beats a parameter, whatever the order of the table."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from jobwire.dialects.render import Views
+from jobwire.dialects.spec import Envelope, JobReference, Route
+from jobwire.service.limits import Limit
+
+SEGMENTS_MAX = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A route ready to serve: its own words where it has some, else its dialect's."""
+
+    route: Route
+    views: Views
+    envelope: Envelope | None
+    reference: JobReference
+    limits: Sequence[Limit]
+    body_bytes_max: int
+
+
+@dataclass(slots=True)
+class Node:
+    """The routes that end here by method, each with its parameter names, and what may follow."""
+
+    literals: dict[str, "Node"] = field(default_factory=dict)
+    parameter: "Node | None" = None
+    routes: dict[str, tuple[Served, tuple[str, ...]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A path's route and its parameters; `served` is None where the path has other methods only, those of `allow`."""
+
+    served: Served | None
+    params: Mapping[str, str]
+    allow: tuple[str, ...]
+
+
+class Router:
+    """The routes of one dialect. ValueError if two claim the same method and path."""
+
+    def __init__(self, served: Sequence[Served]) -> None:
+        self._root = Node()
+        for one in served:
+            self._add(one)
+
+    def _add(self, served: Served) -> None:
+        route, node = served.route, self._root
+        names: list[str] = []
+        for segment in split_path(route.path):
+            if segment.startswith("{"):
+                names.append(segment[1:-1])
+                node.parameter = node.parameter or Node()
+                node = node.parameter
+            else:
+                node = node.literals.setdefault(segment, Node())
+        for method in (route.method, *(("HEAD",) if route.method == "GET" else ())):
+            if method in node.routes:
+                raise ValueError(f"two routes claim {method} {route.path}")
+            node.routes[method] = (served, tuple(names))
+
+    def match(self, method: str, segments: Sequence[str]) -> Match | None:
+        """The match of a path, or None if no route has it."""
+        allow: list[str] = []
+        for node, values in _walk(self._root, segments):
+            if method in node.routes:
+                served, names = node.routes[method]
+                return Match(served, dict(zip(names, values, strict=True)), ())
+            allow += node.routes
+        return Match(None, {}, tuple(sorted(set(allow)))) if allow else None
+
+
+def _walk(node: Node, segments: Sequence[str]) -> Iterator[tuple[Node, tuple[str, ...]]]:
+    if not segments:
+        if node.routes:
+            yield node, ()
+        return
+    first, rest = segments[0], segments[1:]
+    if first in node.literals:
+        yield from _walk(node.literals[first], rest)
+    if node.parameter is not None and first:
+        for found, values in _walk(node.parameter, rest):
+            yield found, (first, *values)
+
+
+def split_path(path: str) -> list[str]:
+    """The segments of a path below its mount, still encoded; at most SEGMENTS_MAX, the rest stays in the last."""
+    return path.split("/", SEGMENTS_MAX)[1:]
+
+
+def decode_segments(raw_path: str) -> list[str] | None:
+    """The decoded segments of a raw path, so that %2F stays within its segment; None if one is not UTF-8."""
+    try:
+        return [unquote(segment, errors="strict") for segment in split_path(raw_path)]
+    except UnicodeDecodeError:
+        return None

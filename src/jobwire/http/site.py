@@ -1,0 +1,52 @@
+"""A dialect made ready to serve: routes compiled, shapes rendered by phase, limits by name. endpoint.py serves it."""
+
+from dataclasses import dataclass
+
+from jobwire.dialects.render import Views, compile_views
+from jobwire.dialects.sources import ShowOutput
+from jobwire.dialects.spec import Dialect, Route
+from jobwire.http.files import show_links
+from jobwire.http.routing import Router, Served
+from jobwire.service.limits import Limit
+from jobwire.service.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One dialect over its services; `item_views` show a job inside a list, without an envelope."""
+
+    dialect: Dialect
+    services: Services
+    served: tuple[Served, ...]
+    router: Router
+    item_views: Views
+    show_output: ShowOutput
+
+    def status_path(self, job_id: str) -> str:
+        """Where a job is read, for the Location header."""
+        status = next(one.route for one in self.served if one.route.action == "status")
+        return self.dialect.mount + status.path.replace("{id}", job_id)
+
+
+def compile_site(dialect: Dialect, services: Services) -> Site:
+    """The site of a dialect; ValueError or KeyError for a table that contradicts itself."""
+    show_output = show_links(services.links, hook=dialect.hooks.get("show_output"))
+    served = tuple(_serve_route(dialect, route, show_output) for route in dialect.routes)
+    item_views = compile_views(dialect, dialect.job, show_output=show_output)
+    return Site(dialect, services, served, Router(served), item_views, show_output)
+
+
+def _serve_route(dialect: Dialect, route: Route, show_output: ShowOutput) -> Served:
+    limits = {
+        limit.name: Limit(f"{dialect.name}.{limit.name}", limit.count, limit.window_s) for limit in dialect.limits
+    }
+    envelope = route.envelope or dialect.envelope
+    names = dialect.default_limits if route.limits is None else route.limits
+    return Served(
+        route=route,
+        views=compile_views(dialect, route.shape or dialect.job, envelope=envelope, show_output=show_output),
+        envelope=envelope,
+        reference=route.job or dialect.job_reference,
+        limits=() if route.is_open else tuple(limits[name] for name in names),
+        body_bytes_max=route.body_bytes_max or dialect.body_bytes_max,
+    )

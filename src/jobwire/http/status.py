@@ -1,0 +1,114 @@
+"""The short way of a poll: a known key, a job in the ledger, a render, in front of everything else.
+
+It answers only what it is sure of. Anything unusual gives None, and endpoint.py answers on the long way with the
+same bytes: an unknown key, a scope that lacks, a limit that is used up, a job that is not there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jobwire.dialects.parse import JobName, read_name
+from jobwire.dialects.spec import Carrier
+from jobwire.http.actions import is_shown
+from jobwire.http.answer import Answer, Scope
+from jobwire.http.credentials import TOKEN_CHARS_MAX, read_carried
+from jobwire.http.limits import take_limits, tell_limit
+from jobwire.http.present import answer_status
+from jobwire.http.requests import give_request_id
+from jobwire.http.routing import Served
+from jobwire.http.site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A status route that can be read off the request line: by its last segment, or by its one query field."""
+
+    site: Site
+    served: Served
+    carriers: dict[bytes, Carrier]
+    query_start: bytes | None
+
+
+class StatusReader:
+    """The short way to the status routes of all sites whose tables allow it."""
+
+    def __init__(self, sites: Sequence[Site]) -> None:
+        self._by_head: dict[str, Target] = {}
+        self._by_path: dict[str, Target] = {}
+        for site in sites:
+            for served in site.served:
+                if served.route.action == "status":
+                    self._add(site, served)
+
+    def _add(self, site: Site, served: Served) -> None:
+        dialect, reference = site.dialect, served.reference
+        carriers = {carrier.name.lower().encode(): carrier for carrier in dialect.credentials}
+        is_plain = all(carrier.place == "header" for carrier in dialect.credentials) and len(carriers) == len(
+            dialect.credentials
+        )
+        if served.route.method != "GET" or "admit" in dialect.hooks or not is_plain:
+            return
+        head, _, last = served.route.path.rpartition("/")
+        for mount in (dialect.mount, *dialect.aliases):
+            if reference.place == "path" and last == f"{{{reference.name}}}" and "{" not in head:
+                self._by_head[mount + head] = Target(site, served, carriers, None)
+            elif reference.place == "query" and "{" not in served.route.path:
+                start = f"{reference.name}=".encode()
+                self._by_path[mount + served.route.path] = Target(site, served, carriers, start)
+
+    async def answer(self, scope: Scope) -> Answer | None:
+        """The whole answer to a poll, or None."""
+        target, name = self._find(scope)
+        if target is None or name is None or scope["method"] not in ("GET", "HEAD"):
+            return None
+        token = if_none_match = sent_id = None
+        for header, value in scope["headers"]:
+            if header in target.carriers:
+                carried = read_carried(target.carriers[header], value.decode("latin-1"))
+                if token is not None and carried:
+                    return None
+                token = carried or token
+            elif header == b"if-none-match":
+                if_none_match = value if if_none_match is None else if_none_match + b", " + value
+            elif header == b"x-request-id":
+                sent_id = value if sent_id is None else b""
+        if token is None or len(token) > TOKEN_CHARS_MAX:
+            return None
+        return await self._answer_known(target, token, name, if_none_match=if_none_match, sent_id=sent_id)
+
+    def _find(self, scope: Scope) -> tuple[Target | None, JobName | None]:
+        path: str = scope["path"]
+        head, _, last = path.rpartition("/")
+        target = self._by_head.get(head)
+        if target is not None:
+            return target, read_name(target.served.reference.style, last)
+        target = self._by_path.get(path)
+        if target is None or target.query_start is None:
+            return None, None
+        query: bytes = scope["query_string"]
+        if not query.startswith(target.query_start):
+            return None, None
+        # An encoded or second field is no name in either style, and goes the long way.
+        return target, read_name(target.served.reference.style, query[len(target.query_start) :].decode("latin-1"))
+
+    async def _answer_known(
+        self, target: Target, token: str, name: JobName, *, if_none_match: bytes | None, sent_id: bytes | None
+    ) -> Answer | None:
+        site, served = target.site, target.served
+        services, dialect = site.services, site.dialect
+        principal = services.owners.known(token)
+        if principal is None or dialect.name in principal.disabled_systems:
+            return None
+        if served.route.scope is not None and served.route.scope not in principal.scopes:
+            return None
+        pending = services.store.get(principal.owner, key=name.key, number=name.number)
+        row = pending.result() if pending.is_done else await pending
+        if row is None or not is_shown(dialect, row):
+            return None
+        state = take_limits(services.limits, principal.key_id, served.limits) if served.limits else None
+        if state is not None and state.retry_after_s is not None:
+            return None
+        answer = await answer_status(site, served.views, row, if_none_match=if_none_match)
+        answer.headers.extend(tell_limit(state, dialect.limit_headers))
+        answer.headers.append((b"x-request-id", give_request_id(sent_id)))
+        return answer

@@ -1,0 +1,187 @@
+"""Submit, read, cancel and rerun jobs: every submission is checked here. submission.py has the rules of each field.
+
+A job of another owner answers exactly like one that does not exist.
+"""
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, TypedDict, Unpack
+
+import msgspec
+
+from jobwire.domain.errors import RequestError
+from jobwire.domain.ids import RANDOM_BITS, make_key, read_id, show_id
+from jobwire.domain.job import JobRow, NewJob, Receipt
+from jobwire.domain.phases import FINAL_PHASES
+from jobwire.kinds.registry import Registry
+from jobwire.kinds.schema import check_input
+from jobwire.service.submission import (
+    NUMBER_MAX,
+    check_filter,
+    check_key_text,
+    check_moments,
+    check_priority,
+    check_queue,
+    check_tags,
+    fingerprint_of,
+)
+from jobwire.store.contract import JobFilter, Store
+
+
+class SubmitOptions(TypedDict, total=False):
+    """What a submission may say beside owner, kind and input; `Jobs.build` has what each means."""
+
+    queue: str | None
+    priority: int | None
+    run_at: int | None
+    deadline_at: int | None
+    tags: Sequence[str] | None
+    unique_key: str | None
+    idempotency_key: str | None
+    fingerprint: str | None
+
+
+class Jobs:
+    """The use cases of jobs over one store; thread-safe. `clock` gives Unix milliseconds."""
+
+    def __init__(self, store: Store, registry: Registry, clock: Callable[[], int]) -> None:
+        self._store = store
+        self._registry = registry
+        self._clock = clock
+
+    def build(
+        self,
+        owner: int,
+        kind: str,
+        input: Any,  # noqa: A002 - the word of the API
+        *,
+        queue: str | None = None,
+        priority: int | None = None,
+        run_at: int | None = None,
+        deadline_at: int | None = None,
+        tags: Sequence[str] | None = None,
+        unique_key: str | None = None,
+        idempotency_key: str | None = None,
+        fingerprint: str | None = None,
+    ) -> NewJob:
+        """A checked submission with a new id, ready for `Store.submit` or `Transaction.submit`; nothing is written.
+
+        What is None is the kind's own. Times are Unix milliseconds; a `run_at` in the past means now. With an
+        idempotency key, `fingerprint` tells a repetition from another job; without one it is computed from
+        everything given here, so give your own where a repetition differs in it (a relative delay).
+        Raises RequestError invalid_request with details `errors` [{pointer, detail}], or payload_too_large.
+        """
+        known = self._registry.get(kind)
+        text = check_input(known, input)
+        now = self._clock()
+        check_moments(now, run_at=run_at, deadline_at=deadline_at)
+        job = NewJob(
+            key=make_key(now, secrets.randbits(RANDOM_BITS)),
+            owner=owner,
+            kind=known.name,
+            queue=check_queue(known.queue if queue is None else queue),
+            input=text,
+            priority=check_priority(priority),
+            attempts_max=known.attempts_max,
+            run_at=run_at,
+            deadline_at=deadline_at,
+            tags=check_tags(tags),
+            unique_key=check_key_text(unique_key, pointer="/unique_key"),
+            idempotency_key=check_key_text(idempotency_key, pointer="/idempotency_key"),
+        )
+        if idempotency_key is None:
+            return job
+        return replace(job, fingerprint=fingerprint or fingerprint_of(job))
+
+    async def submit(
+        self,
+        owner: int,
+        kind: str,
+        input: Any,  # noqa: A002 - the word of the API
+        **options: Unpack[SubmitOptions],
+    ) -> Receipt:
+        """G1, G2: the job is on disk when this returns, or is the one that its keys named before.
+
+        Raises as `build`, and RequestError unprocessable when the idempotency key was used for another job.
+        """
+        receipts = await self._store.submit([self.build(owner, kind, input, **options)])
+        return accept_receipt(receipts[0])
+
+    async def read(self, owner: int, *, key: str | None = None, number: int | None = None) -> JobRow:
+        """The owner's job by the 26 characters of its id or by its number; RequestError not_found."""
+        row = None
+        if _may_name_job(key, number):
+            row = await self._store.get(owner, key=key, number=number)
+        if row is None:
+            raise _not_found()
+        return row
+
+    async def position(self, row: JobRow) -> int:
+        """G9: how many jobs would be claimed before this one."""
+        return await self._store.position(row)
+
+    async def find(self, owner: int, jobs: JobFilter) -> list[JobRow]:
+        """The owner's jobs that match, newest first; RequestError invalid_request for a filter out of bounds."""
+        check_filter(jobs)
+        return await self._store.find(owner, jobs)
+
+    async def cancel(self, owner: int, row: JobRow) -> JobRow:
+        """G7: the job as it is after the cancel: cancelled if it waited, cancelling if it runs (asked again or not).
+
+        Raises RequestError conflict with details `phase` when the job is final already, not_found for a stranger's.
+        """
+        reply = (await self._store.cancel(owner, [row.number]))[0]
+        if reply is None:
+            raise _not_found()
+        after = await self.read(owner, number=row.number)
+        if after.phase in FINAL_PHASES and not reply.changed:
+            raise RequestError(
+                "conflict",
+                f"the job is {after.phase} and can no longer be cancelled",
+                details={"phase": str(after.phase)},
+            )
+        return after
+
+    async def rerun(self, owner: int, row: JobRow, *, input: Any = None) -> Receipt:  # noqa: A002
+        """T15: a new job of the same kind, queue, priority and tags that names the final job `row` as its origin.
+
+        It runs with the old input, or with `input` when that is not None. Raises RequestError conflict with details
+        `phase` while the job is not final, not_found for a stranger's, and as `build`.
+        """
+        if row.owner != owner:
+            raise _not_found()
+        if row.phase not in FINAL_PHASES:
+            raise RequestError(
+                "conflict",
+                f"the job is {row.phase}; wait until it is final or cancel it, then run it again",
+                details={"phase": str(row.phase)},
+            )
+        if input is None:
+            input = msgspec.json.decode(await self._store.input_of(row.number))  # noqa: A001
+        tags = None if row.tags is None else msgspec.json.decode(row.tags, type=list[str])
+        job = self.build(owner, row.kind, input, queue=row.queue, priority=row.priority, tags=tags)
+        receipts = await self._store.submit([replace(job, rerun_of=row.number, root=row.root or row.number)])
+        return accept_receipt(receipts[0])
+
+
+def accept_receipt(receipt: Receipt) -> Receipt:
+    """The receipt, unless it says that the idempotency key was used for another job: RequestError unprocessable."""
+    if receipt.conflict:
+        raise RequestError(
+            "unprocessable",
+            "this idempotency key was used for a different submission; use a new key for a new job",
+            details={"job_id": show_id(receipt.key)},
+        )
+    return receipt
+
+
+def _may_name_job(key: str | None, number: int | None) -> bool:
+    assert (key is None) != (number is None), "read a job by its key or by its number"
+    if key is not None:
+        return read_id(show_id(key)) is not None
+    return number is not None and 0 < number <= NUMBER_MAX
+
+
+def _not_found() -> RequestError:
+    return RequestError("not_found", "there is no such job; check the id and that it is your account's")

@@ -1,0 +1,27 @@
+"""Everything a route may use, in one value: made once by the wiring, read by http, the systems and the dashboard."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from jobwire.blobs.links import FileLinks
+from jobwire.blobs.local import LocalBlobs
+from jobwire.kinds.registry import Registry
+from jobwire.service.jobs import Jobs
+from jobwire.service.limits import Limits
+from jobwire.service.owners import Owners
+from jobwire.store.contract import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The use cases over one ledger and what they stand on; `clock` gives Unix milliseconds."""
+
+    jobs: Jobs
+    owners: Owners
+    limits: Limits
+    store: Store
+    blobs: LocalBlobs
+    links: FileLinks
+    registry: Registry
+    settings: Mapping[str, str]
+    clock: Callable[[], int]

@@ -1,0 +1,124 @@
+"""Runs a House: HTTP, worker and upkeep on one event loop, until a signal. cli/serve.py calls it.
+
+The first SIGTERM or SIGINT stops taking work and drains; the second gives everything back at once.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+
+import uvicorn
+
+from jobwire.wiring import House
+from jobwire.worker.loop import Worker
+
+logger = logging.getLogger("jobwire.serve")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that says when it listens, without signal handlers of its own: one place decides what they mean."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listens = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listens.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def bind_socket(host: str, port: int) -> socket.socket:
+    """A listening socket; OSError says which address is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    listener.setblocking(False)
+    return listener
+
+
+async def run_house(
+    house: House,
+    *,
+    listener: socket.socket | None,
+    on_ready: Callable[[], None] = lambda: None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Serve until a signal or until `stop` is set: HTTP on `listener` if given, a worker if settings.workers > 0."""
+    loop = asyncio.get_running_loop()
+    stop = stop or asyncio.Event()
+    async with house.make_children() as children:
+        worker = house.make_worker(children) if house.settings.workers else None
+        server = make_server(house) if listener else None
+        _catch_signals(loop, stop, worker)
+        tasks: dict[str, asyncio.Task[None]] = {"upkeep": asyncio.create_task(house.make_upkeep().run())}
+        if worker is not None:
+            tasks["worker"] = asyncio.create_task(worker.run())
+        if server is not None and listener is not None:
+            tasks["http"] = asyncio.create_task(server.serve(sockets=[listener]))
+            listens = asyncio.create_task(server.listens.wait())
+            await asyncio.wait([listens, tasks["http"]], return_when=asyncio.FIRST_COMPLETED)
+            listens.cancel()
+        on_ready()
+        stopped = asyncio.create_task(stop.wait())
+        done, _ = await asyncio.wait([stopped, *tasks.values()], return_when=asyncio.FIRST_COMPLETED)
+        if server is not None:
+            server.should_exit = True
+        if worker is not None:
+            if not worker.is_stopping:
+                worker.stop()
+            await tasks["worker"]
+        if "http" in tasks:
+            await tasks["http"]
+        tasks["upkeep"].cancel()
+        stopped.cancel()
+        await asyncio.gather(tasks["upkeep"], stopped, return_exceptions=True)
+        for task in done:
+            if task is not stopped:
+                task.result()
+
+
+def make_server(house: House) -> _Server:
+    """The HTTP server of a house."""
+    config = uvicorn.Config(
+        house.build_app(),
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=max(1, house.settings.drain_s),
+        h11_max_incomplete_event_size=65_536,
+        backlog=2_048,
+    )
+    return _Server(config)
+
+
+def _catch_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, worker: Worker | None) -> None:
+    def hear(name: str) -> None:
+        if stop.is_set():
+            logger.warning("%s again: giving jobs back at once", name)
+            if worker is not None:
+                worker.stop_now()
+            return
+        logger.info("%s: stopping (pid %d); once more to stop at once", name, os.getpid())
+        stop.set()
+
+    with contextlib.suppress(NotImplementedError, RuntimeError):
+        # RuntimeError: not the main thread, as in a test; then nobody sends us signals either.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, hear, number.name)

@@ -1,0 +1,94 @@
+"""Owners and their API keys: portable SQL over a Reader or a Transaction, for any engine. Times are Unix ms."""
+
+from typing import NamedTuple
+
+from jobwire.store.contract import KeyRow, OwnerRow, Reader, Transaction
+
+_OWNER = ", ".join(f"o.{name}" for name in OwnerRow._fields)
+_KEY = ", ".join(f"k.{name}" for name in KeyRow._fields)
+
+
+class KeyHolder(NamedTuple):
+    """A key and the account it opens."""
+
+    key: KeyRow
+    owner: OwnerRow
+
+
+def find_owner(reader: Reader, name: str) -> OwnerRow | None:
+    """The owner of that name."""
+    rows = reader.query(f"SELECT {_OWNER} FROM owner AS o WHERE o.name = :name", name=name)  # noqa: S608
+    return OwnerRow._make(rows[0]) if rows else None
+
+
+def get_or_create_owner(tx: Transaction, name: str) -> OwnerRow:
+    """The owner of that name, made if there was none."""
+    found = find_owner(tx, name)
+    if found is not None:
+        return found
+    tx.execute("UPDATE counter SET value = value + 1 WHERE name = 'owner'")
+    tx.execute(
+        "INSERT INTO owner (id, name, created_at) SELECT value, :name, :now FROM counter WHERE name = 'owner' "
+        "ON CONFLICT (name) DO NOTHING",
+        name=name,
+        now=tx.now,
+    )
+    owner = find_owner(tx, name)
+    assert owner is not None
+    return owner
+
+
+def list_owners(reader: Reader) -> list[OwnerRow]:
+    """Every owner, by name."""
+    rows = reader.query(f"SELECT {_OWNER} FROM owner AS o ORDER BY o.name")  # noqa: S608
+    return [OwnerRow._make(row) for row in rows]
+
+
+def set_suspended(tx: Transaction, name: str, is_suspended: bool) -> bool:
+    """Suspend an owner or end that; False if there is no such owner."""
+    sql = "UPDATE owner SET is_suspended = :flag WHERE name = :name"
+    return tx.execute(sql, flag=int(is_suspended), name=name) == 1
+
+
+def set_disabled_systems(tx: Transaction, name: str, systems: str) -> None:
+    """Replace the JSON array of the systems an owner may not use."""
+    tx.execute("UPDATE owner SET disabled_systems = :systems WHERE name = :name", systems=systems, name=name)
+
+
+def insert_key(tx: Transaction, key: KeyRow) -> None:
+    """Keep a new key."""
+    tx.execute(
+        "INSERT INTO api_key (id, owner, secret_hash, scopes, created_at, expires_at) "
+        "VALUES (:id, :owner, :secret_hash, :scopes, :created_at, :expires_at)",
+        id=key.id,
+        owner=key.owner,
+        secret_hash=key.secret_hash,
+        scopes=key.scopes,
+        created_at=key.created_at,
+        expires_at=key.expires_at,
+    )
+
+
+def find_key(reader: Reader, key_id: str) -> KeyHolder | None:
+    """The key of that id with its owner, revoked and expired ones included."""
+    sql = f"SELECT {_KEY}, {_OWNER} FROM api_key AS k JOIN owner AS o ON o.id = k.owner WHERE k.id = :id"  # noqa: S608
+    rows = reader.query(sql, id=key_id)
+    if not rows:
+        return None
+    width = len(KeyRow._fields)
+    return KeyHolder(KeyRow._make(rows[0][:width]), OwnerRow._make(rows[0][width:]))
+
+
+def list_keys(reader: Reader, owner_name: str) -> list[KeyRow]:
+    """The owner's keys, oldest first."""
+    sql = (
+        f"SELECT {_KEY} FROM api_key AS k JOIN owner AS o ON o.id = k.owner "  # noqa: S608
+        "WHERE o.name = :name ORDER BY k.created_at, k.id"
+    )
+    return [KeyRow._make(row) for row in reader.query(sql, name=owner_name)]
+
+
+def revoke_key(tx: Transaction, key_id: str) -> bool:
+    """Revoke a key for good; its first revocation's time stands. False if there is no such key."""
+    sql = "UPDATE api_key SET revoked_at = coalesce(revoked_at, :now) WHERE id = :id"
+    return tx.execute(sql, now=tx.now, id=key_id) == 1

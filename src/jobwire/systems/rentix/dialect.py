@@ -1,0 +1,142 @@
+"""rentix on the wire, as data. routes_*.py have its resources, error_words.py its refusals."""
+
+from jobwire.dialects.spec import (
+    Carrier,
+    Dialect,
+    ErrorField,
+    Field,
+    JobReference,
+    RateLimit,
+    Route,
+)
+from jobwire.domain.phases import FINAL_PHASES, Phase
+from jobwire.systems.rentix import routes_agency, routes_bulk, routes_listings, routes_media, routes_users
+from jobwire.systems.rentix.error_words import ERRORS
+from jobwire.systems.rentix.fields import MOUNT
+from jobwire.systems.rentix.media import MEDIA_OPTIMIZE
+from jobwire.systems.rentix.upsert import ANNOUNCEMENT_FINALIZE
+
+BODY_BYTES_MAX = 512 * 1024
+
+_PENDING = frozenset({Phase.SCHEDULED, Phase.WAITING})
+_PROCESSING = frozenset({Phase.RUNNING, Phase.CANCELLING})
+_WITH_ERROR = frozenset({Phase.RETRYING, Phase.FAILED})
+
+_ANY, _BULK = ("minute",), ("minute", "bulk")
+
+RENTIX = Dialect(
+    name="rentix",
+    title="Rentix CRM API",
+    mount=MOUNT,
+    aliases=("",),
+    credentials=(Carrier("Authorization", scheme="ApiKey"), Carrier("X-API-Key")),
+    several_credentials="refuse",
+    kinds={ANNOUNCEMENT_FINALIZE: ANNOUNCEMENT_FINALIZE, MEDIA_OPTIMIZE: MEDIA_OPTIMIZE},
+    phases={
+        Phase.SCHEDULED: "pending",
+        Phase.WAITING: "pending",
+        Phase.RETRYING: "failed_retryable",
+        Phase.RUNNING: "processing",
+        Phase.CANCELLING: "processing",
+        Phase.COMPLETED: "completed",
+        Phase.FAILED: "failed",
+        Phase.CANCELLED: "failed",
+        Phase.EXPIRED: "failed",
+    },
+    job=(
+        Field("id", "number"),
+        Field("type", "kind"),
+        Field("status", "word"),
+        Field("queuePosition", "position", when=_PENDING),
+        Field("queuePosition", when=_PROCESSING),
+        Field("resultData", "output", when=frozenset({Phase.COMPLETED})),
+        Field("publicErrorMessage", "error.message", when=_WITH_ERROR),
+        Field("publicErrorMessage", value="Operation was cancelled", when=frozenset({Phase.CANCELLED})),
+        Field("publicErrorMessage", value="Operation was not started in time", when=frozenset({Phase.EXPIRED})),
+        Field("isRetryable", "error.retryable", when=frozenset({Phase.FAILED})),
+        Field("isRetryable", value=True, when=frozenset({Phase.RETRYING, Phase.EXPIRED})),
+        Field("isRetryable", value=False, when=frozenset({Phase.CANCELLED})),
+        Field("createdAt", "created_at", "iso_ms"),
+        Field("completedAt", "finalized_at", "iso_ms", when=FINAL_PHASES),
+    ),
+    job_reference=JobReference(
+        place="query",
+        name="id",
+        style="number",
+        missing="id is required",
+        malformed="id must be a positive integer",
+    ),
+    error_body=(
+        ErrorField("statusCode", "status"),
+        ErrorField("message", "messages"),
+        ErrorField("error", "reason"),
+    ),
+    errors=ERRORS,
+    body_bytes_max=BODY_BYTES_MAX,
+    limits=(RateLimit("minute", 300, 60), RateLimit("bulk", 30, 60)),
+    default_limits=_ANY,
+    retry_after_s=1,
+    routes=(
+        Route("GET", "/job/status", "status", summary="Read the state of a job"),
+        Route("PUT", "/listings", endpoint=routes_listings.put_listing, body="json", summary="Save a listing"),
+        Route("GET", "/listings", endpoint=routes_listings.get_listings, summary="List the listings"),
+        Route(
+            "POST", "/listings/bulk", endpoint=routes_bulk.post_listings, body="json", limits=_BULK,
+            summary="Run up to 100 operations on listings",
+        ),
+        Route("GET", "/listings/{id}", endpoint=routes_listings.get_listing, summary="Read a listing"),
+        Route(
+            "GET", "/listings/external/{externalId}", endpoint=routes_listings.get_listing_by_external_id,
+            summary="Read a listing by your own id",
+        ),
+        Route("POST", "/listings/{id}/link", endpoint=routes_listings.post_link, body="json", summary="Bind your id"),
+        Route("DELETE", "/listings/{id}/link", endpoint=routes_listings.delete_link, summary="Unbind your id"),
+        Route(
+            "POST", "/media/upload-from-url", endpoint=routes_media.import_media, body="json",
+            summary="Import a picture",
+        ),
+        Route(
+            "POST", "/media/signed-url", endpoint=routes_media.sign_upload, body="json",
+            summary="Announce an upload",
+        ),
+        Route(
+            "PUT", "/media/{id}/upload", endpoint=routes_media.receive_upload, is_open=True, body="upload",
+            body_bytes_max=routes_media.UPLOAD_BYTES_MAX, summary="Send the bytes of an announced upload",
+        ),
+        Route(
+            "POST", "/media/{id}/complete", endpoint=routes_media.complete_upload, summary="Optimise an upload"
+        ),
+        Route("GET", "/media/{id}", endpoint=routes_media.get_media, summary="Read a file"),
+        Route("DELETE", "/media/{id}", endpoint=routes_media.remove_media, summary="Delete a file"),
+        Route(
+            "GET", "/media/external/{externalId}", endpoint=routes_media.get_media_by_external_id,
+            summary="Read a file by your own id",
+        ),
+        Route(
+            "DELETE", "/media/external/{externalId}", endpoint=routes_media.remove_media_by_external_id,
+            summary="Delete a file by your own id",
+        ),
+        Route("PUT", "/users", endpoint=routes_users.put_user, body="json", summary="Save a user"),
+        Route(
+            "POST", "/users/bulk", endpoint=routes_bulk.post_users, body="json", limits=_BULK,
+            summary="Run up to 100 operations on users",
+        ),
+        Route("GET", "/users", endpoint=routes_users.get_users, summary="List the users"),
+        Route("GET", "/users/{id}", endpoint=routes_users.get_user, summary="Read a user"),
+        Route(
+            "GET", "/users/external/{externalId}", endpoint=routes_users.get_user_by_external_id,
+            summary="Read a user by your own id",
+        ),
+        Route("POST", "/users/{id}/link", endpoint=routes_users.post_link, body="json", summary="Bind your id"),
+        Route("DELETE", "/users/{id}/link", endpoint=routes_users.delete_link, summary="Unbind your id"),
+        Route("GET", "/agency", endpoint=routes_agency.get_agency, summary="Read your agency and its limits"),
+        Route(
+            "GET", "/reference/schema/base", endpoint=routes_agency.get_base_schema,
+            summary="Read the fields of a listing",
+        ),
+        Route(
+            "GET", "/reference/schema/contextual", endpoint=routes_agency.get_contextual_schema,
+            summary="Read the fields of one sort of listing",
+        ),
+    ),
+)  # fmt: skip

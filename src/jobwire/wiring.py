@@ -1,0 +1,156 @@
+"""The only place that chooses: opens the ledger, binds the services, loads the systems, makes app and worker.
+
+app.py and cli/ ask for a House; serving.py runs one.
+"""
+
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from jobwire.blobs.links import FileLinks
+from jobwire.blobs.local import LocalBlobs
+from jobwire.config import SettingError, Settings
+from jobwire.dialects.native import NATIVE
+from jobwire.http.app import build_app
+from jobwire.kinds.contract import Kind
+from jobwire.kinds.registry import Registry
+from jobwire.service.call import System
+from jobwire.service.jobs import Jobs
+from jobwire.service.limits import Limits
+from jobwire.service.owners import Owners
+from jobwire.service.services import Services
+from jobwire.store.contract import Transaction
+from jobwire.store.sqlite import SqliteStore, open_sqlite, read_clock
+from jobwire.upkeep.rounds import Upkeep
+from jobwire.worker.children import Children
+from jobwire.worker.context import Tools
+from jobwire.worker.loop import Worker
+
+SYSTEMS = {"rentix": "jobwire.systems.rentix"}
+DAY_MS = 24 * 3_600_000
+
+
+@dataclass(slots=True)
+class House:
+    """Everything one process needs, opened on one ledger. Close it when done."""
+
+    settings: Settings
+    store: SqliteStore
+    services: Services
+    registry: Registry
+    systems: Sequence[System]
+    missing_systems: dict[str, str]
+
+    def build_app(self) -> Any:
+        """The ASGI app of all dialects."""
+        return build_app(self.services, [NATIVE, *(system.dialect for system in self.systems)])
+
+    def make_worker(self, children: Children) -> Worker:
+        """A worker for every queue of the known kinds."""
+        settings = self.settings
+        tools = Tools(self.store, self.services.blobs, children)
+        slots = settings.workers
+        return Worker(tools, self.registry, slots=slots, lease_ms=settings.lease_ms, drain_s=settings.drain_s)
+
+    def make_children(self) -> Children:
+        """The child processes of this house's worker, with the modules of isolated work imported once."""
+        modules = {kind.handler.__module__ for kind in self.registry.kinds if kind.isolation == "process"}
+        preload = [f"{path}.photos" for name, path in SYSTEMS.items() if name in {s.name for s in self.systems}]
+        return Children(preload=sorted(modules | set(preload)))
+
+    def make_upkeep(self) -> Upkeep:
+        """The rounds that keep the ledger healthy."""
+        retention_ms = self.settings.retention_days * DAY_MS
+        return Upkeep(self.store, round_ms=min(1_000, self.settings.lease_ms), retention_ms=retention_ms)
+
+    def close(self) -> None:
+        """Close the ledger."""
+        self.store.close()
+
+
+def open_house(settings: Settings, kinds: Iterable[Kind] = (), *, clock: Callable[[], int] = read_clock) -> House:
+    """Open the ledger of `settings` and bind everything to it; SettingError for a system that cannot be served."""
+    systems, missing = load_systems(settings.systems)
+    store = open_sqlite(settings.db, clock=clock)
+    try:
+        secret = store.write(keep_secret).result()
+        registry = Registry(kinds)
+        services = Services(
+            jobs=Jobs(store, registry, clock),
+            owners=Owners(store, clock),
+            limits=Limits(clock),
+            store=store,
+            blobs=LocalBlobs(settings.files),
+            links=FileLinks(bytes.fromhex(secret), clock),
+            registry=registry,
+            settings=settings.environment,
+            clock=clock,
+        )
+        for system in systems:
+            store.write(lambda tx, system=system: migrate_system(tx, system)).result()  # type: ignore[misc]
+            for kind in system.kinds(services):
+                registry.add(kind)
+        for kind in registry.kinds:
+            if kind.on_final is not None:
+                store.final_hooks[kind.name] = kind.on_final
+        for system in systems:
+            if system.start is not None:
+                system.start(services)
+    except BaseException:
+        store.close()
+        raise
+    return House(settings, store, services, registry, systems, missing)
+
+
+def load_systems(wanted: str) -> tuple[list[System], dict[str, str]]:
+    """The systems named by `wanted` (`all`, `none` or a list with commas), and why others of `all` are missing."""
+    names = [name.strip() for name in wanted.split(",") if name.strip()]
+    if names == ["none"]:
+        return [], {}
+    everything = names == ["all"]
+    systems: list[System] = []
+    missing: dict[str, str] = {}
+    for name in SYSTEMS if everything else names:
+        if name not in SYSTEMS:
+            raise SettingError(f"unknown system {name!r}; there are {', '.join(SYSTEMS)}, or all, or none")
+        try:
+            systems.append(import_module(SYSTEMS[name]).SYSTEM)
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.startswith("jobwire"):
+                raise
+            missing[name] = f"needs the package {error.name}: pip install 'jobwire[{name}]'"
+            if not everything:
+                raise SettingError(f"the system {name!r} {missing[name]}") from error
+    return systems, missing
+
+
+def keep_secret(tx: Transaction) -> str:
+    """The ledger's own secret (it signs file links), made with the ledger."""
+    tx.execute(
+        "INSERT INTO ledger (name, value) VALUES ('secret', :secret) ON CONFLICT (name) DO NOTHING",
+        secret=secrets.token_hex(32),
+    )
+    return str(tx.query("SELECT value FROM ledger WHERE name = 'secret'")[0][0])
+
+
+def migrate_system(tx: Transaction, system: System) -> None:
+    """Bring a system's tables to this program's version, each script once."""
+    name = f"system:{system.name}"
+    rows = tx.query("SELECT value FROM ledger WHERE name = :name", name=name)
+    done = int(rows[0][0]) if rows else 0
+    for script in system.migrations[done:]:
+        for statement in split_script(script):
+            tx.execute(statement)
+    tx.execute(
+        "INSERT INTO ledger (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = :value",
+        name=name,
+        value=str(len(system.migrations)),
+    )
+
+
+def split_script(script: str) -> list[str]:
+    """The statements of a script: separated by a semicolon at a line's end."""
+    lines = [line for line in script.splitlines() if not line.lstrip().startswith("--")]
+    return [statement.strip() for statement in "\n".join(lines).split(";\n") if statement.strip(" ;\n")]

@@ -1,0 +1,64 @@
+"""One attempt in a worker's hands: its claim, its task, its progress and why it was stopped, if it was."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from jobwire.domain.outcome import CancelConfirmed, Failed, Interrupted, Outcome, PublicError
+from jobwire.domain.progress import Progress
+from jobwire.domain.settlement import AttemptFacts, Lease
+from jobwire.kinds.contract import Kind
+from jobwire.store.contract import Claim
+
+
+class Stop(Enum):
+    """Why a running attempt was stopped from outside."""
+
+    CANCEL = "the customer asked to cancel"
+    LOST = "the lease is no longer current"
+    SHUTDOWN = "the worker shuts down"
+    TIMEOUT = "the time limit has passed"
+
+
+@dataclass(slots=True, eq=False)
+class Attempt:
+    """A claimed job while it runs; `deadline_at` and `stopped_at` are in loop seconds.
+
+    `finish` takes the outcome (None: nothing may be said) once, from the task or from whoever gave up on it.
+    """
+
+    claim: Claim
+    kind: Kind
+    deadline_at: float
+    finish: "Callable[[Attempt, Outcome | None], None]"
+    task: "asyncio.Task[None] | None" = None
+    progress: Progress = field(default_factory=Progress)
+    has_news: bool = False
+    stop: Stop | None = None
+    stopped_at: float = 0.0
+
+    @property
+    def lease(self) -> Lease:
+        """The right to settle this attempt."""
+        return Lease(self.claim.number, self.claim.fence)
+
+    @property
+    def facts(self) -> AttemptFacts:
+        """What the domain needs to know to settle it."""
+        claim = self.claim
+        return AttemptFacts(claim.attempt, claim.attempts_max, claim.losses, self.stop is Stop.CANCEL)
+
+    def stopped_outcome(self) -> Outcome | None:
+        """What an attempt stopped from outside comes to; None when its lease is lost and nothing may be said."""
+        match self.stop:
+            case Stop.CANCEL:
+                return CancelConfirmed()
+            case Stop.TIMEOUT:
+                seconds = self.kind.timeout_ms / 1000
+                message = f"The work took longer than its limit of {seconds:g} s and was stopped."
+                return Failed(PublicError("timeout", message, retryable=True))
+            case Stop.LOST:
+                return None
+            case Stop.SHUTDOWN | None:
+                return Interrupted()

@@ -1,0 +1,330 @@
+"""The worker: claims batches, runs attempts, settles them in batches. executor.py runs one attempt.
+
+Each queue has its own slots and two pumps. A pump settles what has finished and claims anew in one commit; while
+one pump's commit is on its way to the disk, the other's jobs run, so that the fsync is hidden behind work.
+"""
+
+import asyncio
+import logging
+import random
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+
+from jobwire.domain.outcome import Interrupted, Outcome, Snoozed
+from jobwire.domain.retry import RetryPolicy
+from jobwire.domain.settlement import AttemptFacts, Lease, Settlement, settle_outcome
+from jobwire.kinds.registry import Registry
+from jobwire.store.contract import Claim, ClaimRequest, HeldLease, ProgressReport, Wake
+from jobwire.store.pending import Pending
+from jobwire.worker.attempt import Attempt, Stop
+from jobwire.worker.context import Tools
+from jobwire.worker.executor import run_attempt
+
+logger = logging.getLogger("jobwire.worker")
+
+LEASE_MS = 20_000
+TICK_S = 0.25
+DRAIN_S = 10.0
+STOP_GRACE_S = 3.0
+RETRY_S = 0.2
+UNKNOWN_KIND_MS = 30_000
+THREADS_MAX = 64
+
+
+class Worker:
+    """One worker: `slots` jobs at once for each queue of the registry's kinds, leased for `lease_ms`.
+
+    Use: `await worker.run()` until `stop()` (drain, then give back) or `stop_now()` (give back at once).
+    """
+
+    def __init__(
+        self,
+        tools: Tools,
+        registry: Registry,
+        *,
+        slots: int | Mapping[str, int] = 8,
+        lease_ms: int = LEASE_MS,
+        drain_s: float = DRAIN_S,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.id = f"w_{secrets.token_hex(8)}"
+        self._tools = tools
+        self.store = tools.store
+        self._registry = registry
+        self._slots = {queue: slots if isinstance(slots, int) else slots.get(queue, 0) for queue in registry.queues}
+        self._lease_ms = lease_ms
+        self._drain_s = drain_s
+        self._jitter = jitter
+        self._running: dict[tuple[int, int], Attempt] = {}
+        self._unknown: set[tuple[int, int]] = set()
+        self._stopping = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._ledger_moved = False
+        self._pumps: list[_Pump] = []
+        self.is_stopping = False
+        threads = min(THREADS_MAX, max(1, sum(self._slots.values())))
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="jobwire-handler")
+
+    async def run(self) -> None:
+        """Claim, run and settle until stopped; returns when every attempt is settled or given back."""
+        await self._beat()
+        end_listening = self.store.listen(self._hear)
+        heart = asyncio.create_task(self._keep_heart())
+        self._pumps = [
+            _Pump(self, queue, slots)
+            for queue, total in self._slots.items()
+            for slots in ((total + 1) // 2, total // 2)
+            if slots
+        ]
+        pumps = [asyncio.create_task(pump.run()) for pump in self._pumps]
+        try:
+            await self._stopping.wait()
+            await self._drain()
+            await asyncio.gather(*pumps)
+        finally:
+            for task in (heart, *pumps):
+                task.cancel()
+            await asyncio.gather(heart, *pumps, return_exceptions=True)
+            end_listening()
+            await self.store.retire(self.id)
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def stop(self) -> None:
+        """Claim no more, wait for what runs, then give the rest back; a second call gives back at once."""
+        if self.is_stopping:
+            self._hurry.set()
+        self.is_stopping = True
+        self._stopping.set()
+        for pump in self._pumps:
+            pump.wake()
+
+    def stop_now(self) -> None:
+        """Give everything back at once."""
+        self._hurry.set()
+        self.stop()
+
+    @property
+    def running(self) -> int:
+        """How many attempts run now."""
+        return len(self._running)
+
+    async def _drain(self) -> None:
+        hurry = asyncio.create_task(self._hurry.wait())
+        try:
+            await self._wait_for_attempts(hurry, timeout_s=self._drain_s)
+            for attempt in list(self._running.values()):
+                self.stop_attempt(attempt, Stop.SHUTDOWN)
+            await self._wait_for_attempts(timeout_s=STOP_GRACE_S)
+            for attempt in list(self._running.values()):
+                attempt.finish(attempt, attempt.stopped_outcome())
+        finally:
+            hurry.cancel()
+
+    async def _wait_for_attempts(self, *others: "asyncio.Task[Any]", timeout_s: float) -> None:
+        tasks = [attempt.task for attempt in self._running.values() if attempt.task is not None]
+        if tasks:
+            ended = asyncio.ensure_future(asyncio.wait(tasks))
+            await asyncio.wait([ended, *others], timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            ended.cancel()
+
+    def start(self, claims: Sequence[Claim], pump: "_Pump") -> None:
+        """Start an attempt for each claim."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for claim in claims:
+            kind = self._registry.find(claim.kind)
+            if kind is None:
+                pump.settle(self._put_off(claim))
+                continue
+            attempt = Attempt(claim, kind, now + kind.timeout_ms / 1000, pump.finish)
+            self._running[claim.number, claim.fence] = attempt
+            attempt.task = loop.create_task(self._run(attempt))
+
+    async def _run(self, attempt: Attempt) -> None:
+        attempt.finish(attempt, await run_attempt(attempt, self._tools, self._threads))
+
+    def take_out(self, attempt: Attempt) -> bool:
+        """Whether the attempt was still running: only the first to finish it may settle it."""
+        return self._running.pop((attempt.claim.number, attempt.claim.fence), None) is not None
+
+    def decide(self, attempt: Attempt, outcome: Outcome) -> Settlement:
+        """The domain's decision on an outcome."""
+        return settle_outcome(
+            attempt.lease, outcome, facts=attempt.facts, policy=attempt.kind.retry, jitter=self._jitter()
+        )
+
+    def _put_off(self, claim: Claim) -> Settlement:
+        logger.error("no handler here for kind %r of job %d: put off", claim.kind, claim.number)
+        facts = AttemptFacts(claim.attempt, claim.attempts_max, claim.losses, cancel_requested=False)
+        lease = Lease(claim.number, claim.fence)
+        return settle_outcome(lease, Snoozed(UNKNOWN_KIND_MS), facts=facts, policy=_ANY_POLICY, jitter=0.0)
+
+    def stop_attempt(self, attempt: Attempt, stop: Stop) -> None:
+        """Stop a running attempt; how it ends is decided by the reason."""
+        if attempt.stop is None and attempt.task is not None:
+            attempt.stop = stop
+            attempt.stopped_at = asyncio.get_running_loop().time()
+            attempt.task.cancel()
+
+    # leases
+
+    def _hear(self, wake: Wake) -> None:
+        self._ledger_moved = True
+
+    async def _keep_heart(self) -> None:
+        loop = asyncio.get_running_loop()
+        beaten_at = loop.time()
+        while True:
+            await asyncio.sleep(min(TICK_S, self._lease_ms / 8000))
+            now = loop.time()
+            self._enforce_limits(now)
+            has_news = any(attempt.has_news for attempt in self._running.values())
+            is_due = now - beaten_at >= self._lease_ms / 4000
+            if not (is_due or has_news or (self._ledger_moved and self._running)):
+                continue
+            try:
+                await self._beat()
+                beaten_at = now
+            except Exception:
+                logger.exception("the heartbeat failed")
+                if loop.time() - beaten_at > 0.8 * self._lease_ms / 1000:
+                    for attempt in list(self._running.values()):
+                        self.stop_attempt(attempt, Stop.LOST)
+
+    def _enforce_limits(self, now: float) -> None:
+        """Stop what is over its time; give up on what was told to stop and does not."""
+        for attempt in list(self._running.values()):
+            if attempt.stop is not None and now - attempt.stopped_at > STOP_GRACE_S:
+                attempt.finish(attempt, attempt.stopped_outcome())
+            elif now >= attempt.deadline_at:
+                self.stop_attempt(attempt, Stop.TIMEOUT)
+
+    async def _beat(self) -> None:
+        self._ledger_moved = False
+        held_before = dict(self._running)
+        reports = []
+        for attempt in held_before.values():
+            if attempt.has_news:
+                attempt.has_news = False
+                text = msgspec.json.encode(attempt.progress).decode()
+                reports.append(ProgressReport(attempt.claim.number, attempt.claim.fence, text))
+        held = await self.store.heartbeat(self.id, lease_ms=self._lease_ms, progress=reports)
+        leases = {lease.number: lease for lease in held}
+        for key, attempt in held_before.items():
+            lease = leases.get(attempt.claim.number)
+            if key not in self._running:
+                continue
+            if lease is None or lease.fence != attempt.claim.fence:
+                self.stop_attempt(attempt, Stop.LOST)
+            elif lease.cancel_requested:
+                self.stop_attempt(attempt, Stop.CANCEL)
+        await self._give_back_unknown(held)
+
+    async def _give_back_unknown(self, held: Sequence[HeldLease]) -> None:
+        """Leases that no attempt of ours has: an answer to a claim was lost. Twice seen, they are given back."""
+        known = self._running.keys() | {(s.lease.number, s.lease.fence) for p in self._pumps for s in p.unsettled}
+        unknown = {(lease.number, lease.fence) for lease in held} - known
+        facts = AttemptFacts(1, 1, 0, cancel_requested=False)
+        stale = [
+            settle_outcome(Lease(*lease), Interrupted(), facts=facts, policy=_ANY_POLICY, jitter=0.0)
+            for lease in unknown & self._unknown
+        ]
+        self._unknown = unknown
+        if stale:
+            logger.warning("%d leases without an attempt given back", len(stale))
+            await self.store.settle(stale)
+
+
+class _Pump:
+    """Settles and claims for one queue, up to `slots` attempts at once."""
+
+    def __init__(self, worker: Worker, queue: str, slots: int) -> None:
+        self._worker = worker
+        self._store = worker.store
+        self._queue = queue
+        self._slots = slots
+        self._busy = 0
+        self._finished: list[Settlement] = []
+        self._in_flight: list[Settlement] = []
+        self._parked: Pending[list[Claim]] | None = None
+        self._woken = asyncio.Event()
+
+    @property
+    def unsettled(self) -> list[Settlement]:
+        """What has finished but is not yet known to be settled."""
+        return self._finished + self._in_flight
+
+    def wake(self) -> None:
+        """Look again."""
+        self._woken.set()
+
+    def settle(self, settlement: Settlement) -> None:
+        """Settle this with the next exchange."""
+        self._finished.append(settlement)
+        self._woken.set()
+
+    def finish(self, attempt: Attempt, outcome: Outcome | None) -> None:
+        """An attempt of this pump has ended; None means that its lease is lost and there is nothing to settle."""
+        if not self._worker.take_out(attempt):
+            return
+        if outcome is not None:
+            self.settle(self._worker.decide(attempt, outcome))
+            return
+        logger.info("job %d: lease lost, result discarded", attempt.claim.number)
+        self._busy -= 1
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Until the worker stops and nothing of this pump runs."""
+        while True:
+            self._woken.clear()
+            if self._parked is not None and self._parked.is_done:
+                parked, self._parked = self._parked, None
+                self._start(parked.result())
+            if self._finished:
+                await self._exchange()
+                continue
+            if self._worker.is_stopping:
+                if self._parked is not None:
+                    self._store.withdraw(self._parked)
+                elif self._busy == 0:
+                    return
+            elif self._parked is None and self._busy < self._slots:
+                self._park()
+            await self._woken.wait()
+
+    def _start(self, claims: Sequence[Claim]) -> None:
+        self._busy += len(claims)
+        self._worker.start(claims, self)
+
+    def _park(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._parked = self._store.claim(ClaimRequest(self._worker.id, self._queue, self._slots - self._busy))
+        self._parked.on_done(lambda: loop.call_soon_threadsafe(self._woken.set))
+
+    async def _exchange(self) -> None:
+        """Settle what has finished and claim for the slots it frees, in one commit."""
+        self._in_flight, self._finished = self._finished, []
+        free = self._slots - self._busy + len(self._in_flight)
+        claim = None
+        if self._parked is None and free > 0 and not self._worker.is_stopping:
+            claim = ClaimRequest(self._worker.id, self._queue, free)
+        try:
+            settled = await self._store.settle(self._in_flight, claim)
+        except Exception:
+            logger.exception("%d settlements could not be written; trying again", len(self._in_flight))
+            self._finished = self._in_flight + self._finished
+            self._in_flight = []
+            await asyncio.sleep(RETRY_S)
+            return
+        self._busy -= len(self._in_flight)
+        self._in_flight = []
+        self._start(settled.claims)
+
+
+# Snoozes and interrupts do not ask the retry policy anything.
+_ANY_POLICY = RetryPolicy()
