@@ -136,6 +136,14 @@ def test_a_wrong_key_of_a_map_is_named() -> None:
     assert [place for place, _ in faults_of(make_kind(count), {"words": {"1": 1, "two": 2}})] == ["/words/two"]
 
 
+def test_where_the_number_of_entries_is_bounded_too_the_pointer_leads_to_the_map() -> None:
+    def count(words: Annotated[dict[str, int], msgspec.Meta(min_length=3)]) -> None: ...
+
+    kind = make_kind(count)
+    assert faults_of(kind, {"words": {"a": 1}}) == [("/words", "Expected `object` of length >= 3")]
+    assert faults_of(kind, {"words": {"a": 1, "b": 1, "c": "x"}}) == [("/words", "Expected `int`, got `str`")]
+
+
 def test_the_bounds_of_a_dataclass_field_hold_and_unknown_fields_of_it_are_refused() -> None:
     assert faults_of(LOCATE, {"lat": 90.5}) == [("/lat", "Expected `float` <= 90.0")]
     assert faults_of(LOCATE, {"lat": 1, "lng": 2})[0] == ("/lng", "unknown field 'lng'; did you mean 'lon'?")

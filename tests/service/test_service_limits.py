@@ -38,7 +38,7 @@ def test_the_window_begins_with_the_first_call_and_a_new_one_after_its_end(limit
     assert limits.take("a", THREE).remaining == 1
 
 
-def test_who_obeys_retry_after_is_asked(limits: Limits, clock: Any) -> None:
+def test_who_obeys_retry_after_is_served(limits: Limits, clock: Any) -> None:
     clock.now += 1
     for _ in range(4):
         state = limits.take("a", THREE)

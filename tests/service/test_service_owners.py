@@ -211,20 +211,6 @@ def test_a_revocation_in_this_process_is_felt_at_once(owners: Owners) -> None:
     assert owners.known(made.key) is None
 
 
-def test_a_read_that_began_before_a_revocation_is_not_remembered_after_it(owners: Owners) -> None:
-    made = make_key(owners)
-
-    async def race() -> None:
-        reading = asyncio.ensure_future(owners.authenticate(made.key))
-        await asyncio.sleep(0)  # the read is posted, its answer not yet taken
-        await owners.revoke_key(made.id)
-        await reading
-
-    run(race())
-    assert owners.known(made.key) is None
-    assert refusal_of(owners.authenticate(made.key)).code == "unauthorized"
-
-
 def test_nobody_is_known_before_the_first_authentication_or_by_a_wrong_token(owners: Owners) -> None:
     made = make_key(owners)
     assert owners.known(made.key) is None
@@ -240,7 +226,6 @@ def test_a_clock_set_back_does_not_lengthen_what_is_remembered(owners: Owners, s
     assert owners.known(made.key) is None
 
 
-@pytest.mark.slow
 def test_at_most_ten_thousand_keys_are_remembered(owners: Owners, store: SqliteStore) -> None:
     first = make_key(owners)
     texts = [make_key_text() for _ in range(CACHE_KEYS_MAX)]

@@ -23,7 +23,7 @@ TYPE_FALLBACK = "application/octet-stream"
 _PATH = re.compile(re.escape(FILES_PATH) + r"([0-9a-f]{64})/([^/]+)")
 _WORD = r"[A-Za-z0-9!#$&^_.+-]{1,63}"
 _TYPE = re.compile(rf"{_WORD}/{_WORD}(?:; ?charset=[A-Za-z0-9-]{{1,40}})?")
-_EXPIRY = re.compile(r"[0-9]{1,12}")
+_EXPIRY = re.compile(r"[1-9][0-9]{0,11}")
 # What ends a name or gives it a second meaning in a path, a header, a shell or Windows. Without % a name reads
 # the same whether or not its path was decoded before.
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\"%'*/:;<>?\\|`#&$]")

@@ -134,9 +134,10 @@ def _open_regular(source: Path) -> Iterator[BinaryIO]:
         descriptor = os.open(source, _READ_FLAGS)
     except OSError:
         raise _unreadable(source) from None
-    with os.fdopen(descriptor, "rb", closefd=True) as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise _unreadable(source)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _unreadable(source)
+    with os.fdopen(descriptor, "rb") as file:
         yield file
 
 

@@ -1,5 +1,214 @@
-"""placeholder"""
+"""`jobwire demo`: a real server, a real listing with real photographs, polled as rentix documents it.
+
+Everything runs on loopback: the server is this program's own `serve` in a process of its own, the photographs come
+from a small web server here. demo_story.py has the listing and prints what was done.
+"""
+
+import http.server
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from jobwire.cli.demo_story import AGENCY, PHOTOS, make_listings, print_listing, print_next_steps
+from jobwire.cli.output import console
+from jobwire.config import SettingError
+
+POLL_S = 0.5
+START_S = 30.0
+END_S = 90.0
 
 
-def demo() -> None:
-    """x"""
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where the ledger and the photos of the demo go.")] = Path(
+        "demo-output"
+    ),
+) -> None:
+    """Publish a property listing end to end: server, workers, translation, location, photographs.
+
+    It takes about ten seconds and needs nothing but this program.
+    """
+    folder = folder.resolve()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with serve_photos() as photos, run_server(folder) as address:
+        console.print(f"[bold]1[/bold]  A server with its ledger and worker runs at {address}", highlight=False)
+        key = make_key(folder)
+        console.print(f"[bold]2[/bold]  An agency, {AGENCY}, has its API key: {key[:16]}…", highlight=False)
+        client = Client(address, key)
+        published = [client.send("PUT", "/api/v1/listings", listing) for listing in make_listings(photos)]
+        mine = published[-1]
+        console.print(
+            f"[bold]3[/bold]  PUT /api/v1/listings, {len(published)} times; ours is listing {mine['id']}, "
+            f"{mine['status']}, job {mine['jobId']}",
+            highlight=False,
+        )
+        console.print("[bold]4[/bold]  GET /api/v1/job/status, as the documentation polls it:", highlight=False)
+        job = follow(client, mine["jobId"])
+        if job["status"] != "completed":
+            console.print(f"[red]The job failed:[/red] {job.get('publicErrorMessage')}", highlight=False)
+            raise typer.Exit(1)
+        console.print_json(data=job)
+        print_listing(client.send("GET", f"/api/v1/listings/{mine['id']}"), client.media, folder)
+    print_next_steps(folder, key)
+
+
+class Client:
+    """Calls the demo's server with the agency's key, as any HTTP client would."""
+
+    def __init__(self, address: str, key: str) -> None:
+        self._address = address
+        self._key = key
+
+    def send(self, method: str, path: str, body: Any = None) -> Any:
+        """The decoded answer; SettingError with the server's words when it refuses."""
+        scheme = "Bearer" if path.startswith("/v1") else "ApiKey"
+        headers = {"Authorization": f"{scheme} {self._key}", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self._address + path, data=data, headers=headers, method=method)  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - our own loopback server
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise SettingError(f"{method} {path} was answered {error.code}: {error.read().decode()}") from error
+
+    def media(self, number: int) -> Any:
+        """One stored photograph."""
+        return self.send("GET", f"/api/v1/media/{number}")
+
+    def native_progress(self, created_at: str) -> dict[str, Any]:
+        """Stage and percent of the same job, which the native dialect shows and rentix has no words for."""
+        for job in self.send("GET", "/v1/jobs?kind=announcement_finalize&limit=20")["jobs"]:
+            if job["created_at"] == created_at:
+                return dict(job["progress"])
+        return {}
+
+
+def follow(client: Client, number: int) -> Any:
+    """Poll the job to its end, with its place in the queue, its stage and a bar."""
+    columns = (
+        TextColumn("   [bold]{task.fields[status]:<10}"),
+        BarColumn(40),
+        TextColumn("{task.percentage:>4.0f} %"),
+    )
+    bar = Progress(*columns, TextColumn("{task.fields[note]}"), TimeElapsedColumn(), console=console)
+    is_live = console.is_terminal
+    give_up_at = time.monotonic() + END_S
+    shown = ""
+    with bar if is_live else NullBar() as live:
+        task = live.add_task("job", total=100, status="pending", note="") if isinstance(live, Progress) else None
+        while True:
+            job = client.send("GET", f"/api/v1/job/status?id={number}")
+            percent, note = 0.0, ""
+            if job["status"] == "pending":
+                note = f"{job['queuePosition']} ahead in the queue"
+            elif job["status"] == "processing":
+                progress = client.native_progress(job["createdAt"])
+                percent = progress.get("percent") or 0.0
+                counted = f" {progress['done']}/{progress['total']}" if progress.get("total") else ""
+                note = f"{progress.get('stage') or ''}{counted}"
+            elif job["status"] == "completed":
+                percent = 100.0
+            if isinstance(live, Progress) and task is not None:
+                live.update(task, completed=percent, status=job["status"], note=note)
+            line = f"   {job['status']:<10} {percent:4.0f} % {note}".rstrip()
+            if line != shown and not is_live:
+                console.print(line, highlight=False)
+            shown = line
+            if job["status"] in ("completed", "failed"):
+                return job
+            if time.monotonic() > give_up_at:
+                raise SettingError(f"the job did not end within {END_S:g} s; its last status was {job['status']}")
+            time.sleep(POLL_S)
+
+
+class NullBar:
+    """Stands in for the bar where nobody looks: a pipe or a log."""
+
+    def __enter__(self) -> "NullBar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+
+@contextmanager
+def serve_photos() -> Iterator[str]:
+    """The demo's photographs on a loopback web server; gives its address."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name of the overridden method
+            return
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(PHOTOS)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "JOBWIRE_DB": str(folder / "jobwire.db"),
+        "JOBWIRE_FETCH_ALLOW": "127.0.0.0/8",
+        "JOBWIRE_LOG": "warning",
+        "NO_COLOR": "1",
+    }
+
+
+@contextmanager
+def run_server(folder: Path) -> Iterator[str]:
+    """`jobwire serve` on a free port; gives its address, stops it at the end."""
+    command = [sys.executable, "-m", "jobwire", "serve", "--port", "0", "--systems", "rentix", "--workers", "1"]
+    log = folder / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=_environment(folder), stdout=output, stderr=output)  # noqa: S603
+    try:
+        yield _wait_for_address(process, log)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_for_address(process: "subprocess.Popen[bytes]", log: Path) -> str:
+    give_up_at = time.monotonic() + START_S
+    while time.monotonic() < give_up_at:
+        found = re.search(r"listens on (http://\S+)", log.read_text(encoding="utf-8", errors="replace"))
+        if found:
+            return found[1]
+        if process.poll() is not None:
+            break
+        time.sleep(0.05)
+    raise SettingError(
+        f"the server did not start; it said: {log.read_text(encoding='utf-8', errors='replace').strip()}"
+    )
+
+
+def make_key(folder: Path) -> str:
+    """The agency and its key, by the command an operator would use."""
+    command = [sys.executable, "-m", "jobwire", "keys", "create", "--owner", AGENCY, "--json"]
+    made = subprocess.run(command, env=_environment(folder), capture_output=True, check=True)  # noqa: S603
+    return str(json.loads(made.stdout)["key"])

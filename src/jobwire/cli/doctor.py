@@ -80,7 +80,7 @@ def _examine_ledger(settings: Settings) -> Iterator[Finding]:
         yield Finding(level, f"ledger {path}: {path.stat().st_size / 1e6:.1f} MB, quick_check {verdict}")
         rows = connection.execute("SELECT state, count(*) FROM state GROUP BY state").fetchall()
         names = ("queued", "running", "completed", "failed", "cancelled")
-        counted = ", ".join(f"{count} {names[state]}" for state, count in rows) or "none"
+        counted = ", ".join(f"{count} {names[int(str(state))]}" for state, count in rows) or "none"
         yield Finding("ok", f"jobs: {counted}")
         now = time.time_ns() // 1_000_000
         workers = connection.execute("SELECT count(*) FROM worker WHERE expires_at > ?", (now,)).get

@@ -41,7 +41,7 @@ def submit(
     """
     app = load_app(app_name)
     if input_text.startswith("@"):
-        with open(input_text[1:], encoding="utf-8") as file:  # noqa: PTH123 - a path a person typed
+        with open(input_text[1:], encoding="utf-8") as file:
             input_text = file.read()
     try:
         value = msgspec.json.decode(input_text)

@@ -72,4 +72,4 @@ def settings_for(app: Jobwire | None, **overrides: object) -> Settings:
     """The settings of a command: its flags, then the environment; an app of one's own comes without systems."""
     if app is not None and overrides.get("systems") is None and "JOBWIRE_SYSTEMS" not in os.environ:
         overrides["systems"] = "none"
-    return read_settings(**overrides)
+    return read_settings(None, **overrides)

@@ -84,11 +84,11 @@ class Application:
         return None
 
     def _find_site(self, path: str) -> tuple[Site, str]:
-        """The site with the longest mount that holds the path, and the path below that mount."""
+        """The site with the longest mount that holds the path, and the path below it: empty where there is none."""
         for mount, site in self._mounts:
             if path == mount or path.startswith(mount + "/"):
                 return site, path[len(mount) :]
-        return self._first, path
+        return self._first, ""
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:

@@ -110,7 +110,7 @@ async def spool_upload(receive: Receive, headers: Mapping[str, str], bytes_max: 
                 await asyncio.to_thread(file.write, part)
         yield path
     finally:
-        path.unlink(missing_ok=True)
+        await asyncio.to_thread(path.unlink, missing_ok=True)
 
 
 def check_content_type(sent: str | None, accepted: tuple[str, ...] | None) -> None:

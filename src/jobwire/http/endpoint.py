@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from starlette.responses import Response
 
 from jobwire.dialects.render import wrap_body
@@ -22,7 +21,7 @@ from jobwire.http.body import ClientGone, check_content_type, read_json, spool_u
 from jobwire.http.credentials import find_token
 from jobwire.http.errors import INTERNAL, find_word, say_error
 from jobwire.http.limits import refuse_limited, take_limits, tell_limit
-from jobwire.http.requests import read_base_url, read_headers, read_query
+from jobwire.http.requests import local_path, read_base_url, read_headers, read_query
 from jobwire.http.routing import Match, Served, decode_segments
 from jobwire.http.site import Site
 from jobwire.service.call import Call, Principal, Reply
@@ -34,7 +33,7 @@ NOBODY = Principal(owner=0, owner_name="", key_id="", scopes=frozenset())
 
 @dataclass(slots=True)
 class Exchange:
-    """One request on its way through a site; `headers` go out with whatever is answered."""
+    """One request on its way through a site; `path` is below the mount, `headers` go out with any answer."""
 
     site: Site
     path: str
@@ -87,7 +86,7 @@ async def _answer_call(exchange: Exchange, resources: AsyncExitStack) -> Answer 
         principal=principal,
         services=exchange.site.services,
         method=served.route.method,
-        path=exchange.path,
+        path=local_path(exchange.scope),
         params=match.params,
         query=query,
         headers=headers,
@@ -162,8 +161,3 @@ def _encode_reply(reply: Reply, served: Served) -> Answer:
     if reply.body is None and reply.status in (204, 304):
         return Answer(reply.status, headers, b"")
     return json_answer(reply.status, wrap_body(reply.body, served.envelope), headers)
-
-
-def encode_json(body: Any) -> bytes:
-    """A body of ours as JSON."""
-    return msgspec.json.encode(body)

@@ -71,7 +71,7 @@ class StatusReader:
             elif header == b"if-none-match":
                 if_none_match = value if if_none_match is None else if_none_match + b", " + value
             elif header == b"x-request-id":
-                sent_id = value if sent_id is None else b""
+                sent_id = sent_id or value
         if token is None or len(token) > TOKEN_CHARS_MAX:
             return None
         return await self._answer_known(target, token, name, if_none_match=if_none_match, sent_id=sent_id)

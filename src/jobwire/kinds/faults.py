@@ -6,7 +6,6 @@ by one, so that a caller learns of all wrong fields at once, and the entry is fo
 
 import dataclasses
 import re
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple, get_type_hints
@@ -114,20 +113,32 @@ def _locate(wanted: Any, value: Any, message: str) -> tuple[Path, str]:
     detail, is_key, place = shape.groups()
     path: Path = ()
     for name, index, entry in _STEP.findall((place or "") + (_ENTRY if is_key else "")):
-        path = (*path, _failing_key(wanted, value, path, message) if entry else int(index) if index else name)
+        if not entry:
+            path = (*path, int(index) if index else name)
+        elif (key := _failing_key(wanted, value, path, message)) is not None:
+            path = (*path, key)
+        else:
+            return path, detail
     named = re.fullmatch(r"Object (?:contains unknown|missing required) field `(.+)`", detail)
     return (path if named is None else (*path, named[1])), detail
 
 
-def _failing_key(wanted: Any, value: Any, path: Path, message: str) -> str:
-    """Which entry of the object at `path` the message is about: the last of the shortest run of first entries
-    that is refused with the same words, found by halving."""
+def _failing_key(wanted: Any, value: Any, path: Path, message: str) -> str | None:
+    """Which entry of the object at `path` the message is about: the half that is refused with the same words alone
+    is halved again, so that a map of 80,000 entries costs two more readings of it (40 ms) and not seventeen.
+
+    None when no half is, because the type also bounds the number of entries.
+    """
     entries: list[tuple[str, Any]] = list(_follow(value, path).items())
-
-    def is_refused(count: int) -> bool:
-        return _complaint(wanted, _replace(value, path, dict(entries[:count]))) == message
-
-    return entries[bisect_left(range(1, len(entries)), True, key=is_refused)][0]
+    while len(entries) > 1:
+        middle = len(entries) // 2
+        for half in (entries[:middle], entries[middle:]):
+            if _complaint(wanted, _replace(value, path, dict(half))) == message:
+                entries = half
+                break
+        else:
+            return None
+    return entries[0][0]
 
 
 def _follow(value: Any, path: Path) -> Any:

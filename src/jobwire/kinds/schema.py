@@ -15,6 +15,7 @@ INPUT_BYTES_MAX = 1_000_000
 OUTPUT_BYTES_MAX = 1_000_000
 DEPTH_MAX = 64
 
+_NESTED = frozenset({dict, list})
 _NOT_JSON = (TypeError, ValueError, OverflowError, RecursionError)
 
 
@@ -142,18 +143,29 @@ class _Unfit(Exception):  # noqa: N818 - a value's property, told to the functio
 def _write_json(value: Any, *, canonical: bool) -> tuple[bytes, Any]:
     """The JSON text of `value` and the plain data it reads back as.
 
-    The encoder writes NaN as null without a word; reading the text back and comparing finds that at C speed, and
-    only a value that differs, or has brackets enough to be too deep, is walked.
+    The encoder writes NaN as null without a word; reading the text back and comparing finds that at C speed. Only a
+    value that differs or is too deep is walked, to find the place.
     """
     try:
         text = msgspec.json.encode(value, order="deterministic" if canonical else None)
         decoded = msgspec.json.decode(text)
-        is_plain = decoded == value and text.count(b"[") + text.count(b"{") <= DEPTH_MAX
+        is_plain = decoded == value and not _is_deep(text, decoded)
     except _NOT_JSON as error:
         raise _Unfit(_find_unfit(value) or Fault("", f"not JSON: {error}")) from None
     if not is_plain and (fault := _find_unfit(value)) is not None:
         raise _Unfit(fault)
     return text, decoded
+
+
+def _is_deep(text: bytes, plain: Any) -> bool:
+    if text.count(b"[") + text.count(b"{") <= DEPTH_MAX:
+        return False
+    level = [plain]
+    for _ in range(DEPTH_MAX):
+        level = [c for node in level for c in (node.values() if type(node) is dict else node) if type(c) in _NESTED]
+        if not level:
+            return False
+    return True
 
 
 def _find_unfit(value: Any) -> Fault | None:
@@ -166,15 +178,16 @@ def _walk(value: Any, depth: int) -> tuple[Path, str] | None:
     match value:
         case dict():
             children: Iterable[tuple[Any, Any]] = value.items()
+            refused = _refusal(dict.fromkeys(value))
         case list() | tuple():
-            children = enumerate(value)
+            children, refused = enumerate(value), None
         case _:
             return _judge_leaf(value, depth)
     if depth == DEPTH_MAX:
-        return (), f"nested deeper than {DEPTH_MAX} levels; flatten the data"
+        refused = f"nested deeper than {DEPTH_MAX} levels; flatten the data"
+    if refused is not None:
+        return (), refused
     for key, child in children:
-        if (refused := _refusal({key: None})) is not None:
-            return (), refused
         if (found := _walk(child, depth + 1)) is not None:
             return (key, *found[0]), found[1]
     return None

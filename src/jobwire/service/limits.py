@@ -39,7 +39,8 @@ class _Window:
 class Limits:
     """Counts calls in memory, for at most 100,000 windows at once. `clock` gives Unix milliseconds.
 
-    Where there are more the oldest window is forgotten, which lets its subject begin a new one early.
+    `size` is how many windows there are now. Where there would be more, the oldest is forgotten, which lets its
+    subject begin a new one early.
     """
 
     def __init__(self, clock: Callable[[], int]) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Sequence
-from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGXCPU, Signals
+from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM, SIGXCPU, strsignal
 from types import TracebackType
 from typing import Self, assert_never
 
@@ -144,7 +144,7 @@ def explain_death(death: Death, limits: ChildLimits) -> JobError:
         return JobError("child_cpu", f"The work needed more than its limit of {limits.cpu_s_max} s of CPU time.")
     if -code in _OUTER_SIGNALS or code in (STOPPED_STATUS, ORPHANED_STATUS):
         return JobError("child_died", "The work's process was ended from outside.", retryable=True)
-    reason = f"signal {Signals(-code).name}" if code < 0 else f"exit status {code}"
+    reason = strsignal(-code) if code < 0 else f"exit status {code}"
     return JobError("child_crashed", f"The work's process ended without a result ({reason}).")
 
 

@@ -260,7 +260,8 @@ def report_then_fail(ctx: Context) -> None:
 def report_from_threads(ctx: Context, threads: int) -> list[str]:
     answers = []
     workers = [
-        threading.Thread(target=lambda n=n: answers.append(ctx.step(f"s{n}", lambda: f"v{n}"))) for n in range(threads)
+        threading.Thread(target=lambda n=n: answers.append(ctx.step(f"s{n}", lambda: f"v{n}")))
+        for n in range(threads)
     ]
     for worker in workers:
         worker.start()

@@ -4,13 +4,11 @@ import asyncio
 import signal
 import struct
 
-import msgspec
 import pytest
 from conftest import Desk, wait_gone
 
 from jobwire.domain.errors import JobError
 from jobwire.kinds.contract import ChildLimits
-from jobwire.worker.channel import MESSAGE_BYTES_MAX
 from jobwire.worker.child import MEMORY_STATUS, ORPHANED_STATUS, STOPPED_STATUS
 from jobwire.worker.children import Children, explain_death
 from jobwire.worker.nursery_link import OUTPUT_BYTES_MAX, Death
@@ -62,7 +60,7 @@ def test_a_file_beyond_the_limit_cannot_be_written(run_child, tmp_path):
 
 def test_a_segmentation_fault_is_a_crash_with_its_traceback_for_the_operator(refused):
     error = refused("segfault", code="child_crashed")
-    assert "SIGSEGV" in error.message
+    assert "Segmentation fault" in error.message
     assert "in segfault" in error.__notes__[0]
 
 
@@ -91,7 +89,16 @@ def test_a_message_longer_than_allowed_is_refused_before_it_is_read(refused):
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"null", b"\xff", b'{"say":"no such"}', b'{"say":"done"}', b"[" * 100_000, b'{"say":"ask","op":"x","value":1}'],
+    [
+        b"",
+        b"{",
+        b"null",
+        b"\xff",
+        b'{"say":"no such"}',
+        b'{"say":"done"}',
+        b"[" * 100_000,
+        b'{"say":"ask","op":"x","value":1}',
+    ],
 )
 def test_what_is_no_message_ends_the_child(refused, body):
     refused("speak_on_channel", (struct.pack("!I", len(body)) + body).decode("latin-1"), code="child_crashed")
@@ -209,4 +216,3 @@ def test_the_note_of_a_crash_is_bounded():
         asyncio.run(run())
     assert len(caught.value.__notes__[0]) == OUTPUT_BYTES_MAX
     assert caught.value.__notes__[0].endswith("the end")
-    assert MESSAGE_BYTES_MAX > msgspec.json.encode(caught.value.__notes__).__len__()

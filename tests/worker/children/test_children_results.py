@@ -102,10 +102,11 @@ def test_an_argument_too_large_to_travel_is_refused_and_a_large_one_arrives(run_
 
 
 @pytest.mark.parametrize(
-    "target", ["", "module", "module:", ":function", "a:b:c", "a:B.method", "a:f.<locals>.g", "a:<lambda>", "a b:c", "../a:b"]
+    "target",
+    ["", "module", "module:", ":function", "a:b:c", "a:B.method", "a:f.<locals>.g", "a:<lambda>", "a b:c", "../a:b"],
 )
 def test_only_module_level_functions_can_be_named(target):
-    with pytest.raises(ValueError, match="package.module:function"):
+    with pytest.raises(ValueError, match=r"package\.module:function"):
         asyncio.run(Children().run(target, "1", limits=ChildLimits()))
 
 
@@ -117,7 +118,9 @@ def test_a_functions_target_is_its_module_and_name():
 
 def test_functions_of_main_need_the_programs_file(tmp_path):
     program = tmp_path / "app.py"
-    program.write_text("def triple(n: int) -> int:\n    return 3 * n\n\nif __name__ == '__main__':\n    raise SystemExit\n")
+    program.write_text(
+        "def triple(n: int) -> int:\n    return 3 * n\n\nif __name__ == '__main__':\n    raise SystemExit\n"
+    )
 
     async def run(main_path):
         async with Children(main_path=main_path) as children:

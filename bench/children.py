@@ -1,0 +1,93 @@
+"""Starts the programs under measurement and ends them, whatever happens in between."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.ticks import FOLDER
+
+START_S = 30.0
+END_S = 15.0
+
+
+class Failed(Exception):  # noqa: N818 - the outcome of a measurement
+    """A measurement cannot be trusted: something died, was lost or ran twice."""
+
+
+def python(*arguments: object) -> list[str]:
+    """A command of this very Python."""
+    return [sys.executable, *(str(argument) for argument in arguments)]
+
+
+@contextmanager
+def running(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program in a process group of its own; its output goes to a file in `folder`."""
+    log = folder / f"{len(list(folder.glob('*.log')))}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            env={**os.environ, FOLDER: str(folder), **(environment or {})},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+        if process.poll() not in (None, 0):
+            raise Failed(f"{' '.join(command)} ended with {process.returncode}:\n{log.read_text()[-2000:]}")
+    finally:
+        _end(process)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            pass
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def run(command: Sequence[str], folder: Path) -> None:
+    """Run a program to its end."""
+    with running(command, folder) as process:
+        process.wait()
+
+
+def wait_until(is_so: Callable[[], bool], what: str, *, timeout_s: float, every_s: float = 0.002) -> float:
+    """Wait for `is_so()`; the monotonic time at which it was seen."""
+    end = time.monotonic() + timeout_s
+    while not is_so():
+        if time.monotonic() > end:
+            raise Failed(f"waited {timeout_s:g} s for {what} in vain")
+        time.sleep(every_s)
+    return time.monotonic()
+
+
+def wait_for_server(url: str) -> None:
+    """Wait until something answers at `url`."""
+
+    def answers() -> bool:
+        try:
+            urllib.request.urlopen(url, timeout=1).close()
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            return False
+        return True
+
+    wait_until(answers, url, timeout_s=START_S, every_s=0.05)

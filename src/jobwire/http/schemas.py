@@ -1,0 +1,131 @@
+"""JSON Schemas of what a dialect answers, read off its shapes; openapi.py puts them in place."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from jobwire.dialects.spec import ALL_PHASES, Dialect, ErrorField, Field
+from jobwire.http.routing import Served
+
+Schema = dict[str, Any]
+
+_TEXT: Schema = {"type": "string"}
+_WHOLE: Schema = {"type": "integer"}
+_OBJECT: Schema = {"type": "object"}
+_NULLABLE = frozenset(
+    {"run_at", "started_at", "finalized_at", "deadline_at", "rerun_of", "root_id", "position", "output", "error"}
+)
+_JOB_SOURCES: Mapping[str, Schema] = {
+    "id": _TEXT, "rerun_of": _TEXT, "root_id": _TEXT, "kind": _TEXT, "queue": _TEXT,
+    "number": _WHOLE, "priority": _WHOLE, "position": _WHOLE, "attempt": _WHOLE, "attempts_max": _WHOLE,
+    "version": _WHOLE, "retry_after_s": _WHOLE,
+    "tags": {"type": "array", "items": _TEXT},
+    "error.code": _TEXT, "error.message": _TEXT, "error.retryable": {"type": "boolean"},
+    "error": {
+        "type": "object",
+        "properties": {
+            "code": _TEXT, "message": _TEXT, "retryable": {"type": "boolean"},
+            "details": {"type": ["object", "null"]},
+        },
+    },
+    "progress.percent": {"type": "number", "minimum": 0, "maximum": 100},
+}  # fmt: skip
+_CODECS: Mapping[str | None, Schema] = {
+    "iso_ms": {"type": "string", "format": "date-time"},
+    "iso_s": {"type": "string", "format": "date-time"},
+    "epoch_ms": _WHOLE,
+    "epoch_s": _WHOLE,
+    "whole": _WHOLE,
+}
+_ERROR_SOURCES: Mapping[str | None, Schema] = {
+    "status": _WHOLE, "reason": _TEXT, "code": _TEXT, "word": _TEXT, "note": _TEXT, "message": _TEXT,
+    "request_id": _TEXT, "details": _OBJECT,
+    "messages": {"oneOf": [_TEXT, {"type": "array", "items": _TEXT}]},
+    "errors": {"type": "array", "items": {"type": "object", "properties": {"pointer": _TEXT, "detail": _TEXT}}},
+}  # fmt: skip
+
+
+def describe_types(types: Sequence[Any], ref_template: str) -> tuple[Mapping[int, Schema], dict[str, Schema]]:
+    """The schema of each type by its id(), and the definitions they share."""
+    schemas, definitions = msgspec.json.schema_components(types, ref_template=ref_template)
+    return {id(one): schema for one, schema in zip(types, schemas, strict=True)}, definitions
+
+
+def describe_success(dialect: Dialect, served: Served, refs: Mapping[int, Schema]) -> Schema:
+    """The response object of a route's success."""
+    route = served.route
+    if route.action == "file":
+        return {"description": "The bytes", "content": {"*/*": {}}}
+    schema: Schema = {}
+    if route.response is not None:
+        schema = refs[id(route.response)]
+    elif route.action == "list":
+        jobs = {"type": "array", "items": describe_job(dialect, dialect.job)}
+        schema = _object({"jobs": jobs, "next_cursor": {"type": ["string", "null"]}})
+    elif route.action in ("submit", "status", "cancel", "rerun"):
+        schema = describe_job(dialect, route.shape or dialect.job)
+    if served.envelope is not None:
+        constants = {**served.envelope.first, **served.envelope.last}
+        schema = _object({**{key: {"const": value} for key, value in constants.items()}, served.envelope.key: schema})
+    return {"description": route.summary or "Success", "content": {"application/json": {"schema": schema}}}
+
+
+def describe_job(dialect: Dialect, shape: Sequence[Field]) -> Schema:
+    """The schema of a job; required is what it has in every phase."""
+    return _assemble(shape, lambda item: _describe_field(dialect, item), _always_there(shape))
+
+
+def describe_error(dialect: Dialect) -> Schema:
+    """The schema of every refusal."""
+    always = frozenset(item.path for item in dialect.error_body if not item.omit_null)
+    return _assemble(dialect.error_body, _describe_error_field, always)
+
+
+def _always_there(shape: Iterable[Field]) -> frozenset[str]:
+    phases: dict[str, frozenset[Any]] = {}
+    for item in shape:
+        if not item.omit_null:
+            phases[item.path] = phases.get(item.path, frozenset()) | item.when
+    return frozenset(path for path, when in phases.items() if when == ALL_PHASES)
+
+
+def _describe_field(dialect: Dialect, item: Field) -> Schema:
+    if item.template is not None:
+        return _TEXT
+    if item.source is None:
+        return {"const": item.value}
+    if item.source == "word":
+        return {"type": "string", "enum": list(dict.fromkeys(dialect.phases.values()))}
+    schema = _CODECS.get(item.codec) or _JOB_SOURCES.get(item.source, {})
+    if item.source in _NULLABLE and not item.omit_null and schema:
+        return {"oneOf": [schema, {"type": "null"}]}
+    return schema
+
+
+def _describe_error_field(item: ErrorField) -> Schema:
+    return {"const": item.value} if item.source is None else _ERROR_SOURCES[item.source]
+
+
+def _assemble(items: Sequence[Any], describe: Any, always: frozenset[str]) -> Schema:
+    root = _object({})
+    for item in items:
+        *parents, leaf = item.path.split(".")
+        node = root
+        for parent in parents:
+            node = node["properties"].setdefault(parent, _object({}))
+        schema, earlier = describe(item), node["properties"].get(leaf)
+        node["properties"][leaf] = schema if earlier in (None, schema) else _either(earlier, schema)
+        if item.path in always and leaf not in node["required"]:
+            node["required"].append(leaf)
+    return root
+
+
+def _either(earlier: Schema, schema: Schema) -> Schema:
+    """One of both; a path that stands several times in a shape has one schema for each."""
+    choices = earlier.get("anyOf", [earlier])
+    return {"anyOf": choices if schema in choices else [*choices, schema]}
+
+
+def _object(properties: dict[str, Schema]) -> Schema:
+    return {"type": "object", "properties": properties, "required": []}

@@ -1,0 +1,168 @@
+"""The content-addressed directory, with writers that race and writers that die."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobwire.blobs.local import CHUNK_BYTES, PARTIAL_AGE_S, Blob, LocalBlobs
+from jobwire.domain.errors import JobError
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> LocalBlobs:
+    return LocalBlobs(tmp_path / "blobs")
+
+
+def files_of(blobs: LocalBlobs) -> set[str]:
+    return {str(path.relative_to(blobs.root)) for path in blobs.root.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("size", [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1])
+def test_a_file_is_kept_at_the_address_of_its_content(blobs: LocalBlobs, tmp_path: Path, size: int) -> None:
+    source = tmp_path / "photo.jpg"
+    source.write_bytes(b"x" * size)
+    address = hashlib.sha256(b"x" * size).hexdigest()
+    assert blobs.put(source) == Blob(address, size)
+    assert files_of(blobs) == {f"{address[:2]}/{address[2:4]}/{address}"}
+    assert blobs.path_of(address).read_bytes() == source.read_bytes()
+    assert blobs.verify(address)
+    assert source.exists()
+
+
+def test_the_same_bytes_are_kept_once_and_never_written_again(blobs: LocalBlobs) -> None:
+    first = blobs.put_bytes(b"plan")
+    before = blobs.path_of(first.sha256).stat()
+    os.utime(blobs.path_of(first.sha256), (1, 1))
+    assert blobs.put_bytes(b"plan") == first
+    after = blobs.path_of(first.sha256).stat()
+    assert after.st_ino == before.st_ino
+    assert after.st_mtime > 1  # young again for whoever collects what nobody refers to
+    assert len(files_of(blobs)) == 1
+
+
+def test_a_changed_file_fails_its_verification(blobs: LocalBlobs) -> None:
+    kept = blobs.put_bytes(b"plan")
+    assert blobs.verify(kept.sha256)
+    blobs.path_of(kept.sha256).write_bytes(b"plam")
+    assert not blobs.verify(kept.sha256)
+
+
+def test_a_deleted_file_is_gone_and_may_be_deleted_again(blobs: LocalBlobs) -> None:
+    kept = blobs.put_bytes(b"plan")
+    assert blobs.delete(kept.sha256)
+    assert not blobs.delete(kept.sha256)
+    assert not blobs.verify(kept.sha256)
+    assert files_of(blobs) == set()
+
+
+HEX = "0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "../../etc/passwd", "A" * 64, "g" * 64, "a" * 63, "a" * 65, "a" * 64 + "\n", "٣" * 64, "/" + "a" * 63],
+)
+def test_what_is_not_an_address_is_refused_by_every_method(blobs: LocalBlobs, address: str) -> None:
+    for method in (blobs.path_of, blobs.verify, blobs.delete):
+        with pytest.raises(ValueError, match="64 hex digits in lower case"):
+            method(address)
+
+
+@given(st.text(HEX, min_size=64, max_size=64) | st.text())
+def test_a_path_never_leaves_the_directory(address: str) -> None:
+    blobs = LocalBlobs.__new__(LocalBlobs)
+    blobs.root = Path("/blobs")
+    try:
+        path = blobs.path_of(address)
+    except ValueError:
+        return
+    assert path.parent.parent.parent == blobs.root
+    assert ".." not in path.parts
+
+
+def test_a_file_may_have_the_size_limit_and_not_one_byte_more(tmp_path: Path) -> None:
+    blobs = LocalBlobs(tmp_path / "blobs", bytes_max=10)
+    assert blobs.put_bytes(b"x" * 10).size_bytes == 10
+    kept = files_of(blobs)
+    with pytest.raises(JobError, match="a file may have 10 bytes") as refused:
+        blobs.put_bytes(b"x" * 11)
+    assert (refused.value.code, refused.value.retryable) == ("file_too_large", False)
+    assert files_of(blobs) == kept
+
+
+def test_only_a_regular_file_is_kept(blobs: LocalBlobs, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"s")
+    link, pipe = tmp_path / "link", tmp_path / "pipe"
+    link.symlink_to(secret)
+    os.mkfifo(pipe)
+    for source in (link, pipe, tmp_path, tmp_path / "absent"):
+        with pytest.raises(JobError, match="cannot be read") as refused:
+            blobs.put(source)
+        assert refused.value.code == "file_unreadable"
+        assert str(tmp_path.parent) not in refused.value.message
+    assert files_of(blobs) == set()
+
+
+def test_many_writers_of_the_same_bytes_all_succeed_with_one_file(blobs: LocalBlobs) -> None:
+    data = b"y" * 200_000
+    with ThreadPoolExecutor(8) as threads:
+        kept = set(threads.map(blobs.put_bytes, [data] * 64))
+    assert len(kept) == 1
+    assert blobs.verify(next(iter(kept)).sha256)
+    assert len(files_of(blobs)) == 1
+
+
+def test_many_writers_of_different_bytes_keep_every_one(blobs: LocalBlobs) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        kept = list(threads.map(blobs.put_bytes, [bytes([n % 256, n // 256]) for n in range(300)]))
+    assert len({blob.sha256 for blob in kept}) == 300
+    assert all(blobs.verify(blob.sha256) for blob in kept)
+
+
+DYING_WRITER = """
+import os, signal, sys
+from pathlib import Path
+from jobwire.blobs.local import LocalBlobs
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+blobs = LocalBlobs(Path(sys.argv[1]))
+setattr(os, sys.argv[2], die)
+blobs.put_bytes(b"z" * 100_000)
+"""
+
+
+@pytest.mark.parametrize(("moment", "is_kept"), [("fsync", False), ("link", False), ("open", True)])
+def test_a_writer_that_is_killed_leaves_all_or_nothing_under_the_address(
+    blobs: LocalBlobs, moment: str, is_kept: bool
+) -> None:
+    # "open" is first called for the fsync of the directory, after the link.
+    killed = subprocess.run([sys.executable, "-c", DYING_WRITER, str(blobs.root), moment], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    address = hashlib.sha256(b"z" * 100_000).hexdigest()
+    assert blobs.path_of(address).exists() == is_kept
+    assert blobs.verify(address) == is_kept
+    assert blobs.put_bytes(b"z" * 100_000).sha256 == address
+    assert blobs.verify(address)
+
+
+def test_what_dead_writers_left_is_swept_after_a_day_and_no_earlier(blobs: LocalBlobs) -> None:
+    kept = blobs.put_bytes(b"plan")
+    partial = blobs.root / "incoming" / "left"
+    partial.write_bytes(b"half")
+    os.utime(partial, (1_000, 1_000))
+    assert blobs.sweep_partial(1_000 + PARTIAL_AGE_S) == 0
+    assert partial.exists()
+    assert blobs.sweep_partial(1_000.5 + PARTIAL_AGE_S) == 1
+    assert not partial.exists()
+    assert blobs.verify(kept.sha256)
