@@ -104,6 +104,12 @@ def test_a_link_cannot_be_bent_to_another_file_or_name(links: FileLinks, path: s
     assert refusal_of(links, path, query) == "forbidden"
 
 
+def test_nothing_can_be_moved_from_one_part_of_a_link_to_the_next(links: FileLinks) -> None:
+    path, query = split(links.sign(SHA, name="a.txt", content_type="text/plain", lifetime_s=60))
+    assert refusal_of(links, f"{path}t", {**query, "type": "ext/plain"}) == "forbidden"
+    assert refusal_of(links, path, {**query, "type": "text/plain1", "exp": query["exp"][1:]}) == "forbidden"
+
+
 def test_every_character_of_the_signature_counts(links: FileLinks) -> None:
     path, query = split(links.sign(SHA, name="a", content_type="text/plain", lifetime_s=60))
     for place, digit in enumerate(query["sig"]):

@@ -1,5 +1,7 @@
 """The demo's listing, and how its result is told. demo.py runs it."""
 
+import shutil
+import sys
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +12,7 @@ from rich.table import Table
 
 from jobwire.cli.output import console
 
+SHA256_CHARS = 64
 AGENCY = "Imobiliare Codru"
 PHOTOS = Path(str(files("jobwire.systems.rentix") / "demo_photos"))
 LANGUAGES = {"ro": "Romanian", "ru": "Russian", "en": "English"}
@@ -57,17 +60,23 @@ def make_listings(address: str) -> list[dict[str, Any]]:
 
 def print_listing(listing: dict[str, Any], read_media: Callable[[int], Any], folder: Path) -> None:
     """What the job did: texts, place, photographs."""
+    from PIL import Image  # noqa: PLC0415 - of the rentix extra; the command line starts without it
+
     done = listing["processing"]
     console.print(f"\n[bold]5[/bold]  The listing is {listing['formData']['announcementStatus']}. What was done:")
     console.print(Panel(_tell_texts(done), title="texts", title_align="left"))
     console.print(Panel(_tell_place(done["location"]), title="place", title_align="left"))
-    table = Table("photo", "variant", "bytes", "file", box=None)
+    table = Table("photo", "variant", "pixels", "bytes", "file", box=None)
     for file in listing["files"]:
         media = read_media(file["id"])
         original = {"variantSize": "original", "size": media["size"], "url": media["originalUrl"]}
         for number, variant in enumerate([original, *media["variants"]]):
             name = media["externalId"] if number == 0 else ""
-            table.add_row(name, variant["variantSize"], f"{variant['size']:,}", _stored_at(folder, variant["url"]))
+            stored = _stored_at(folder, variant["url"])
+            with Image.open(stored) as image:
+                pixels = f"{image.width} × {image.height}"
+            place = str(stored.relative_to(folder))
+            table.add_row(name, variant["variantSize"], pixels, f"{variant['size']:,}", place)
     console.print(Panel(table, title=f"photographs, in {folder}", title_align="left"))
 
 
@@ -94,24 +103,30 @@ def _tell_place(location: dict[str, Any]) -> str:
     return "\n".join(f"{name}: {value}" for name, value in parts.items() if value)
 
 
-def _stored_at(folder: Path, url: str) -> str:
-    """The file in the blob store that a signed link leads to."""
-    for part in url.split("?", maxsplit=1)[0].split("/"):
-        if len(part) == 64:
-            found = next((folder / "jobwire.db-files").rglob(f"{part}*"), None)
-            return str(found.relative_to(folder)) if found else part
-    return url
+def _stored_at(folder: Path, url: str) -> Path:
+    """The file in the blob store that a signed link leads to: it is named by its content."""
+    sha256 = next(part for part in url.partition("?")[0].split("/") if len(part) == SHA256_CHARS)
+    return next((folder / "jobwire.db-files").rglob(f"{sha256}*"))
 
 
 def print_next_steps(folder: Path, key: str) -> None:
     """The next three things to try."""
+    program = _program()
     console.print("\n[bold]Try next[/bold]")
     console.print(
-        f"  1. jobwire serve --db {folder}/jobwire.db     and poll with curl:", highlight=False, soft_wrap=True
+        f"  1. {program} serve --db {folder}/jobwire.db     and poll with curl:", highlight=False, soft_wrap=True
     )
     curl = f"curl -H 'Authorization: ApiKey {key}' 'http://127.0.0.1:8000/api/v1/listings'"
     console.print(f"       {curl}", highlight=False, soft_wrap=True)
     console.print(
-        f"  2. jobwire jobs --db {folder}/jobwire.db      every job of this demo", highlight=False, soft_wrap=True
+        f"  2. {program} jobs --db {folder}/jobwire.db      every job of this demo", highlight=False, soft_wrap=True
     )
-    console.print("  3. README.md, “Your own kind of job”          twenty lines to your own API", highlight=False)
+    console.print("  3. README.md, “Your own kind of job”: twenty lines to an API of your own", highlight=False)
+
+
+def _program() -> str:
+    """How this program was called, so that the lines above can be typed as they stand."""
+    if shutil.which("jobwire"):
+        return "jobwire"
+    called = Path(sys.argv[0]).resolve()
+    return str(called.relative_to(Path.cwd())) if called.is_relative_to(Path.cwd()) else str(called)

@@ -8,8 +8,11 @@ import msgspec
 from rich.console import Console
 from rich.logging import RichHandler
 
-console = Console()
-errors = Console(stderr=True)
+PIPE_COLUMNS = 160
+
+# A pipe or a log has no width of its own; 80 would cut job ids in half.
+console = Console(width=None if sys.stdout.isatty() else PIPE_COLUMNS)
+errors = Console(stderr=True, width=None if sys.stderr.isatty() else PIPE_COLUMNS)
 
 
 def print_json(value: Any) -> None:
@@ -27,3 +30,5 @@ def configure_logging(level: str) -> None:
         handler = logging.StreamHandler()
         form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
     logging.basicConfig(level=level.upper(), format=form, handlers=[handler], force=True)
+    # Our own lines say that the server has started and stops.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
