@@ -62,9 +62,9 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-def run(command: Sequence[str], folder: Path) -> None:
+def run(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> None:
     """Run a program to its end."""
-    with running(command, folder) as process:
+    with running(command, folder, environment) as process:
         process.wait()
 
 

@@ -43,12 +43,23 @@ class Submitted:
 
 
 class Jobwire:
-    """Your kinds of job on one ledger. Settings come from the environment (docs/settings.md) unless given here."""
+    """Your kinds of job on one ledger. Settings come from the environment (docs/settings.md) unless given here.
 
-    def __init__(self, *, db: str | None = None, systems: str = "none", settings: Settings | None = None) -> None:
+    `queues` names queues beside the kinds' own, which a submission may choose.
+    """
+
+    def __init__(
+        self,
+        *,
+        db: str | None = None,
+        queues: Sequence[str] = (),
+        systems: str = "none",
+        settings: Settings | None = None,
+    ) -> None:
         self._settings = settings
         self._db = db
         self._systems = systems
+        self._queues = tuple(queues)
         self._kinds: list[Kind] = []
         self._house: House | None = None
         self._owners: dict[str, int] = {}
@@ -106,7 +117,7 @@ class Jobwire:
         """The house of this app, opened on first use; `settings` only count the first time."""
         if self._house is None:
             chosen = settings or self._settings or read_settings(db=self._db, systems=self._systems)
-            self._house = open_house(chosen, self._kinds)
+            self._house = open_house(chosen, self._kinds, queues=self._queues)
         return self._house
 
     def close(self) -> None:

@@ -70,13 +70,19 @@ class House:
         self.store.close()
 
 
-def open_house(settings: Settings, kinds: Iterable[Kind] = (), *, clock: Callable[[], int] = read_clock) -> House:
+def open_house(
+    settings: Settings,
+    kinds: Iterable[Kind] = (),
+    *,
+    queues: Iterable[str] = (),
+    clock: Callable[[], int] = read_clock,
+) -> House:
     """Open the ledger of `settings` and bind everything to it; SettingError for a system that cannot be served."""
     systems, missing = load_systems(settings.systems)
     store = open_sqlite(settings.db, clock=clock)
     try:
         secret = store.write(keep_secret).result()
-        registry = Registry(kinds)
+        registry = Registry(kinds, queues=queues)
         services = Services(
             jobs=Jobs(store, registry, clock),
             owners=Owners(store, clock),

@@ -3,9 +3,6 @@
 from typing import Any
 
 import httpx
-import pytest
-
-from jobwire.domain.outcome import PublicError
 
 
 def submit(client: httpx.Client, **body: Any) -> dict[str, Any]:

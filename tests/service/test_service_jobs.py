@@ -9,7 +9,7 @@ import pytest
 
 from jobwire.domain.errors import RequestError
 from jobwire.domain.ids import ID_LENGTH
-from jobwire.domain.job import JobRow
+from jobwire.domain.job import JobFilter, JobRow
 from jobwire.domain.outcome import Completed
 from jobwire.domain.phases import Phase
 from jobwire.domain.retry import RetryPolicy
@@ -24,7 +24,7 @@ from jobwire.service.submission import (
     TAG_CHARS_MAX,
     TAGS_MAX,
 )
-from jobwire.store.contract import Claim, ClaimRequest, JobFilter
+from jobwire.store.contract import Claim, ClaimRequest
 from jobwire.store.sqlite import SqliteStore
 
 T = TypeVar("T")
@@ -43,7 +43,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 @pytest.fixture
 def jobs(store: SqliteStore) -> Jobs:
-    return Jobs(store, Registry([make_kind(add, queue="sums", attempts=3)]), store.clock)
+    registry = Registry([make_kind(add, queue="sums", attempts=3)], queues=("bulk", "other", "q" * 64))
+    return Jobs(store, registry, store.clock)
 
 
 def submit(jobs: Jobs, **options: Any) -> JobRow:

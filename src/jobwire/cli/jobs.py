@@ -13,10 +13,9 @@ from jobwire.cli.output import console, errors, print_json
 from jobwire.cli.target import AppOption, DbOption, JsonOption, OwnerOption, load_app, opened, settings_for
 from jobwire.domain.errors import RequestError
 from jobwire.domain.ids import read_id, show_id
-from jobwire.domain.job import JobRow
+from jobwire.domain.job import JobFilter, JobRow
 from jobwire.domain.phases import FINAL_PHASES, Phase
 from jobwire.domain.states import Event
-from jobwire.store.contract import JobFilter
 from jobwire.store.sqlite import SqliteStore
 from jobwire.wiring import House
 

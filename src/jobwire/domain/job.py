@@ -43,6 +43,20 @@ class Receipt:
     conflict: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which of an owner's jobs to list, newest first, from below `before` (a job number)."""
+
+    kind: str | None = None
+    states: tuple[int, ...] | None = None
+    reason: int | None = None
+    is_due: bool | None = None
+    tag: str | None = None
+    created_after: int | None = None
+    before: int | None = None
+    limit: int = 20
+
+
 class JobRow(NamedTuple):
     """Everything a reader may be shown of a job, as stored; times are Unix milliseconds, JSON is text."""
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from itertools import product
 
 from jobwire.dialects.parse import Page
-from jobwire.domain.job import JobRow
+from jobwire.domain.job import JobFilter, JobRow
 from jobwire.domain.phases import Phase, phase_of
 from jobwire.domain.states import Reason, State
-from jobwire.service.jobs import JobFilter, Jobs  # type: ignore[attr-defined]
+from jobwire.service.jobs import Jobs
 
 FIND_MAX = 100
 FIND_ROUNDS_MAX = 10

@@ -26,8 +26,11 @@ NAME_RULE = f"1 to {NAME_CHARS_MAX} of the characters a-z, 0-9, _ . and -"
 class Registry:
     """The kinds by name. Kinds are added at start, before the first job; reading is thread-safe."""
 
-    def __init__(self, kinds: Iterable[Kind] = ()) -> None:
+    def __init__(self, kinds: Iterable[Kind] = (), *, queues: Iterable[str] = ()) -> None:
         self._kinds: dict[str, Kind] = {}
+        self._queues = set(queues)
+        for queue in self._queues:
+            check_name(queue, what="queue")
         for kind in kinds:
             self.add(kind)
 
@@ -58,8 +61,8 @@ class Registry:
 
     @property
     def queues(self) -> tuple[str, ...]:
-        """The queues that the kinds use by themselves, each once, sorted."""
-        return tuple(sorted({kind.queue for kind in self._kinds.values()}))
+        """Every queue a worker serves here: the kinds' own and those named beside them; sorted."""
+        return tuple(sorted(self._queues | {kind.queue for kind in self._kinds.values()}))
 
 
 def make_kind(

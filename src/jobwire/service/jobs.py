@@ -12,7 +12,7 @@ import msgspec
 
 from jobwire.domain.errors import RequestError
 from jobwire.domain.ids import RANDOM_BITS, make_key, read_id, show_id
-from jobwire.domain.job import JobRow, NewJob, Receipt
+from jobwire.domain.job import JobFilter, JobRow, NewJob, Receipt
 from jobwire.domain.phases import FINAL_PHASES
 from jobwire.kinds.registry import Registry
 from jobwire.kinds.schema import check_input
@@ -26,7 +26,7 @@ from jobwire.service.submission import (
     check_tags,
     fingerprint_of,
 )
-from jobwire.store.contract import JobFilter, Store
+from jobwire.store.contract import Store
 
 
 class SubmitOptions(TypedDict, total=False):
@@ -80,7 +80,7 @@ class Jobs:
             key=make_key(now, secrets.randbits(RANDOM_BITS)),
             owner=owner,
             kind=known.name,
-            queue=check_queue(known.queue if queue is None else queue),
+            queue=known.queue if queue is None else check_queue(queue, self._registry.queues),
             input=text,
             priority=check_priority(priority),
             attempts_max=known.attempts_max,
@@ -160,7 +160,8 @@ class Jobs:
         if input is None:
             input = msgspec.json.decode(await self._store.input_of(row.number))  # noqa: A001
         tags = None if row.tags is None else msgspec.json.decode(row.tags, type=list[str])
-        job = self.build(owner, row.kind, input, queue=row.queue, priority=row.priority, tags=tags)
+        queue = row.queue if row.queue in self._registry.queues else None
+        job = self.build(owner, row.kind, input, queue=queue, priority=row.priority, tags=tags)
         receipts = await self._store.submit([replace(job, rerun_of=row.number, root=row.root or row.number)])
         return accept_receipt(receipts[0])
 

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 import msgspec
 
 from jobwire.domain.errors import RequestError
-from jobwire.domain.job import NewJob
+from jobwire.domain.job import JobFilter, NewJob
 from jobwire.domain.order import PRIORITY_DEFAULT, PRIORITY_MAX, PRIORITY_MIN
 from jobwire.kinds.registry import NAME_RULE, NAME_SHAPE
 from jobwire.kinds.spelling import quote
-from jobwire.store.contract import JobFilter
 
 TAGS_MAX = 20
 TAG_CHARS_MAX = 64
@@ -27,10 +26,11 @@ def refuse(pointer: str, detail: str) -> RequestError:
     return RequestError("invalid_request", detail, details={"errors": [{"pointer": pointer, "detail": detail}]})
 
 
-def check_queue(queue: str) -> str:
-    """The queue's name, if it may be one."""
-    if not isinstance(queue, str) or NAME_SHAPE.fullmatch(queue) is None:
-        raise refuse("/queue", f"queue is {quote(queue)}; a queue's name has {NAME_RULE}")
+def check_queue(queue: str, known: Sequence[str]) -> str:
+    """The queue's name, if a worker serves it: a job in any other would wait for ever."""
+    if queue not in known:
+        names = ", ".join(known)
+        raise refuse("/queue", f"queue is {quote(queue)}, which no worker serves; the queues here are {names}")
     return queue
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from jobwire.domain.job import JobRow, NewJob, Receipt
+from jobwire.domain.job import JobFilter, JobRow, NewJob, Receipt
 from jobwire.domain.settlement import Lease, Settlement
 from jobwire.domain.states import State
 from jobwire.store.pending import Pending
@@ -114,20 +114,6 @@ class KeyRow(NamedTuple):
     created_at: int
     expires_at: int | None
     revoked_at: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class JobFilter:
-    """Which of an owner's jobs to list, newest first, from below `before` (a job number)."""
-
-    kind: str | None = None
-    states: tuple[int, ...] | None = None
-    reason: int | None = None
-    is_due: bool | None = None
-    tag: str | None = None
-    created_after: int | None = None
-    before: int | None = None
-    limit: int = 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import apsw
 import msgspec
 
 from jobwire.domain.errors import JobwireError, RequestError
-from jobwire.domain.job import JobRow, NewJob, Receipt
+from jobwire.domain.job import JobFilter, JobRow, NewJob, Receipt
 from jobwire.domain.settlement import Lease, Settlement
 from jobwire.store.contract import (
     AttemptRow,
@@ -26,7 +26,6 @@ from jobwire.store.contract import (
     ClaimRequest,
     EventRow,
     HeldLease,
-    JobFilter,
     LeaseLost,
     ProgressReport,
     Reader,
@@ -268,7 +267,14 @@ class SqliteStore:
 
     def input_of(self, number: int) -> Pending[str]:
         """See Store.input_of."""
-        return self.read(lambda r: str(r.query(GET["input_of"], number=number)[0][0]))
+
+        def look(reader: Reader) -> str:
+            rows = reader.query(GET["input_of"], number=number)
+            if not rows:
+                raise RequestError("gone", "the job has passed its retention time and was deleted")
+            return str(rows[0][0])
+
+        return self.read(look)
 
     def steps(self, number: int) -> Pending[dict[str, str]]:
         """See Store.steps."""

@@ -96,9 +96,7 @@ def test_08_the_same_external_id_updates_the_listing(client: Client) -> None:
 
 def test_09_publishing_answers_with_a_job(waiting: Client, photos: PhotoServer) -> None:
     waiting.put_listing(externalId="FLAT-77", announcementValue=350)
-    body = waiting.put_listing(
-        externalId="FLAT-77", announcementStatus="active", files=photos.urls("ok", "ok", "ok")
-    )
+    body = waiting.put_listing(externalId="FLAT-77", announcementStatus="active", files=photos.urls("ok", "ok", "ok"))
     assert body["status"] == "pending_active" and body["updated"] is True
     assert type(body["jobId"]) is int
 

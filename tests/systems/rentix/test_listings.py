@@ -157,7 +157,9 @@ def test_hiding_a_listing_cancels_its_publication(waiting: Client, photos: Photo
     assert waiting.get(f"/listings/{made['id']}").json()["formData"]["announcementStatus"] == "hidden"
 
 
-def test_the_monthly_limit_counts_publications_and_gives_failed_ones_back(tmp_path: Path, photos: PhotoServer) -> None:
+def test_the_monthly_limit_counts_publications_and_gives_failed_ones_back(
+    tmp_path: Path, photos: PhotoServer
+) -> None:
     with run_rentix(tmp_path, RENTIX_MONTHLY_LISTINGS="1") as house:
         client = house.make_client("Agency")
         failed = publish(client, photos, "missing", "ok", "ok")

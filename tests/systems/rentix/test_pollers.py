@@ -19,9 +19,7 @@ POLLERS = {
 
 @pytest.mark.parametrize("poller", POLLERS)
 @pytest.mark.parametrize("manner", ["ok", "missing", "busy"])
-def test_30_a_documented_poller_ends_by_itself(
-    client: Client, photos: PhotoServer, poller: str, manner: str
-) -> None:
+def test_30_a_documented_poller_ends_by_itself(client: Client, photos: PhotoServer, poller: str, manner: str) -> None:
     program, script = POLLERS[poller]
     if shutil.which(program) is None:
         pytest.skip(f"{program} is not installed")

@@ -112,17 +112,38 @@ asyncio.run(main())
 """
 
 
-def test_nothing_survives_a_killed_worker():
+@pytest.fixture
+def worker():
+    """A worker in its own process and the pids of a child, that child's grandchild and the nursery."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(
         [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True, env=environment
     ) as parent:
-        pids = [int(pid) for pid in parent.stdout.readline().split()]
-        assert len(pids) == 3
+        yield parent, [int(pid) for pid in parent.stdout.readline().split()]
         parent.kill()
-        parent.wait()
-        for pid in pids:
-            wait_gone(pid)
+
+
+def test_nothing_survives_a_killed_worker(worker):
+    parent, pids = worker
+    assert len(pids) == 3
+    parent.kill()
+    parent.wait()
+    for pid in pids:
+        wait_gone(pid)
+
+
+def test_a_child_dies_with_its_nursery_even_when_the_worker_cannot_act(worker):
+    parent, (child, _grandchild, nursery) = worker
+    parent.send_signal(signal.SIGSTOP)
+    os.kill(nursery, signal.SIGKILL)
+    wait_gone(child)
+
+
+def test_a_nursery_asked_to_end_takes_its_children_along(worker):
+    _, (child, grandchild, nursery) = worker
+    os.kill(nursery, signal.SIGTERM)
+    for pid in (child, grandchild, nursery):
+        wait_gone(pid)
 
 
 @pytest.mark.parametrize("run_loop", [asyncio.run, uvloop.run])

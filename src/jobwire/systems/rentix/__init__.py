@@ -21,6 +21,7 @@ MIGRATIONS: Final = ("0001.sql",)
 def make_kinds(services: Services) -> Sequence[Kind]:
     """The kinds of this system, bound to the services of one house; ValueError for settings that cannot work."""
     settings = RentixSettings(services.settings)
+    settings.check()
     photos = PhotoWork(services.store, services.blobs, settings.fetch_policy)
     publishing = Publishing(services.store, photos, settings)
     return (

@@ -261,7 +261,7 @@ def _read_orientation(image: Image.Image) -> int:
         orientation = image.getexif().get(_ORIENTATION_TAG)
     except Exception:  # corrupt EXIF must not lose a good picture, and its parser raises anything
         return 1
-    return orientation if orientation in _UPRIGHT else 1
+    return orientation if isinstance(orientation, int) and orientation in _UPRIGHT else 1
 
 
 def _read_gps(image: Image.Image) -> tuple[float, float] | None:

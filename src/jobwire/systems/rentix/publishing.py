@@ -12,7 +12,6 @@ import msgspec
 
 from jobwire.domain.errors import JobError
 from jobwire.kinds.contract import Context, FinalJob
-from jobwire.net.fetch import Fetcher, FetchPolicy
 from jobwire.store.contract import Reader, Store, Transaction
 from jobwire.systems.rentix.fields import ACTIVE, PHOTOS_MIN, PUBLISH_FAILED
 from jobwire.systems.rentix.finding import (
@@ -22,10 +21,11 @@ from jobwire.systems.rentix.finding import (
     read_facts,
     read_location_request,
 )
-from jobwire.systems.rentix.geocoding import NominatimGeocoder
+from jobwire.systems.rentix.geocoding import Geocoded, NominatimGeocoder
 from jobwire.systems.rentix.location import Location, LocationRequest, locate
 from jobwire.systems.rentix.media import PhotoWork
 from jobwire.systems.rentix.photos import PhotoReport
+from jobwire.systems.rentix.providers import ProviderRequests
 from jobwire.systems.rentix.records import ListingRow, end_publication, find_listing, keep_finding
 from jobwire.systems.rentix.records_media import MediaRow, fail_unfinished, media_of
 from jobwire.systems.rentix.settings import RentixSettings
@@ -41,9 +41,6 @@ ROUNDS_MAX: Final = 10
 
 REASONS_MAX: Final = 3
 """How many photos' reasons the message names; the details name all."""
-
-# Providers are the operator's choice and often stand on a private network.
-_PROVIDER_POLICY: Final = FetchPolicy.from_setting("0.0.0.0/0,::/0")
 
 
 class FinalizeInput(msgspec.Struct, frozen=True, rename="camel"):
@@ -67,8 +64,9 @@ class Publishing:
     def __init__(self, store: Store, photos: PhotoWork, settings: RentixSettings) -> None:
         self._store = store
         self._photos = photos
-        self._translation = settings.translation
-        self._nominatim_url = settings.nominatim_url
+        providers = ProviderRequests()
+        self._translators = build_translators(settings.translation, providers)
+        self._geocoder = NominatimGeocoder(providers, settings.nominatim_url) if settings.nominatim_url else None
 
     async def finalize(self, ctx: Context, announcement: FinalizeInput) -> dict[str, Any]:
         """Publish a listing: translate its description, find its place, optimise and analyse its photos."""
@@ -90,42 +88,32 @@ class Publishing:
     async def _examine(self, ctx: Context, listing: ListingRow, media: Sequence[MediaRow]) -> Finding:
         """What the three parts come to for one revision of the listing."""
         fields, revision = listing.fields, listing.revision
-        async with Fetcher(_PROVIDER_POLICY) as fetcher:
-            ctx.progress(stage="process_location")
-            located = await ctx.step(
-                f"process_location@{revision}",
-                lambda: self._process_location(fetcher, read_location_request(fields)),
-            )
-            location = msgspec.convert(located, Location | None)
-            ctx.progress(stage="translate_description")
-            request = TranslationRequest(
-                text=fields.get("announcementDescription"), attributes=read_facts(fields, location)
-            )
-            translated = await ctx.step(
-                f"translate_description@{revision}",
-                lambda: self._translate(fetcher, request),
-            )
-        reports = await self._prepare_photos(ctx, media)
-        analyzed = await ctx.step(
-            f"analyze_images@{revision}",
-            lambda: analyze_photos(reports, location),
+        ctx.progress(stage="process_location")
+        located = await ctx.step(
+            f"process_location@{revision}", lambda: self._process_location(ctx, read_location_request(fields))
         )
+        location = msgspec.convert(located, Location | None)
+        ctx.progress(stage="translate_description")
+        request = TranslationRequest(
+            text=fields.get("announcementDescription"), attributes=read_facts(fields, location)
+        )
+        translated = await ctx.step(
+            f"translate_description@{revision}", lambda: translate_description(request, self._translators)
+        )
+        reports = await self._prepare_photos(ctx, media)
+        analyzed = await ctx.step(f"analyze_images@{revision}", lambda: analyze_photos(reports, location))
         photos = msgspec.convert(analyzed, PhotoFinding)
         if photos.taken_elsewhere:
             ctx.log.warning("photos %s of listing %s were taken elsewhere", photos.taken_elsewhere, listing.id)
         return Finding(location, msgspec.convert(translated, TranslationResult), photos)
 
-    async def _process_location(self, fetcher: Fetcher, request: LocationRequest | None) -> Any:
+    async def _process_location(self, ctx: Context, request: LocationRequest | None) -> Location | None:
         if request is None:
             return None
         geocoded = None
-        if self._nominatim_url is not None and request.coordinates is None and request.address is not None:
-            geocoded = await NominatimGeocoder(fetcher, self._nominatim_url).geocode(request.address)
+        if self._geocoder is not None and request.coordinates is None and request.address is not None:
+            geocoded = await _ask_geocoder(ctx, self._geocoder, request.address)
         return locate(request, geocoder=geocoded)
-
-    async def _translate(self, fetcher: Fetcher, request: TranslationRequest) -> Any:
-        translators = build_translators(self._translation, fetcher)
-        return await translate_description(request, translators)
 
     async def _prepare_photos(self, ctx: Context, media: Sequence[MediaRow]) -> dict[int, PhotoReport]:
         """The reports of the usable photos by file id; one that fails is left out, too few of them are an error."""
@@ -142,6 +130,20 @@ class Publishing:
         if len(reports) < PHOTOS_MIN:
             raise _too_few(len(reports), failures)
         return reports
+
+
+async def _ask_geocoder(ctx: Context, geocoder: NominatimGeocoder, address: str) -> Geocoded | None:
+    """Its answer; None when it is of no use, which is the operator's affair and not the customer's."""
+    try:
+        return await geocoder.geocode(address)
+    except JobError as error:
+        if error.retryable:
+            message = "The address service gave no answer"
+            raise JobError(
+                "geocoder_unavailable", message, retryable=True, retry_after_ms=error.retry_after_ms
+            ) from error
+        ctx.log.error("the geocoder is of no use: %s", error.message)
+        return None
 
 
 def _load(reader: Reader, *, owner: int, listing: int) -> tuple[ListingRow, list[MediaRow]]:

@@ -50,6 +50,12 @@ class RentixSettings:
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = values
 
+    def check(self) -> None:
+        """Read every setting once."""
+        for name, value in vars(type(self)).items():
+            if isinstance(value, property | cached_property):
+                getattr(self, name)
+
     @cached_property
     def fetch_policy(self) -> FetchPolicy:
         """What customers' photo URLs may reach."""

@@ -1,0 +1,14 @@
+"""The Jobwire side: an app with one kind, a no-op in async Python."""
+
+from jobwire.app import Jobwire
+
+from bench.ticks import tick
+
+app = Jobwire()
+
+
+@app.job("noop")
+async def noop(submitted_at: float, user: int, items: list[int], note: str) -> int:
+    """The job of every measurement."""
+    tick(submitted_at)
+    return 1
