@@ -10,6 +10,7 @@
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,10 +26,11 @@ from jobwire.kinds.registry import make_kind
 from jobwire.service.jobs import accept_receipt
 from jobwire.serving import run_house
 from jobwire.store import accounts
+from jobwire.store.sqlite import connect
 from jobwire.wiring import House, open_house
 
 if TYPE_CHECKING:
-    import sqlite3
+    import apsw
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -127,6 +129,17 @@ class Jobwire:
         if house is not None:
             house.close()
 
+    def connect(self) -> "apsw.Connection":
+        """A new connection to the ledger's file, for your own tables there and for `submit_sync`; close it yourself.
+
+        Never open the file with Python's `sqlite3` in this process instead: two copies of SQLite do not see each
+        other's locks, and the close of the second deletes the log into which the ledger writes.
+        """
+        path = self.open().store.path
+        if path == ":memory:":
+            raise RequestError("invalid_request", "a ledger in memory has one connection only; name a file")
+        return connect(path)
+
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run the worker and upkeep beside your own app: `async with app.running():` in its lifespan."""
@@ -163,16 +176,17 @@ class Jobwire:
         /,
         *,
         owner: str = "default",
-        connection: "sqlite3.Connection | None" = None,
+        connection: "apsw.Connection | None" = None,
         **options: Any,
     ) -> Submitted:
         """Submit from plain code; returns after the commit.
 
-        With `connection` (an sqlite3 or apsw connection to the ledger's file) the job becomes part of the
-        connection's own transaction: visible when you commit, gone when you roll back.
+        With `connection` (of `connect`) the job becomes part of the connection's own open transaction: visible when
+        you commit, gone when you roll back.
         """
         store = self.open().store
         if connection is not None:
+            _check_connection(connection)
             transaction = store.transaction_on(connection)
             owner_id = accounts.get_or_create_owner(transaction, owner).id
             return _receive(transaction.submit([self._build(kind, owner_id, options)])[0])
@@ -201,6 +215,22 @@ class Jobwire:
         if name not in self._owners:
             self._owners[name] = (await self.open().services.owners.create_owner(name)).id
         return self._owners[name]
+
+
+def _check_connection(connection: object) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        # Measured: five acked jobs were gone after such a connection was closed.
+        raise RequestError(
+            "invalid_request",
+            "a connection of Python's sqlite3 is not safe beside the ledger's own SQLite in one process: its close "
+            "deletes the log under the ledger; use the connection that app.connect() gives",
+        )
+    if not getattr(connection, "in_transaction", False):
+        raise RequestError(
+            "invalid_request",
+            "the connection has no open transaction that the job could be part of; "
+            'execute "BEGIN IMMEDIATE" on it first',
+        )
 
 
 def _receive(receipt: Receipt) -> Submitted:

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +175,3 @@ def client(house: House, key: str) -> Iterator[httpx.Client]:
 def stranger(house: House) -> Iterator[httpx.Client]:
     with house.client(house.make_key("eve")) as opened:
         yield opened
-
-
-def limited(dialect: Dialect, **changes: Any) -> Dialect:
-    return replace(dialect, **changes)

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sqlite3
 import sys
 import tempfile
 import time
@@ -48,12 +47,6 @@ def doctor(db: DbOption = None) -> None:
 def examine(settings: Settings) -> Iterator[Finding]:
     """Every check in turn."""
     yield Finding("ok", f"Python {sys.version.split()[0]}, SQLite {apsw.sqlite_lib_version()} (apsw)")
-    if sqlite3.sqlite_version_info < (3, 51, 3):
-        yield Finding(
-            "note",
-            f"Python's own sqlite3 is {sqlite3.sqlite_version}, older than 3.51.3: use it on a live ledger only for "
-            "transactional submission, never for maintenance",
-        )
     yield from _examine_ledger(settings)
     yield from _examine_folder(settings.files, "files")
     yield from _examine_systems()

@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -20,6 +20,7 @@ NUMBER_DIGITS_MAX = 18
 PAGE_DEFAULT, PAGE_MAX = 20, 100
 DELAY_S_MAX = 365 * 24 * 3_600
 IDEMPOTENCY_KEY_CHARS_MAX = 255
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _QUERY_FIELDS = ("kind", "phase", "tag", "created_after", "cursor", "limit")
 
 Time = Annotated[datetime, Meta(tz=True, description="ISO-8601 with an offset or Z")]
@@ -114,7 +115,7 @@ def refuse_faults(faults: list[Fault]) -> RequestError:
 
 def unix_ms(at: datetime) -> int:
     """A moment in Unix milliseconds."""
-    return int(at.timestamp() * 1_000)
+    return (at - _EPOCH) // timedelta(milliseconds=1)
 
 
 def read_idempotency_key(sent: str | None) -> str | None:

@@ -51,10 +51,11 @@ def advance(
     low, high = (0.0, 100.0)
     if weights and stage is not None:
         low, high = stage_span(weights, stage)
-    shown = last.percent if percent is None and low <= last.percent else low + (high - low) * (percent or 0.0) / 100
+    within = min(100.0, max(0.0, percent or 0.0))
+    shown = last.percent if percent is None and low <= last.percent else low + (high - low) * within / 100
     return replace(
         last,
-        percent=round(max(last.percent, min(100.0, max(0.0, shown))), 1),
+        percent=round(max(last.percent, shown), 1),
         stage=stage,
         done=done,
         total=total,

@@ -33,4 +33,4 @@ def backoff_ms(policy: RetryPolicy, *, attempt: int, jitter: float, retry_after_
     wait = 1 + int(jitter * ceiling)
     if retry_after_ms is None:
         return wait
-    return min(retry_after_ms, RETRY_AFTER_MS_MAX) + wait
+    return max(0, min(retry_after_ms, RETRY_AFTER_MS_MAX)) + wait

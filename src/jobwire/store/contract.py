@@ -40,6 +40,10 @@ class ClaimRequest:
     queue: str
     limit: int
 
+    def __post_init__(self) -> None:
+        if self.limit < 1:
+            raise ValueError(f"a claim asks for at least 1 job, got {self.limit}")
+
 
 class HeldLease(NamedTuple):
     """A lease as the ledger sees it: the worker stops what is not in the list and cancels what says so."""

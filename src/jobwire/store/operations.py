@@ -79,40 +79,31 @@ class OpenTransaction:
 
     def submit(self, jobs: Sequence[NewJob]) -> list[Receipt]:
         """T1: writes jobs, order, event and keys; a job whose key is known gives the earlier one's receipt."""
-        receipts: list[Receipt | None] = [self._find_earlier(job) for job in jobs]
-        fresh = [index for index, receipt in enumerate(receipts) if receipt is None]
-        first_by_key: dict[tuple[Any, ...], int] = {}
-        twins: dict[int, int] = {}
-        for index in fresh:
-            for key in _keys_of(jobs[index]):
-                if first_by_key.setdefault(key, index) != index:
-                    twins[index] = first_by_key[key]
-        fresh = [index for index in fresh if index not in twins]
-        for index, number in zip(fresh, self._insert([jobs[i] for i in fresh]), strict=True):
-            receipts[index] = Receipt(number, jobs[index].key, is_new=True)
-        for index, first in twins.items():
-            original = receipts[first]
-            assert original is not None
-            conflict = jobs[index].idempotency_key is not None and jobs[index].fingerprint != jobs[first].fingerprint
-            receipts[index] = Receipt(original.number, original.key, is_new=False, conflict=conflict)
-        return [receipt for receipt in receipts if receipt is not None]
+        sent_keys = _json([job.key for job in jobs])
+        if any(_has_keys(job) for job in jobs) or self._one(SUBMIT["sent_before"], keys=sent_keys) is not None:
+            # One after the other, so that a twin in the same batch finds the first.
+            return [self._find_earlier(job) or self._insert([job])[0] for job in jobs]
+        return self._insert(jobs)
 
     def _find_earlier(self, job: NewJob) -> Receipt | None:
+        sent = self._one(SUBMIT["number_of"], key=job.key, owner=job.owner)
+        if sent is not None:
+            return Receipt(sent[0], job.key, is_new=False)
         if job.idempotency_key is not None:
             known = self._one(SUBMIT["known_submission"], owner=job.owner, key=job.idempotency_key, now=self.now)
             if known is not None:
-                key = self._one(SUBMIT["key_of"], number=known[0])
-                if key is not None:
-                    return Receipt(known[0], key[0], is_new=False, conflict=known[1] != job.fingerprint)
+                number, key, fingerprint = known
+                return Receipt(number, key, is_new=False, conflict=fingerprint != (job.fingerprint or ""))
         if job.unique_key is not None:
             live = self._one(SUBMIT["live_job"], owner=job.owner, kind=job.kind, unique_key=job.unique_key)
             if live is not None:
-                return Receipt(live[0], self._one(SUBMIT["key_of"], number=live[0])[0], is_new=False)
+                self._keep_idempotency(job, live[0])
+                return Receipt(*live, is_new=False)
         return None
 
-    def _insert(self, jobs: Sequence[NewJob]) -> Sequence[int]:
+    def _insert(self, jobs: Sequence[NewJob]) -> list[Receipt]:
         if not jobs:
-            return ()
+            return []
         last = self._one(SUBMIT["take_numbers"], count=len(jobs))[0]
         numbers = range(last - len(jobs) + 1, last + 1)
         turns = self._take_turns(jobs)
@@ -130,7 +121,7 @@ class OpenTransaction:
             self._keep_keys(job, number)
         self.ready_queues.update(job.queue for job in jobs)
         self.has_changes = True
-        return numbers
+        return [Receipt(number, job.key, is_new=True) for number, job in zip(numbers, jobs, strict=True)]
 
     def _job_row(self, number: int, job: NewJob, turn: int) -> tuple[Any, ...]:
         run_at = job.run_at if job.run_at is not None and job.run_at > self.now else None
@@ -154,6 +145,9 @@ class OpenTransaction:
     def _keep_keys(self, job: NewJob, number: int) -> None:
         if job.unique_key is not None:
             self._run(SUBMIT["insert_live"], owner=job.owner, kind=job.kind, unique_key=job.unique_key, number=number)
+        self._keep_idempotency(job, number)
+
+    def _keep_idempotency(self, job: NewJob, number: int) -> None:
         if job.idempotency_key is not None:
             self._run(
                 SUBMIT["insert_idempotency"],
@@ -185,14 +179,20 @@ class OpenTransaction:
 
     def settle(self, settlements: Sequence[Settlement]) -> Settled:
         """T5 to T13, T16: applies the decisions whose fence is current; keeps the others as diagnostics."""
+        newest: dict[int, Settlement] = {}
+        for settlement in settlements:
+            number, fence = settlement.lease.number, settlement.lease.fence
+            if number not in newest or newest[number].lease.fence < fence:
+                newest[number] = settlement
         groups: dict[Event, list[Settlement]] = defaultdict(list)
-        for settlement in self._honour_cancels(settlements):
+        for settlement in self._honour_cancels(list(newest.values())):
             groups[settlement.event].append(settlement)
         accepted: list[int] = []
         for event, group in groups.items():
             accepted += self._apply(event, group)
         if len(accepted) < len(settlements):
-            self._keep_late(settlements, set(accepted))
+            taken = set(accepted)
+            self._keep_late([s for s in settlements if s.lease.number not in taken or newest[s.lease.number] is not s])
         return Settled(accepted, [])
 
     def _honour_cancels(self, settlements: Sequence[Settlement]) -> Sequence[Settlement]:
@@ -251,7 +251,7 @@ class OpenTransaction:
         if rows:
             self._run(SETTLE["log_attempts"], rows=_json(rows), now=self.now)
 
-    def _keep_late(self, settlements: Sequence[Settlement], accepted: set[int]) -> None:
+    def _keep_late(self, refused: Sequence[Settlement]) -> None:
         rows = [
             (
                 s.lease.number,
@@ -260,8 +260,7 @@ class OpenTransaction:
                 s.error.code if s.error else None,
                 f"refused: {s.event.name.lower()}",
             )
-            for s in settlements
-            if s.lease.number not in accepted
+            for s in refused
         ]
         self._run(SETTLE["log_attempts"], rows=_json(rows), now=self.now)
 
@@ -293,7 +292,8 @@ class OpenTransaction:
         """T4: renews the worker's leases and writes progress under the fence."""
         self._run(HEARTBEAT["renew"], worker=worker, expires_at=self.now + lease_ms)
         if progress:
-            rows = _json(progress)
+            # One report an attempt, so that the version grows by one with its event.
+            rows = _json(list({(report.number, report.fence): report for report in progress}.values()))
             numbers = self._one(HEARTBEAT["progressed"], rows=rows)[0]
             if numbers != "[]":
                 self._run(HEARTBEAT["progress"], rows=rows)
@@ -381,13 +381,8 @@ class OpenTransaction:
         return len(_decode_numbers(numbers))
 
 
-def _keys_of(job: NewJob) -> list[tuple[Any, ...]]:
-    keys: list[tuple[Any, ...]] = []
-    if job.idempotency_key is not None:
-        keys.append(("idempotency", job.owner, job.idempotency_key))
-    if job.unique_key is not None:
-        keys.append(("unique", job.owner, job.kind, job.unique_key))
-    return keys
+def _has_keys(job: NewJob) -> bool:
+    return job.idempotency_key is not None or job.unique_key is not None
 
 
 def encode_error(error: PublicError) -> str:

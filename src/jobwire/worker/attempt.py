@@ -34,6 +34,7 @@ class Attempt:
     finish: "Callable[[Attempt, Outcome | None], None]"
     task: "asyncio.Task[None] | None" = None
     progress: Progress = field(default_factory=Progress)
+    progress_text: str = ""
     has_news: bool = False
     stop: Stop | None = None
     stopped_at: float = 0.0

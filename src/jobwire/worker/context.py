@@ -58,16 +58,20 @@ class LoopContext:
         message: str | None = None,
     ) -> None:
         """See Context.progress: kept here, written with the next heartbeat."""
-        self._attempt.progress = advance(
-            self._attempt.progress,
+        attempt = self._attempt
+        progress = advance(
+            attempt.progress,
             percent=percent,
             stage=stage,
             done=done,
             total=total,
-            message=message,
-            weights=self._attempt.kind.stages,
+            message=message if message is None else message.encode(errors="backslashreplace").decode(),
+            weights=attempt.kind.stages,
         )
-        self._attempt.has_news = True
+        # As text at once: what is not JSON must fail its own handler, not the heartbeat of all.
+        attempt.progress_text = msgspec.json.encode(progress).decode()
+        attempt.progress = progress
+        attempt.has_news = True
 
     def check_cancelled(self) -> None:
         """See Context.check_cancelled."""

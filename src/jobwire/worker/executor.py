@@ -2,20 +2,21 @@
 
 import asyncio
 import logging
+import math
 import traceback
-from concurrent.futures import Executor
 from functools import partial
 from typing import Any
 
 import msgspec
 
 from jobwire.domain.errors import JobError, RequestError
-from jobwire.domain.outcome import CancelConfirmed, Completed, Failed, Outcome, PublicError, Snoozed
-from jobwire.kinds.contract import Cancelled, Snooze
+from jobwire.domain.outcome import Completed, Failed, Outcome, PublicError, Snoozed
+from jobwire.kinds.contract import Snooze
 from jobwire.kinds.schema import decode_input, encode_output
 from jobwire.store.contract import LeaseLost
-from jobwire.worker.attempt import Attempt, Stop
+from jobwire.worker.attempt import Attempt
 from jobwire.worker.context import LoopContext, ThreadContext, Tools
+from jobwire.worker.threads import HandlerThreads
 
 logger = logging.getLogger("jobwire.worker")
 
@@ -24,30 +25,33 @@ INTERNAL_CHARS_MAX = 20_000
 DETAILS_BYTES_MAX = 16_384
 
 
-async def run_attempt(attempt: Attempt, tools: Tools, threads: Executor) -> Outcome | None:
+async def run_attempt(attempt: Attempt, tools: Tools, threads: HandlerThreads) -> Outcome | None:
     """How the attempt ended; None when its lease was lost and nothing may be said about it. Never raises."""
     try:
         return Completed(await _call_handler(attempt, tools, threads))
-    except asyncio.CancelledError:
-        return attempt.stopped_outcome()
-    except Cancelled:
-        return CancelConfirmed() if attempt.stop is Stop.CANCEL else attempt.stopped_outcome()
     except Snooze as snooze:
         return Snoozed(snooze.delay_ms)
-    except LeaseLost:
-        return None if attempt.stop is None else attempt.stopped_outcome()
-    except JobError as error:
-        return Failed(_make_public(error), error.retry_after_ms, _describe(error))
-    except RequestError as error:
-        # The ledger or an input refused the work: the caller's words are fit for the customer.
-        retryable = error.code == "unavailable"
-        return Failed(PublicError(error.code, error.message, retryable), None, _describe(error))
-    except Exception as error:
-        logger.exception("job %d (%s) failed", attempt.claim.number, attempt.kind.name)
-        return Failed(PublicError("internal_error", INTERNAL_MESSAGE, retryable=True), None, _describe(error))
+    except (Exception, asyncio.CancelledError, SystemExit) as error:
+        # Told to stop, the reason decides and not how the handler unwound. A cancellation or an exit of the
+        # handler's own making is an accident like any other: it must cost an attempt, and never the worker.
+        return _explain(error, attempt) if attempt.stop is None else attempt.stopped_outcome()
 
 
-async def _call_handler(attempt: Attempt, tools: Tools, threads: Executor) -> str:
+def _explain(error: BaseException, attempt: Attempt) -> Outcome | None:
+    match error:
+        case LeaseLost():
+            return None
+        case JobError():
+            return Failed(_make_public(error), _wait_of(error), _describe(error))
+        case RequestError():
+            # The ledger or an input refused the work: the caller's words are fit for the customer.
+            public = PublicError(error.code, _writable(error.message), retryable=error.code == "unavailable")
+            return Failed(public, None, _describe(error))
+    logger.error("job %d (%s) failed", attempt.claim.number, attempt.kind.name, exc_info=error)
+    return Failed(PublicError("internal_error", INTERNAL_MESSAGE, retryable=True), None, _describe(error))
+
+
+async def _call_handler(attempt: Attempt, tools: Tools, threads: HandlerThreads) -> str:
     kind = attempt.kind
     if kind.isolation == "process":
         inner = LoopContext(attempt, tools, has_steps=attempt.claim.fence > 1)
@@ -63,7 +67,7 @@ async def _call_handler(attempt: Attempt, tools: Tools, threads: Executor) -> st
     call = partial(kind.handler, *given, **value) if kind.spread_input else partial(kind.handler, *given, value)
     if kind.is_async:
         return encode_output(await call())
-    return encode_output(await asyncio.get_running_loop().run_in_executor(threads, call))
+    return encode_output(await threads.run(call))
 
 
 def _child_payload(attempt: Attempt) -> str:
@@ -78,10 +82,20 @@ def _make_public(error: JobError) -> PublicError:
         try:
             encoded = msgspec.json.encode(error.details)
             details = encoded.decode() if len(encoded) <= DETAILS_BYTES_MAX else None
-        except TypeError:
+        except (TypeError, ValueError, OverflowError, RecursionError):
             logger.warning("details of error %s are not JSON and were left out", error.code)
-    return PublicError(error.code, error.message, error.retryable, details)
+    return PublicError(_writable(error.code), _writable(error.message), bool(error.retryable), details)
+
+
+def _wait_of(error: JobError) -> int | None:
+    wait = error.retry_after_ms
+    return max(0, int(wait)) if isinstance(wait, int | float) and math.isfinite(wait) else None
 
 
 def _describe(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error))[-INTERNAL_CHARS_MAX:]
+    return _writable("".join(traceback.format_exception(error))[-INTERNAL_CHARS_MAX:])
+
+
+def _writable(text: object) -> str:
+    """The text with lone surrogates (of a file name, say) escaped: no encoder takes them, so they would block a settle."""
+    return str(text).encode(errors="backslashreplace").decode()

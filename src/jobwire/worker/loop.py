@@ -9,11 +9,10 @@ import logging
 import random
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
-import msgspec
-
+from jobwire.domain.errors import RequestError
 from jobwire.domain.outcome import Interrupted, Outcome, Snoozed
 from jobwire.domain.retry import RetryPolicy
 from jobwire.domain.settlement import AttemptFacts, Lease, Settlement, settle_outcome
@@ -23,6 +22,7 @@ from jobwire.store.pending import Pending
 from jobwire.worker.attempt import Attempt, Stop
 from jobwire.worker.context import Tools
 from jobwire.worker.executor import run_attempt
+from jobwire.worker.threads import HandlerThreads
 
 logger = logging.getLogger("jobwire.worker")
 
@@ -32,7 +32,6 @@ DRAIN_S = 10.0
 STOP_GRACE_S = 3.0
 RETRY_S = 0.2
 UNKNOWN_KIND_MS = 30_000
-THREADS_MAX = 64
 
 
 class Worker:
@@ -57,6 +56,7 @@ class Worker:
         self._registry = registry
         self._slots = {queue: slots if isinstance(slots, int) else slots.get(queue, 0) for queue in registry.queues}
         self._lease_ms = lease_ms
+        self._tick_s = min(TICK_S, lease_ms / 8000)
         self._drain_s = drain_s
         self._jitter = jitter
         self._running: dict[tuple[int, int], Attempt] = {}
@@ -66,14 +66,12 @@ class Worker:
         self._ledger_moved = False
         self._pumps: list[_Pump] = []
         self.is_stopping = False
-        threads = min(THREADS_MAX, max(1, sum(self._slots.values())))
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="jobwire-handler")
+        self._threads = HandlerThreads()
 
     async def run(self) -> None:
         """Claim, run and settle until stopped; returns when every attempt is settled or given back."""
         await self._beat()
         end_listening = self.store.listen(self._hear)
-        heart = asyncio.create_task(self._keep_heart())
         self._pumps = [
             _Pump(self, queue, slots)
             for queue, total in self._slots.items()
@@ -81,17 +79,32 @@ class Worker:
             if slots
         ]
         pumps = [asyncio.create_task(pump.run()) for pump in self._pumps]
+        keepers = [asyncio.create_task(self._keep_heart()), asyncio.create_task(self._keep_limits())]
+        stopping = asyncio.create_task(self._stopping.wait())
         try:
-            await self._stopping.wait()
+            ended, _ = await asyncio.wait([stopping, *keepers, *pumps], return_when=asyncio.FIRST_COMPLETED)
+            for task in ended - {stopping}:
+                # Half a worker looks alive and is not: better none, and whoever runs it starts another.
+                task.result()
             await self._drain()
             await asyncio.gather(*pumps)
         finally:
-            for task in (heart, *pumps):
-                task.cancel()
-            await asyncio.gather(heart, *pumps, return_exceptions=True)
+            self.is_stopping = True
             end_listening()
+            attempts = [attempt.task for attempt in self._running.values() if attempt.task is not None]
+            for task in (stopping, *keepers, *pumps, *attempts):
+                task.cancel()
+            await asyncio.gather(stopping, *keepers, *pumps, return_exceptions=True)
+            for pump in self._pumps:
+                pump.leave()
+            self._threads.close()
+            await self._retire()
+
+    async def _retire(self) -> None:
+        try:
             await self.store.retire(self.id)
-            self._threads.shutdown(wait=False, cancel_futures=True)
+        except RequestError as error:
+            logger.warning("the worker could not say that it has gone; its leases will run out: %s", error)
 
     def stop(self) -> None:
         """Claim no more, wait for what runs, then give the rest back; a second call gives back at once."""
@@ -176,24 +189,33 @@ class Worker:
         self._ledger_moved = True
 
     async def _keep_heart(self) -> None:
+        """Renew the leases four times in their life; stop all attempts when that fails for most of it."""
         loop = asyncio.get_running_loop()
+        lease_s = self._lease_ms / 1000
         beaten_at = loop.time()
         while True:
-            await asyncio.sleep(min(TICK_S, self._lease_ms / 8000))
+            await asyncio.sleep(self._tick_s)
             now = loop.time()
-            self._enforce_limits(now)
             has_news = any(attempt.has_news for attempt in self._running.values())
-            is_due = now - beaten_at >= self._lease_ms / 4000
+            is_due = now - beaten_at >= lease_s / 4
             if not (is_due or has_news or (self._ledger_moved and self._running)):
                 continue
             try:
-                await self._beat()
+                async with asyncio.timeout(lease_s / 2):
+                    await self._beat()
                 beaten_at = now
             except Exception:
                 logger.exception("the heartbeat failed")
-                if loop.time() - beaten_at > 0.8 * self._lease_ms / 1000:
+                if loop.time() - beaten_at > 0.7 * lease_s:
                     for attempt in list(self._running.values()):
                         self.stop_attempt(attempt, Stop.LOST)
+
+    async def _keep_limits(self) -> None:
+        """Enforce the time limits, whatever the ledger does meanwhile."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self._tick_s)
+            self._enforce_limits(loop.time())
 
     def _enforce_limits(self, now: float) -> None:
         """Stop what is over its time; give up on what was told to stop and does not."""
@@ -206,13 +228,16 @@ class Worker:
     async def _beat(self) -> None:
         self._ledger_moved = False
         held_before = dict(self._running)
-        reports = []
-        for attempt in held_before.values():
-            if attempt.has_news:
-                attempt.has_news = False
-                text = msgspec.json.encode(attempt.progress).decode()
-                reports.append(ProgressReport(attempt.claim.number, attempt.claim.fence, text))
-        held = await self.store.heartbeat(self.id, lease_ms=self._lease_ms, progress=reports)
+        news = [attempt for attempt in held_before.values() if attempt.has_news]
+        for attempt in news:
+            attempt.has_news = False
+        reports = [ProgressReport(a.claim.number, a.claim.fence, a.progress_text) for a in news]
+        try:
+            held = await self.store.heartbeat(self.id, lease_ms=self._lease_ms, progress=reports)
+        except BaseException:
+            for attempt in news:
+                attempt.has_news = True
+            raise
         leases = {lease.number: lease for lease in held}
         for key, attempt in held_before.items():
             lease = leases.get(attempt.claim.number)
@@ -226,13 +251,9 @@ class Worker:
 
     async def _give_back_unknown(self, held: Sequence[HeldLease]) -> None:
         """Leases that no attempt of ours has: an answer to a claim was lost. Twice seen, they are given back."""
-        known = self._running.keys() | {(s.lease.number, s.lease.fence) for p in self._pumps for s in p.unsettled}
+        known = self._running.keys() | {lease for pump in self._pumps for lease in pump.settling}
         unknown = {(lease.number, lease.fence) for lease in held} - known
-        facts = AttemptFacts(1, 1, 0, cancel_requested=False)
-        stale = [
-            settle_outcome(Lease(*lease), Interrupted(), facts=facts, policy=_ANY_POLICY, jitter=0.0)
-            for lease in unknown & self._unknown
-        ]
+        stale = [give_back(*lease) for lease in unknown & self._unknown]
         self._unknown = unknown
         if stale:
             logger.warning("%d leases without an attempt given back", len(stale))
@@ -251,12 +272,13 @@ class _Pump:
         self._finished: list[Settlement] = []
         self._in_flight: list[Settlement] = []
         self._parked: Pending[list[Claim]] | None = None
+        self._is_refused = False
         self._woken = asyncio.Event()
 
     @property
-    def unsettled(self) -> list[Settlement]:
-        """What has finished but is not yet known to be settled."""
-        return self._finished + self._in_flight
+    def settling(self) -> list[tuple[int, int]]:
+        """Leases of what has finished but is not yet known to be settled."""
+        return [(s.lease.number, s.lease.fence) for s in self._finished + self._in_flight]
 
     def wake(self) -> None:
         """Look again."""
@@ -282,9 +304,9 @@ class _Pump:
         """Until the worker stops and nothing of this pump runs."""
         while True:
             self._woken.clear()
-            if self._parked is not None and self._parked.is_done:
-                parked, self._parked = self._parked, None
-                self._start(parked.result())
+            if self._is_refused:
+                self._is_refused = False
+                await asyncio.sleep(RETRY_S)
             if self._finished:
                 await self._exchange()
                 continue
@@ -297,14 +319,40 @@ class _Pump:
                 self._park()
             await self._woken.wait()
 
+    def leave(self) -> None:
+        """Take no more claims: nobody will look at them."""
+        if self._parked is not None:
+            self._store.withdraw(self._parked)
+
     def _start(self, claims: Sequence[Claim]) -> None:
         self._busy += len(claims)
-        self._worker.start(claims, self)
+        if not self._worker.is_stopping:
+            self._worker.start(claims, self)
+            return
+        # Claimed while the stop was on its way: a job started now would be left out of the drain.
+        for claim in claims:
+            self.settle(give_back(claim.number, claim.fence))
 
     def _park(self) -> None:
         loop = asyncio.get_running_loop()
+
+        def hear() -> None:
+            with suppress(RuntimeError):
+                # The loop is closed: nobody works any more.
+                loop.call_soon_threadsafe(self._take_parked)
+
         self._parked = self._store.claim(ClaimRequest(self._worker.id, self._queue, self._slots - self._busy))
-        self._parked.on_done(lambda: loop.call_soon_threadsafe(self._woken.set))
+        self._parked.on_done(hear)
+
+    def _take_parked(self) -> None:
+        assert self._parked is not None
+        parked, self._parked = self._parked, None
+        self._woken.set()
+        try:
+            self._start(parked.result())
+        except RequestError as error:
+            logger.error("queue %s could not be claimed from, trying again: %s", self._queue, error)
+            self._is_refused = True
 
     async def _exchange(self) -> None:
         """Settle what has finished and claim for the slots it frees, in one commit."""
@@ -328,3 +376,9 @@ class _Pump:
 
 # Snoozes and interrupts do not ask the retry policy anything.
 _ANY_POLICY = RetryPolicy()
+
+
+def give_back(number: int, fence: int) -> Settlement:
+    """The settlement of a lease that no attempt has; it costs the job nothing."""
+    facts = AttemptFacts(1, 1, 0, cancel_requested=False)
+    return settle_outcome(Lease(number, fence), Interrupted(), facts=facts, policy=_ANY_POLICY, jitter=0.0)

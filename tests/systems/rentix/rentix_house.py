@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +23,7 @@ from jobwire.serving import bind_socket, run_house
 from jobwire.wiring import House, open_house
 
 DEADLINE_S = 60
+POLLERS_FOLDER = Path(__file__).parent / "pollers"
 PHOTOS = ("balcony", "living-room", "pavilion", "waterfall-turned", "harbour-gps")
 
 
@@ -60,7 +61,8 @@ class PhotoServer:
                 self.send_header("Content-Type", "image/jpeg" if status == 200 else "text/plain")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                with suppress(BrokenPipeError, ConnectionResetError):  # the fetching process was killed
+                    self.wfile.write(body)
 
             def log_message(self, *_: Any) -> None:
                 return

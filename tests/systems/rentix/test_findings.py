@@ -55,7 +55,7 @@ def test_facts_name_place_and_sector_in_three_languages() -> None:
     request = read_location_request(FLAT)
     assert request is not None and request.coordinates is None
     facts = read_facts(FLAT, locate(request))
-    assert facts.place == {"ro": "Chișinău", "ru": "Кишинёв", "en": "Chisinau"} or "ro" in (facts.place or {})
+    assert (facts.place or {})["ro"] == "Chișinău"  # type: ignore[index]
     assert (facts.sector or {})["ro"] == "Buiucani"  # type: ignore[index]
 
 
@@ -72,7 +72,7 @@ def test_a_month_is_year_and_month_in_utc(at: int) -> None:
 
 
 def test_a_month_changes_at_midnight_utc() -> None:
-    assert month_of(1_930_435_199_999) == "2031-03" and month_of(1_930_435_200_000 + 31 * 86_400_000) == "2031-05"
+    assert (month_of(1_932_767_999_999), month_of(1_932_768_000_000)) == ("2031-03", "2031-04")
 
 
 def test_the_defaults_of_all_settings_work() -> None:

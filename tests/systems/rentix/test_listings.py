@@ -8,6 +8,10 @@ import httpx
 import pytest
 from rentix_house import FLAT, Client, PhotoServer, run_rentix
 
+from jobwire.kinds.contract import FinalJob
+from jobwire.systems.rentix.publishing import conclude_publication
+from jobwire.systems.rentix.records import close_job
+
 NewClient = Callable[[], Client]
 
 
@@ -122,8 +126,11 @@ def test_a_known_external_file_id_reuses_the_stored_file(client: Client, photos:
 def test_a_new_price_on_an_active_listing_starts_no_job(client: Client, photos: PhotoServer) -> None:
     made = publish(client, photos)
     client.wait(made["jobId"])
-    cheaper = client.put_listing(id=made["id"], announcementValue=300)
+    cheaper = client.put_listing(id=made["id"], announcementValue=300, files=photos.urls("ok", "ok", "ok"))
     assert (cheaper["status"], cheaper["jobId"]) == ("active", None)
+    more = client.put_listing(id=made["id"], files=photos.urls("ok", "ok", "ok", "ok"))
+    assert more["status"] == "pending_active"
+    client.wait(more["jobId"])
     moved = client.put_listing(id=made["id"], propertyAddress="Bălți, str. Kiev")
     assert moved["status"] == "pending_active"
     assert client.wait(moved["jobId"])["status"] == "completed"
@@ -296,3 +303,48 @@ def test_an_operator_may_require_fields(tmp_path: Path, photos: PhotoServer, req
             "announcementValue is required to publish a listing",
             "propertyType is required to publish a listing",
         ]
+
+
+def test_a_photo_that_never_came_has_failed_with_its_publication(client: Client, photos: PhotoServer) -> None:
+    made = publish(client, photos, "ok", "ok", "busy")
+    assert client.wait(made["jobId"])["status"] == "failed"
+    files = client.get(f"/listings/{made['id']}").json()["files"]
+    assert [file["optimization"] for file in files] == ["success", "success", "failed"]
+
+
+def test_a_change_after_the_last_look_of_a_job_gets_a_job_of_its_own(waiting: Client, photos: PhotoServer) -> None:
+    store, owner = waiting.running.house.store, waiting.get("/agency").json()["name"]
+    made = publish(waiting, photos)
+    (found,) = store.read(lambda reader: reader.query("SELECT id FROM owner WHERE name = :name", name=owner)).result()
+    store.write(lambda tx: close_job(tx, found[0], made["id"], job=made["jobId"])).result()
+    later = publish(waiting, photos, announcementValue=1)
+    assert later["jobId"] > made["jobId"]
+    for number, status in ((made["jobId"], "pending_active"), (later["jobId"], "active")):
+        final = FinalJob(
+            number=number,
+            owner=found[0],
+            kind="announcement_finalize",
+            completed=True,
+            input=f'{{"listingId":{made["id"]}}}',
+            output=None,
+            error_message=None,
+        )
+        store.write(lambda tx, final=final: conclude_publication(tx, final)).result()
+        listing = waiting.get(f"/listings/{made['id']}").json()
+        assert listing["formData"]["announcementStatus"] == status
+
+
+def test_a_listing_hidden_while_its_job_runs_can_be_published_again(client: Client, photos: PhotoServer) -> None:
+    photos.gate.clear()
+    photos.reached.clear()
+    try:
+        first = publish(client, photos, "gate", "ok", "ok")
+        assert photos.reached.wait(30)
+        client.put_listing(externalId="FLAT-77", announcementStatus="hidden")
+        second = publish(client, photos, "ok", "ok", "ok")
+    finally:
+        photos.gate.set()
+    assert second["jobId"] > first["jobId"]
+    assert client.wait(first["jobId"])["publicErrorMessage"] == "Operation was cancelled"
+    assert client.wait(second["jobId"])["status"] == "completed"
+    assert client.get(f"/listings/{first['id']}").json()["formData"]["announcementStatus"] == "active"

@@ -3,12 +3,9 @@
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from rentix_house import FLAT, Client, PhotoServer
-
-FOLDER = Path(__file__).parent / "pollers"
+from rentix_house import FLAT, POLLERS_FOLDER, Client, PhotoServer
 
 POLLERS = {
     "documented JavaScript": ("node", "documented_poller.mjs"),
@@ -25,7 +22,7 @@ def test_30_a_documented_poller_ends_by_itself(client: Client, photos: PhotoServ
         pytest.skip(f"{program} is not installed")
     files = photos.urls("ok", "ok", manner)
     job = client.put_listing(**FLAT, externalId="APT-001", announcementStatus="active", files=files)["jobId"]
-    command = [program, str(FOLDER / script), client.running.base, client.key, str(job)]
+    command = [program, str(POLLERS_FOLDER / script), client.running.base, client.key, str(job)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     if manner == "ok":
         assert ended.returncode == 0, ended.stderr

@@ -63,14 +63,15 @@ def publish(client: Client, photos: PhotoServer) -> tuple[dict[str, Any], dict[s
 def test_translations_and_street_coordinates_are_used(
     tmp_path: Path, photos: PhotoServer, providers: Providers
 ) -> None:
-    with run_rentix(
-        tmp_path, RENTIX_LIBRETRANSLATE_URL=providers.base, RENTIX_NOMINATIM_URL=providers.base
-    ) as house:
+    with run_rentix(tmp_path, RENTIX_LIBRETRANSLATE_URL=providers.base, RENTIX_NOMINATIM_URL=providers.base) as house:
         status, found = publish(house.make_client("Agency"), photos)
     assert status["status"] == "completed"
     assert found["texts"]["ru"]["engine"] == "libretranslate"
     assert found["texts"]["en"]["text"].startswith("[en] ")
-    assert (found["location"]["coordinates"], found["location"]["precision"]) == ({"lat": 47.03, "lng": 28.8}, "exact")
+    assert (found["location"]["coordinates"], found["location"]["precision"]) == (
+        {"lat": 47.03, "lng": 28.8},
+        "exact",
+    )
 
 
 @pytest.mark.parametrize("setting", ["RENTIX_LIBRETRANSLATE_URL", "RENTIX_NOMINATIM_URL"])

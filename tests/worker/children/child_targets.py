@@ -207,7 +207,9 @@ def report_pids_and_ignore_signals(ctx: Context) -> None:
 def clean_up_when_asked(ctx: Context, mark: str) -> None:
     try:
         ctx.progress(1, message="ready")
-        signal.pause()
+        while True:
+            # Not signal.pause(): a signal just before its system call would be seen only after it.
+            time.sleep(0.01)
     finally:
         Path(mark).write_text("cleaned up")
 
@@ -257,17 +259,21 @@ def report_then_fail(ctx: Context) -> None:
     raise JobError("broken", "Broken.")
 
 
-def report_from_threads(ctx: Context, threads: int) -> list[str]:
-    answers = []
-    workers = [
-        threading.Thread(target=lambda n=n: answers.append(ctx.step(f"s{n}", lambda: f"v{n}")))
-        for n in range(threads)
-    ]
+def ask_from_threads(ctx: Context, threads: int) -> int:
+    """How many of the threads got back what was theirs, each time."""
+    sys.setswitchinterval(1e-6)
+    right = []
+
+    def ask(thread: int) -> None:
+        names = [f"{thread}-{turn}" for turn in range(100)]
+        right.append([ctx.step(name, name.upper) for name in names] == names)
+
+    workers = [threading.Thread(target=ask, args=(thread,)) for thread in range(threads)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    return sorted(answers)
+    return sum(right)
 
 
 def wait_for_cancel(ctx: Context) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import uvloop
-from conftest import Desk, wait_gone
+from child_desk import Desk, wait_gone
 
 from jobwire.domain.errors import JobError
 from jobwire.kinds.contract import ChildLimits
@@ -98,7 +98,7 @@ def test_closing_ends_nursery_and_children():
 
 PARENT = """
 import asyncio, sys
-from conftest import Desk
+from child_desk import Desk
 from jobwire.worker.children import Children
 
 async def main():

@@ -5,7 +5,7 @@ import signal
 import struct
 
 import pytest
-from conftest import Desk, wait_gone
+from child_desk import Desk, wait_gone
 
 from jobwire.domain.errors import JobError
 from jobwire.kinds.contract import ChildLimits

@@ -1,9 +1,13 @@
+-- :sent_before
+SELECT 1 FROM json_each(:keys) AS k CROSS JOIN job AS j ON j.key = k.value LIMIT 1;
+-- :number_of
+SELECT number FROM job WHERE key = :key AND owner = :owner;
 -- :known_submission
-SELECT number, fingerprint FROM idempotency WHERE owner = :owner AND key = :key AND expires_at > :now;
+SELECT j.number, j.key, i.fingerprint FROM idempotency AS i CROSS JOIN job AS j ON j.number = i.number
+ WHERE i.owner = :owner AND i.key = :key AND i.expires_at > :now;
 -- :live_job
-SELECT number FROM live WHERE owner = :owner AND kind = :kind AND unique_key = :unique_key;
--- :key_of
-SELECT key FROM job WHERE number = :number;
+SELECT j.number, j.key FROM live AS l CROSS JOIN job AS j ON j.number = l.number
+ WHERE l.owner = :owner AND l.kind = :kind AND l.unique_key = :unique_key;
 -- :take_numbers
 UPDATE counter SET value = value + :count WHERE name = 'job' RETURNING value;
 -- :lane_of

@@ -26,7 +26,7 @@ from jobwire.systems.rentix.location import Location, LocationRequest, locate
 from jobwire.systems.rentix.media import PhotoWork
 from jobwire.systems.rentix.photos import PhotoReport
 from jobwire.systems.rentix.providers import ProviderRequests
-from jobwire.systems.rentix.records import ListingRow, end_publication, find_listing, keep_finding
+from jobwire.systems.rentix.records import ListingRow, close_job, end_publication, find_listing, keep_finding
 from jobwire.systems.rentix.records_media import MediaRow, fail_unfinished, media_of
 from jobwire.systems.rentix.settings import RentixSettings
 from jobwire.systems.rentix.translation import TranslationRequest, TranslationResult, translate_description
@@ -73,7 +73,7 @@ class Publishing:
         for _ in range(ROUNDS_MAX):
             listing, media = await self._store.read(partial(_load, owner=ctx.owner, listing=announcement.listing_id))
             finding = await self._examine(ctx, listing, media)
-            if await ctx.write(partial(_keep, owner=ctx.owner, listing=listing, finding=finding)):
+            if await ctx.write(partial(_keep, owner=ctx.owner, listing=listing, job=ctx.number, finding=finding)):
                 return {
                     "announcementId": listing.id,
                     "completedOperations": list(OPERATIONS),
@@ -153,9 +153,12 @@ def _load(reader: Reader, *, owner: int, listing: int) -> tuple[ListingRow, list
     return row, media_of(reader, owner, listing)
 
 
-def _keep(tx: Transaction, *, owner: int, listing: ListingRow, finding: Finding) -> bool:
+def _keep(tx: Transaction, *, owner: int, listing: ListingRow, job: int, finding: Finding) -> bool:
     kept = msgspec.json.encode(finding).decode()
-    return keep_finding(tx, owner, listing.id, revision=listing.revision, finding=kept)
+    if not keep_finding(tx, owner, listing.id, revision=listing.revision, finding=kept):
+        return False
+    close_job(tx, owner, listing.id, job=job)
+    return True
 
 
 def _too_few(usable: int, failures: Sequence[Failure]) -> JobError:

@@ -16,7 +16,10 @@ Table = Literal["agency", "listing", "media", "agent"]
 
 
 class ListingRow(NamedTuple):
-    """A listing as stored: `form` and `finding` are JSON text, `revision` grows with every change by the client."""
+    """A listing as stored: `form` and `finding` are JSON text, `revision` grows with every change by the client.
+
+    `job` publishes it; once that is also the `closed_job`, it takes no further changes: the next needs another job.
+    """
 
     id: int
     external_id: str | None
@@ -24,6 +27,7 @@ class ListingRow(NamedTuple):
     form: str
     agent: int | None
     job: int | None
+    closed_job: int | None
     revision: int
     finding: str | None
     created_at: int
@@ -96,7 +100,9 @@ def count_listings(reader: Reader, owner: int) -> int:
 
 def add_listing(tx: Transaction, owner: int, *, external_id: str | None) -> ListingRow:
     """A new, empty draft."""
-    row = ListingRow(take_id(tx, "listing"), external_id, DRAFT, "{}", None, None, 0, None, tx.now, tx.now, None)
+    row = ListingRow(
+        take_id(tx, "listing"), external_id, DRAFT, "{}", None, None, None, 0, None, tx.now, tx.now, None
+    )
     tx.execute(
         "INSERT INTO rentix_listing (id, owner, external_id, status, form, revision, created_at, updated_at)"
         " VALUES (:id, :owner, :external, :status, :form, :revision, :now, :now)",
@@ -140,10 +146,10 @@ def rename_listing(tx: Transaction, owner: int, listing: int, *, external_id: st
 
 def delete_listing(tx: Transaction, owner: int, listing: int) -> None:
     """Remove the listing; its files stay in the media library."""
-    tx.execute(
-        "DELETE FROM rentix_listing_media WHERE owner = :owner AND listing = :listing", owner=owner, listing=listing
-    )
-    tx.execute("DELETE FROM rentix_listing WHERE owner = :owner AND id = :listing", owner=owner, listing=listing)
+    named = {"owner": owner, "listing": listing}
+    tx.execute("DELETE FROM rentix_listing_media WHERE owner = :owner AND listing = :listing", **named)
+    tx.execute("DELETE FROM rentix_listing WHERE owner = :owner AND id = :listing", **named)
+    _settle_month(tx, owner, listing, succeeded=False)
 
 
 def start_publication(tx: Transaction, owner: int, listing: int, *, job: int) -> None:
@@ -164,24 +170,14 @@ def start_publication(tx: Transaction, owner: int, listing: int, *, job: int) ->
     )
 
 
-def end_publication(tx: Transaction, owner: int, listing: int, *, job: int, status: str) -> bool:
-    """Give the listing its final status if `job` is still the one that publishes it; whether it was."""
-    ended = tx.execute(
-        "UPDATE rentix_listing SET status = :status, updated_at = :now"
-        " WHERE owner = :owner AND id = :listing AND job = :job AND status = :pending",
-        status=status,
-        now=tx.now,
+def close_job(tx: Transaction, owner: int, listing: int, *, job: int) -> None:
+    """The job takes no further changes of the listing."""
+    tx.execute(
+        "UPDATE rentix_listing SET closed_job = :job WHERE owner = :owner AND id = :listing",
+        job=job,
         owner=owner,
         listing=listing,
-        job=job,
-        pending=PENDING_ACTIVE,
     )
-    if status == ACTIVE:
-        settle = "UPDATE rentix_publication SET succeeded = 1 WHERE owner = :owner AND listing = :listing"
-    else:
-        settle = "DELETE FROM rentix_publication WHERE owner = :owner AND listing = :listing AND succeeded = 0"
-    tx.execute(settle, owner=owner, listing=listing)
-    return ended > 0
 
 
 def keep_finding(tx: Transaction, owner: int, listing: int, *, revision: int, finding: str) -> bool:
@@ -195,6 +191,36 @@ def keep_finding(tx: Transaction, owner: int, listing: int, *, revision: int, fi
         revision=revision,
     )
     return stored > 0
+
+
+def end_publication(tx: Transaction, owner: int, listing: int, *, job: int, status: str) -> bool:
+    """Settle what `job` was publishing, if it still is the listing's job; whether it was.
+
+    The listing gets `status` unless the client took it back meanwhile.
+    """
+    row = find_listing(tx, owner, number=listing)
+    if row is None or row.job != job:
+        return False
+    tx.execute(
+        "UPDATE rentix_listing SET status = :status, updated_at = :now"
+        " WHERE owner = :owner AND id = :listing AND status = :pending",
+        status=status,
+        now=tx.now,
+        owner=owner,
+        listing=listing,
+        pending=PENDING_ACTIVE,
+    )
+    _settle_month(tx, owner, listing, succeeded=status == ACTIVE)
+    return True
+
+
+def _settle_month(tx: Transaction, owner: int, listing: int, *, succeeded: bool) -> None:
+    """Count the listing's publication for good, or give it back if it never succeeded."""
+    if succeeded:
+        settle = "UPDATE rentix_publication SET succeeded = 1 WHERE owner = :owner AND listing = :listing"
+    else:
+        settle = "DELETE FROM rentix_publication WHERE owner = :owner AND listing = :listing AND succeeded = 0"
+    tx.execute(settle, owner=owner, listing=listing)
 
 
 def count_publications(reader: Reader, owner: int, *, month: str, besides: int | None = None) -> int:

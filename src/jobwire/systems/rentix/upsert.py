@@ -15,6 +15,7 @@ from jobwire.systems.rentix.records import (
     ListingRow,
     add_listing,
     change_listing,
+    close_job,
     count_publications,
     find_listing,
     month_of,
@@ -71,15 +72,17 @@ def plan_upsert(reader: Reader, owner: int, change: ListingChange, *, settings: 
     current = media_of(reader, owner, row.id) if row else []
     faults: list[str] = []
     media = _choose_media(reader, owner, change, current=current, faults=faults)
+    shown = media if media is not None else [(stored, None) for stored in current]
     if change.agent is not None and find_agent(reader, owner, number=change.agent) is None:
         faults.append(f"userId: there is no user {change.agent}")
     status = change.status or (row.status if row else DRAFT)
     if status in PUBLIC_STATUSES:
-        photos = len(current if media is None else media)
-        faults += check_public(form, photos, required=settings.required_fields)
+        faults += check_public(form, len(shown), required=settings.required_fields)
     if faults:
         raise invalid(faults)
-    content_changed = media is not None or any(before.get(name) != form.get(name) for name in PUBLISHED_WITH)
+    content_changed = [stored and stored.id for stored, _ in shown] != [stored.id for stored in current] or any(
+        before.get(name) != form.get(name) for name in PUBLISHED_WITH
+    )
     publishes = status == PENDING_ACTIVE or (status == ACTIVE and (change.status == ACTIVE or content_changed))
     if publishes:
         _check_month(reader, owner, row, settings=settings, now_ms=now_ms)
@@ -103,8 +106,9 @@ def apply_upsert(tx: Transaction, jobs: Jobs, owner: int, *, plan: Plan) -> Upse
         place_media(tx, owner, row.id, media=[_bring_in(tx, owner, *each) for each in plan.media])
     job = None
     if plan.publishes:
-        job = _submit_publication(tx, jobs, owner, listing=row.id)
+        job = _submit_publication(tx, jobs, owner, listing=row)
     elif row.status == PENDING_ACTIVE and row.job is not None:
+        close_job(tx, owner, row.id, job=row.job)
         tx.cancel(owner, [row.job])
     return Upserted(
         id=row.id,
@@ -164,11 +168,13 @@ def _check_month(
         raise RequestError("forbidden", f"Monthly listing limit reached: {used} of {most} listings are published")
 
 
-def _submit_publication(tx: Transaction, jobs: Jobs, owner: int, *, listing: int) -> int:
-    for media in media_of(tx, owner, listing):
+def _submit_publication(tx: Transaction, jobs: Jobs, owner: int, *, listing: ListingRow) -> int:
+    for media in media_of(tx, owner, listing.id):
         if media.optimization == FAILED:
             mark_media(tx, owner, media.id, optimization=PENDING)
-    job = jobs.build(owner, ANNOUNCEMENT_FINALIZE, {"listingId": listing}, unique_key=f"listing:{listing}")
+    # A live job is joined as long as it takes changes: its key ends with the last job that does not any more.
+    unique_key = f"listing:{listing.id}:{listing.closed_job or 0}"
+    job = jobs.build(owner, ANNOUNCEMENT_FINALIZE, {"listingId": listing.id}, unique_key=unique_key)
     (receipt,) = tx.submit([job])
-    start_publication(tx, owner, listing, job=receipt.number)
+    start_publication(tx, owner, listing.id, job=receipt.number)
     return receipt.number

@@ -19,6 +19,7 @@ CREATE TABLE rentix_listing (
     form TEXT NOT NULL,
     agent BIGINT,
     job BIGINT,
+    closed_job BIGINT,
     revision BIGINT NOT NULL,
     finding TEXT,
     created_at BIGINT NOT NULL,

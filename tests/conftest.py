@@ -1,0 +1,41 @@
+"""What every test may use: a seed that a failing run prints, and a clock that the test moves."""
+
+import os
+import random
+import secrets
+
+import hypothesis
+import pytest
+from manual_clock import ManualClock
+
+SEED_VARIABLE = "JOBWIRE_SEED"
+
+# Machines differ in speed: an example may take the time it needs, and a failure says how to repeat it.
+hypothesis.settings.register_profile("jobwire", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("jobwire")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    given = os.environ.get(SEED_VARIABLE)
+    config.stash[SEED] = int(given) if given else secrets.randbits(32)
+    if given and getattr(config.option, "hypothesis_seed", None) is None:
+        config.option.hypothesis_seed = given
+
+
+SEED = pytest.StashKey[int]()
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"seed: {config.stash[SEED]} (repeat with {SEED_VARIABLE}={config.stash[SEED]})"
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> random.Random:
+    """Random numbers of this test in this run; the run's header names the seed that repeats them."""
+    return random.Random(f"{request.config.stash[SEED]}/{request.node.nodeid}")
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()

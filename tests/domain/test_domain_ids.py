@@ -1,0 +1,48 @@
+"""Job ids: ordered by time, unique, and told from garbage."""
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from jobwire.domain.ids import ID_LENGTH, ID_PREFIX, RANDOM_BITS, make_key, read_id, show_id
+
+TIMES = st.integers(0, 2**48 - 1)
+BITS = st.integers(0, 2**RANDOM_BITS - 1)
+ALPHABET = "0123456789abcdefghijklmnopqrstuv"
+
+
+def number_of(key: str) -> int:
+    return int(key, 32)
+
+
+@given(TIMES, BITS)
+def test_an_id_carries_its_time_and_every_random_bit_and_reads_back(now: int, bits: int) -> None:
+    key = make_key(now, bits)
+    assert number_of(key) == now * 2**RANDOM_BITS + bits
+    assert read_id(show_id(key)) == key
+    assert len(key) == ID_LENGTH and len(show_id(key)) == 30
+
+
+@given(st.tuples(TIMES, BITS), st.tuples(TIMES, BITS))
+def test_ids_sort_by_time_and_differ_when_anything_differs(one: tuple[int, int], other: tuple[int, int]) -> None:
+    assert (make_key(*one) < make_key(*other)) == (one < other)
+    assert (make_key(*one) == make_key(*other)) == (one == other)
+
+
+@given(st.text())
+@example("")
+@example(ID_PREFIX)
+@example(ID_PREFIX + "0" * 25)
+@example(ID_PREFIX + "0" * 27)
+@example("JOB_" + "0" * 26)
+@example(ID_PREFIX + "0" * 25 + "w")
+@example(ID_PREFIX + "0" * 25 + "A")
+@example(ID_PREFIX + "0" * 25 + "\n")
+@example(ID_PREFIX + "0" * 25 + "٣")
+@example(" " + ID_PREFIX + "0" * 25)
+def test_garbage_is_not_an_id(text: str) -> None:
+    assert read_id(text) is None
+
+
+@given(st.text(alphabet=ALPHABET, min_size=ID_LENGTH, max_size=ID_LENGTH))
+def test_every_id_of_the_right_shape_is_read_without_loss(key: str) -> None:
+    assert read_id(ID_PREFIX + key) == key

@@ -1,0 +1,31 @@
+"""The engines that the store suite runs on. A new engine is one more row: no test names an engine."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobwire.store.contract import Store
+from jobwire.store.sqlite import open_sqlite
+
+
+@dataclass(frozen=True)
+class Engine:
+    """How to open a store: `address(folder)` is a ledger of its own, `open` opens it, again too if it is durable."""
+
+    name: str
+    is_durable: bool
+    address: Callable[[Path], str]
+    open: Callable[[str, Callable[[], int]], Store]
+
+
+SQLITE_MEMORY = Engine(
+    "sqlite-memory", False, lambda folder: ":memory:", lambda address, clock: open_sqlite(address, clock=clock)
+)
+SQLITE_FILE = Engine(
+    "sqlite-file",
+    True,
+    lambda folder: str(folder / "jobwire.db"),
+    lambda address, clock: open_sqlite(address, clock=clock),
+)
+ENGINES = (SQLITE_MEMORY, SQLITE_FILE)
+DURABLE_ENGINES = tuple(engine for engine in ENGINES if engine.is_durable)

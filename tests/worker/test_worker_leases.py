@@ -1,0 +1,315 @@
+"""What holds when a worker and the ledger lose sight of each other."""
+
+import asyncio
+import contextlib
+
+import pytest
+from ledger_lock import locked
+from worker_house import Gate, kind_of, open_house, run, working_house
+
+from jobwire.domain.errors import RequestError
+from jobwire.domain.phases import Phase
+from jobwire.domain.states import Event, Reason
+from jobwire.kinds.contract import Context
+from jobwire.store import sqlite
+from jobwire.store.contract import ClaimRequest, LeaseLost
+from jobwire.worker import loop as worker_loop
+
+
+@pytest.fixture(autouse=True)
+def short_ticks(monkeypatch):
+    monkeypatch.setattr(worker_loop, "TICK_S", 0.01)
+    monkeypatch.setattr(worker_loop, "RETRY_S", 0.01)
+    monkeypatch.setattr(sqlite, "BUSY_MS", 20)
+
+
+async def lose_leases(house, worker):
+    """What upkeep does when the worker's heart was not heard for a lease."""
+    await house.store.retire(worker.id)
+    assert await house.store.rescue() > 0
+
+
+def test_a_lost_attempt_is_stopped_and_its_result_discarded():
+    async def look():
+        gate = Gate()
+        cleaned = asyncio.Event()
+
+        async def work(ctx: Context) -> str:
+            if gate.count:
+                return "second"
+            try:
+                await gate.pass_()
+            finally:
+                cleaned.set()
+            return "first"
+
+        async with open_house(work) as house:
+            worker = house.make_worker(slots=1)
+            async with house.running(worker):
+                number = await house.submit("work")
+                await gate.reached()
+                await lose_leases(house, worker)
+                row = await house.until_final(number)
+                await cleaned.wait()
+                return row, await house.store.attempts(number), await house.store.events(0, number=number)
+
+    row, attempts, events = run(look())
+    # Fence 1 was lost, the rescue moved it to 2, the second claim made it 3.
+    assert (row.phase, row.output, row.fence) == (Phase.COMPLETED, '"second"', 3)
+    assert [entry.event for entry in attempts] == ["rescued"]
+    assert [Event(entry.event) for entry in events].count(Event.COMPLETED) == 1
+
+
+def test_a_result_of_a_lost_lease_is_refused_and_kept_as_a_diagnostic():
+    async def look():
+        gate = Gate()
+
+        async def work(ctx: Context) -> str:
+            if gate.count:
+                return "second"
+            await gate.pass_()
+            return "first"
+
+        async with open_house(work) as house:
+            zombie, other = house.make_worker(slots=1), house.make_worker(slots=1)
+            async with house.running(zombie):
+                # The zombie's heart stands still, as that of a stopped process.
+                zombie._hear = lambda _: None
+                number = await house.submit("work")
+                await gate.reached()
+                zombie._beat = forever
+                await lose_leases(house, zombie)
+                async with house.running(other):
+                    await house.until_final(number)
+                    gate.open()
+                    await house.until_true(lambda: is_late(house, number))
+                return await house.row(number), await house.store.attempts(number)
+
+    async def forever():
+        await asyncio.Event().wait()
+
+    async def is_late(house, number):
+        await house.submit("work")
+        return any(entry.event == "late" for entry in await house.store.attempts(number))
+
+    row, attempts = run(look())
+    assert (row.phase, row.output, row.fence) == (Phase.COMPLETED, '"second"', 3)
+    late = [entry for entry in attempts if entry.event == "late"]
+    assert [(entry.fence, entry.internal) for entry in late] == [(1, "refused: completed")]
+
+
+def test_a_write_of_a_handler_counts_only_under_its_lease():
+    seen = []
+
+    async def look():
+        gate = Gate()
+
+        async def work(ctx: Context) -> int:
+            await ctx.write(lambda tx: tx.execute("INSERT INTO ledger VALUES ('mark' || :n, 'x')", n=ctx.attempt))
+            if not gate.count:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await gate.pass_()
+                try:
+                    await ctx.write(lambda tx: tx.execute("INSERT INTO ledger VALUES ('stale', 'x')"))
+                except LeaseLost:
+                    seen.append("refused")
+                    raise
+            return ctx.attempt
+
+        async with open_house(work) as house:
+            worker = house.make_worker(slots=1)
+            async with house.running(worker):
+                number = await house.submit("work")
+                await gate.reached()
+                await lose_leases(house, worker)
+                row = await house.until_final(number)
+            rows = await house.store.read(lambda r: r.query("SELECT name FROM ledger ORDER BY name"))
+            return row, [name for (name,) in rows]
+
+    row, names = run(look())
+    assert row.phase is Phase.COMPLETED
+    assert (names, seen) == (["mark1", "mark2"], ["refused"])
+
+
+def test_a_write_of_a_thread_that_fails_undoes_itself_alone():
+    def work(ctx: Context) -> str:
+        def broken(tx):
+            tx.execute("INSERT INTO ledger VALUES ('half', 'x')")
+            raise KeyError("broken")
+
+        try:
+            ctx.write(broken)
+        except KeyError:
+            return ctx.write(lambda tx: tx.query("SELECT count(*) FROM ledger WHERE name = 'half'"))[0][0]
+        return "no error"
+
+    async def look():
+        async with working_house(work) as house:
+            return await house.finish("work")
+
+    assert run(look()).output == "0"
+
+
+def test_leases_that_no_attempt_has_are_given_back():
+    async def work(ctx: Context) -> int:
+        return ctx.attempt
+
+    async def look():
+        async with open_house(work) as house:
+            worker = house.make_worker(slots=1)
+            number = await house.submit("work")
+            # As if the answer to a claim of this worker had been lost.
+            assert len(await house.store.claim(ClaimRequest(worker.id, "default", 1))) == 1
+            async with house.running(worker):
+                row = await house.until_final(number)
+            return row, [Event(entry.event) for entry in await house.store.events(0, number=number)]
+
+    row, events = run(look())
+    assert (row.phase, row.output) == (Phase.COMPLETED, "1")
+    assert events == [Event.SUBMITTED, Event.CLAIMED, Event.INTERRUPTED, Event.CLAIMED, Event.COMPLETED]
+
+
+def test_an_outage_of_the_ledger_loses_no_settlement(tmp_path):
+    runs = []
+
+    async def look():
+        gate = Gate()
+
+        async def work(ctx: Context) -> int:
+            runs.append(ctx.number)
+            await gate.pass_()
+            return ctx.number
+
+        path = tmp_path / "jobs.db"
+        async with working_house(work, path=path, slots=4) as house:
+            numbers = [await house.submit("work") for _ in range(4)]
+            await until_count(gate, 4)
+            async with locked(path):
+                gate.open()
+                with pytest.raises(RequestError):
+                    await house.submit("work")
+                assert (await house.row(numbers[0])).phase is Phase.RUNNING
+            return [await house.until_final(number) for number in numbers]
+
+    rows = run(look())
+    assert {(row.phase, row.fence) for row in rows} == {(Phase.COMPLETED, 1)}
+    assert sorted(runs) == [1, 2, 3, 4]
+
+
+async def until_count(gate, count):
+    while gate.count < count:
+        await asyncio.sleep(0)
+
+
+def test_an_idle_worker_works_again_after_an_outage_of_the_ledger(tmp_path):
+    async def work() -> int:
+        return 1
+
+    async def look():
+        path = tmp_path / "jobs.db"
+        async with working_house(work, path=path, slots=1) as house:
+            assert (await house.finish("work")).phase is Phase.COMPLETED
+            async with locked(path):
+                for _ in range(3):
+                    with pytest.raises(RequestError):
+                        await house.submit("work")
+            return await house.finish("work")
+
+    assert run(look()).phase is Phase.COMPLETED
+
+
+def test_a_worker_that_is_stopped_during_an_outage_ends(tmp_path):
+    async def work() -> int:
+        return 1
+
+    async def look():
+        path = tmp_path / "jobs.db"
+        async with open_house(work, path=path) as house:
+            worker = house.make_worker(slots=2)
+            task = asyncio.create_task(worker.run())
+            await house.finish("work")
+            async with locked(path):
+                worker.stop()
+                with pytest.raises(RequestError):
+                    await house.submit("work")
+            await task
+            return await house.row(await house.submit("work"))
+
+    assert run(look()).phase is Phase.WAITING
+
+
+def test_a_worker_that_cannot_renew_its_leases_stops_its_attempts(tmp_path):
+    async def look():
+        stopped = asyncio.Event()
+        gate = Gate()
+
+        async def work() -> str:
+            try:
+                await gate.pass_()
+            except asyncio.CancelledError:
+                stopped.set()
+                raise
+            return "done"
+
+        path = tmp_path / "jobs.db"
+        async with working_house(work, path=path, slots=1, lease_ms=400) as house:
+            number = await house.submit("work")
+            await gate.reached()
+            async with locked(path):
+                await stopped.wait()
+            gate.open()
+            return await house.until_final(number), await house.store.attempts(number)
+
+    row, attempts = run(look())
+    assert (row.phase, row.output, row.attempt) in [(Phase.COMPLETED, '"done"', n) for n in (1, 2)]
+    assert row.fence == 3
+    assert len(attempts) <= 1
+
+
+def test_a_job_whose_workers_die_three_times_in_a_row_is_stopped():
+    async def look():
+        async def work() -> int:
+            return 1
+
+        async with open_house(kind_of(work, attempts=10)) as house:
+            number = await house.submit("work")
+            for _ in range(3):
+                assert await house.store.claim(ClaimRequest("dead", "default", 1))
+                assert await house.store.rescue() == 1
+            return await house.row(number)
+
+    row = run(look())
+    assert (row.phase, row.reason, row.attempt) == (Phase.FAILED, Reason.POISON, 3)
+
+
+def test_work_of_another_process_is_found_while_this_one_is_busy_writing(tmp_path):
+    """A parked claim sees a foreign job although the writer never rests."""
+
+    async def look():
+        async def work() -> int:
+            return 1
+
+        path = tmp_path / "jobs.db"
+        async with working_house(work, path=path, slots=1) as house:
+            await house.finish("work")
+            busy = asyncio.create_task(keep_writing(house))
+            other = sqlite.open_sqlite(path)
+            try:
+                mine, house.store = house.store, other
+                number = await house.submit("work")
+                house.store = mine
+                return await house.until_final(number)
+            finally:
+                busy.cancel()
+                await asyncio.gather(busy, return_exceptions=True)
+                other.close()
+
+    async def keep_writing(house):
+        while True:
+            await house.store.heartbeat("someone", lease_ms=1_000)
+
+    async def bounded():
+        async with asyncio.timeout(5):
+            return await look()
+
+    assert run(bounded()).phase is Phase.COMPLETED

@@ -1,0 +1,165 @@
+"""Progress as a poller sees it while the job runs."""
+
+import asyncio
+
+import pytest
+from worker_house import Gate, error_of, finish, kind_of, progress_of, run, working_house
+
+from jobwire.domain.phases import Phase
+from jobwire.domain.states import Event
+from jobwire.kinds.contract import Context
+from jobwire.worker import loop as worker_loop
+
+STAGES = {"read": 1, "write": 3}
+
+
+@pytest.fixture(autouse=True)
+def short_ticks(monkeypatch):
+    monkeypatch.setattr(worker_loop, "TICK_S", 0.01)
+
+
+def look_while_running(*reports, **options):
+    """The progress that a poller reads after the reports, while the handler waits."""
+
+    async def look():
+        gate = Gate()
+
+        async def work(ctx: Context) -> None:
+            for report in reports:
+                ctx.progress(**report)
+            await gate.pass_()
+
+        async with working_house(kind_of(work, **options)) as house:
+            number = await house.submit("work")
+            await gate.reached()
+            row = await house.until(number, lambda row: row.progress is not None)
+            gate.open()
+            return row, await house.until_final(number), await house.store.events(0, number=number)
+
+    return run(look())
+
+
+def test_progress_is_seen_while_the_job_runs():
+    row, final, _ = look_while_running({"percent": 30, "message": "a third"})
+    assert row.phase is Phase.RUNNING
+    assert progress_of(row) == {"percent": 30.0, "stage": None, "done": None, "total": None, "message": "a third"}
+    assert final.version > row.version
+
+
+def test_done_of_total_gives_the_percent():
+    row, _, _ = look_while_running({"done": 3, "total": 12})
+    assert (progress_of(row)["percent"], progress_of(row)["done"], progress_of(row)["total"]) == (25.0, 3, 12)
+
+
+@pytest.mark.parametrize(
+    ("reports", "percent"),
+    [
+        ([{"stage": "read"}], 0.0),
+        ([{"stage": "read", "percent": 50}], 12.5),
+        ([{"stage": "write"}], 25.0),
+        ([{"stage": "write", "done": 1, "total": 3}], 50.0),
+        ([{"stage": "write", "percent": 100}], 100.0),
+    ],
+)
+def test_stages_share_the_progress_by_their_weights(reports, percent):
+    row, _, _ = look_while_running(*reports, stages=STAGES)
+    assert (progress_of(row)["percent"], progress_of(row)["stage"]) == (percent, reports[-1]["stage"])
+
+
+def test_progress_never_goes_back_within_an_attempt():
+    row, _, _ = look_while_running({"percent": 80}, {"percent": 20}, {"done": 1, "total": 10})
+    assert progress_of(row)["percent"] == 80.0
+
+
+def test_a_new_attempt_starts_without_progress():
+    async def look():
+        gate = Gate()
+
+        async def work(ctx: Context) -> None:
+            if ctx.attempt == 1:
+                ctx.progress(90)
+                raise ValueError
+            await gate.pass_()
+
+        async with working_house(work) as house:
+            number = await house.submit("work")
+            await gate.reached()
+            row = await house.row(number)
+            gate.open()
+            await house.until_final(number)
+            return row
+
+    assert run(look()).progress is None
+
+
+def test_many_reports_cost_few_commits():
+    async def look():
+        async def work(ctx: Context) -> None:
+            for done in range(20_000):
+                ctx.progress(done=done, total=20_000)
+                if done % 1_000 == 0:
+                    await asyncio.sleep(0)
+
+        async with working_house(work) as house:
+            row = await house.finish("work")
+            return [event.event for event in await house.store.events(0, number=row.number)]
+
+    assert run(look()).count(Event.PROGRESSED) <= 21
+
+
+def test_a_thread_reports_as_well():
+    async def look():
+        gate = Gate()
+
+        def work(ctx: Context) -> None:
+            ctx.progress(stage="write", percent=50)
+            gate.pass_in_thread()
+
+        async with working_house(kind_of(work, stages=STAGES)) as house:
+            number = await house.submit("work")
+            row = await house.until(number, lambda row: row.progress is not None)
+            gate.open()
+            await house.until_final(number)
+            return row
+
+    assert progress_of(run(look()))["percent"] == 62.5
+
+
+def test_an_unknown_stage_fails_its_own_job():
+    async def work(ctx: Context) -> None:
+        ctx.progress(stage="wriet")
+
+    row, attempts, _ = finish(work, stages=STAGES, attempts=1)
+    assert error_of(row)["code"] == "internal_error"
+    assert "unknown stage 'wriet'; the kind's stages are read, write" in attempts[0].internal
+
+
+@pytest.mark.parametrize("report", [{"done": object(), "total": None}, {"message": "\udcff"}, {"stage": "\udcff"}])
+def test_an_odd_report_never_stops_the_heart_of_the_others(report):
+    async def look():
+        gate = Gate()
+
+        async def odd(ctx: Context) -> None:
+            ctx.progress(50, **report)
+            await gate.pass_()
+
+        async def patient(ctx: Context) -> int:
+            await gate.reached()
+            ctx.progress(10)
+            return ctx.attempt
+
+        async with working_house(kind_of(odd, attempts=1), patient) as house:
+            odd_number, number = await house.submit("odd"), await house.submit("patient")
+            await house.until(odd_number, lambda row: row.progress is not None or row.phase is Phase.FAILED)
+            await house.until_true(lambda: gate_or_end(house, odd_number, gate))
+            gate._reached.set()
+            row = await house.until_final(number)
+            gate.open()
+            return row, await house.until_final(odd_number)
+
+    async def gate_or_end(house, number, gate):
+        return gate.count or (await house.row(number)).phase is Phase.FAILED
+
+    row, odd = run(look())
+    assert (row.phase, row.output, row.fence) == (Phase.COMPLETED, "1", 1)
+    assert odd.phase is (Phase.COMPLETED if "message" in report else Phase.FAILED)

@@ -1,0 +1,132 @@
+"""Writes the generated parts of docs/: settings.md and the tables of limits.md, whose words stay where they are.
+
+    python tools/write_docs.py           write them
+    python tools/write_docs.py --check   exit code 1 if they differ from the source
+
+Values come from the source, the words of limits.md from limits.md itself: a new limit gets a row there with an empty
+last column, and tests/docs asks for its words.
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "src"
+SETTINGS_PAGE = ROOT / "docs" / "settings.md"
+LIMITS_PAGE = ROOT / "docs" / "limits.md"
+
+_LIMIT = re.compile(r"(?!_)(?:.*_)?(?:MAX|MIN|DEFAULT)(?:_.*)?")
+_TIME = re.compile(r"(?!_|DAY_)[A-Z0-9_]+_(?:MS|S)")
+_ROW = re.compile(r"\| `([^`]+)` \| [^|]* \| (.*?) ?\|")
+_TABLES = re.compile(r"(<!-- begin {0} -->\n).*?(<!-- end {0} -->)".format("(?:limits|times)"), re.DOTALL)
+
+_SETTINGS_HEAD = """# Settings
+
+Every setting is an environment variable. `jobwire serve`, `jobwire worker` and the other commands read them when they
+start; a flag of the same name (`--db`, `--host`, `--port`, `--workers`, `--systems`) wins. `Jobwire(db=…)` wins in
+your own code. A value that cannot be used stops the command with exit code 2 and a sentence that says why.
+
+`JOBWIRE_APP` names your app (`tasks:app`) for `jobwire submit` and `jobwire rerun`, like their `--app`.
+
+This page is written by `tools/write_docs.py`.
+"""
+
+
+class Constant(NamedTuple):
+    """A numeric constant: `name` is module and constant, as in `store.writer.GROUP_MAX`."""
+
+    name: str
+    value: int | float
+
+
+def render_settings() -> str:
+    """The whole of settings.md."""
+    general = import_module("jobwire.config").SETTINGS
+    known = {setting.name for setting in general}
+    rentix = [s for s in import_module("jobwire.systems.rentix.settings").SETTINGS if s.name not in known]
+    return (
+        f"{_SETTINGS_HEAD}\n## Jobwire\n\n{_settings_table(general)}\n"
+        f"## rentix\n\nRead when the system [rentix](dialects/rentix.md) is served.\n\n{_settings_table(rentix)}"
+    )
+
+
+def _settings_table(settings: Iterable[Any]) -> str:
+    rows = [f"| `{s.name}` | {f'`{s.default}`' if s.default else 'empty'} | {s.meaning} |" for s in settings]
+    return "\n".join(["| name | default | what it does |", "|---|---|---|", *rows, ""])
+
+
+def find_constants() -> list[Constant]:
+    """Every public numeric limit and time at the top of a module, in the order of modules and names."""
+    found: list[Constant] = []
+    for path in sorted((SOURCE / "jobwire").rglob("*.py")):
+        names = [name for name in _assigned(path) if _LIMIT.fullmatch(name) or _is_time(path, name)]
+        if names:
+            module = ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+            values = vars(import_module(module))
+            found += [
+                Constant(f"{module.removeprefix('jobwire.')}.{name}", values[name])
+                for name in names
+                if isinstance(values[name], int | float)
+            ]
+    return found
+
+
+def _is_time(path: Path, name: str) -> bool:
+    # How long the demo waits bounds nothing anybody relies on.
+    return "cli" not in path.parts and _TIME.fullmatch(name) is not None
+
+
+def _assigned(path: Path) -> Iterator[str]:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        for target in targets:
+            for leaf in target.elts if isinstance(target, ast.Tuple) else (target,):
+                if isinstance(leaf, ast.Name) and leaf.id.isupper():
+                    yield leaf.id
+
+
+def read_words(page: str) -> dict[str, str]:
+    """What limits.md says of each constant, by name."""
+    return {row[1]: row[2].strip() for row in map(_ROW.match, page.splitlines()) if row is not None}
+
+
+def render_limits(page: str) -> str:
+    """limits.md with the values of today."""
+    words = read_words(page)
+    constants = find_constants()
+    is_time = {c.name: _LIMIT.fullmatch(c.name.rpartition(".")[2]) is None for c in constants}
+    tables = iter([[c for c in constants if not is_time[c.name]], [c for c in constants if is_time[c.name]]])
+    return _TABLES.sub(lambda m: f"{m[1]}{_limits_table(next(tables), words)}{m[2]}", page)
+
+
+def _limits_table(constants: Iterable[Constant], words: Mapping[str, str]) -> str:
+    rows = [f"| `{c.name}` | {c.value:,} | {words.get(c.name, '')} |" for c in constants]
+    return "\n".join(["| constant | value | what it bounds |", "|---|---|---|", *rows, ""])
+
+
+def render_pages() -> dict[Path, str]:
+    """Every page this program writes, as it should be."""
+    return {SETTINGS_PAGE: render_settings(), LIMITS_PAGE: render_limits(LIMITS_PAGE.read_text(encoding="utf-8"))}
+
+
+def main() -> int:
+    """Write the pages, or with --check say which differ."""
+    stale = [
+        page for page, text in render_pages().items() if not page.exists() or page.read_text(encoding="utf-8") != text
+    ]
+    if "--check" not in sys.argv[1:]:
+        for page, text in render_pages().items():
+            page.write_text(text, encoding="utf-8")
+        return 0
+    for page in stale:
+        print(f"{page.relative_to(ROOT)} is not what the source says: run python tools/write_docs.py")
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
