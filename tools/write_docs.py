@@ -28,8 +28,12 @@ _TABLES = re.compile(r"(<!-- begin {0} -->\n).*?(<!-- end {0} -->)".format("(?:l
 _SETTINGS_HEAD = """# Settings
 
 Every setting is an environment variable. `jobwire serve`, `jobwire worker` and the other commands read them when they
-start; a flag of the same name (`--db`, `--host`, `--port`, `--workers`, `--systems`) wins. `Jobwire(db=…)` wins in
-your own code. A value that cannot be used stops the command with exit code 2 and a sentence that says why.
+start; a flag of the same name (`--db`, `--host`, `--port`, `--workers`, `--systems`) wins. A value that cannot be
+used stops the command with exit code 2 and a sentence that says why.
+
+In your own code `Jobwire(db=…)` and `Jobwire(systems=…)` win over the environment. The commands do not look at them:
+`jobwire serve tasks:app` takes the ledger from `--db` or `JOBWIRE_DB`. With an app of your own no vendor system is
+served unless `--systems` or `JOBWIRE_SYSTEMS` names one.
 
 `JOBWIRE_APP` names your app (`tasks:app`) for `jobwire submit` and `jobwire rerun`, like their `--app`.
 

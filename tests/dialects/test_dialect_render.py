@@ -104,6 +104,7 @@ def test_a_key_left_out_when_null_is_there_when_it_is_not() -> None:
     assert show(NATIVE, WAITING, job=shape) == {"a": 1, "c": None}
     row = ROWS[Phase.RETRYING]._replace(deadline_at=5)
     assert show(NATIVE, row, job=shape) == {"a": 1, "b": 'It is "big"', "c": 5}
+    assert show(NATIVE, row, job=shape[:1]) == {"a": 1}
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,8 @@ def test_a_submission_is_accepted_with_its_place_and_when_to_ask_again(client: h
 
 
 def test_a_submission_may_choose_queue_priority_and_time(client: httpx.Client) -> None:
-    job = submit(client, queue="other", priority=2, run_at="2030-03-17T18:00:00Z", deadline="2030-03-17T19:00:00Z")
-    assert (job["queue"], job["priority"], job["phase"]) == ("other", 2, "scheduled")
+    job = submit(client, queue="slow", priority=2, run_at="2030-03-17T18:00:00Z", deadline="2030-03-17T19:00:00Z")
+    assert (job["queue"], job["priority"], job["phase"]) == ("slow", 2, "scheduled")
     assert (job["run_at"], job["deadline_at"]) == ("2030-03-17T18:00:00.000Z", "2030-03-17T19:00:00.000Z")
     assert submit(client, delay=60)["run_at"] == "2030-03-17T17:47:40.123Z"
 

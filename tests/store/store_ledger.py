@@ -147,11 +147,13 @@ class Ledger:
         stored = {number: rest for number, *rest in self.query("SELECT number, state, version FROM state")}
         at: dict[int, tuple[State | None, int]] = {}
         for entry in self.store.events(0, limit=1_000_000).result(WAIT_S):
+            if entry.number not in stored:
+                continue
             event, (source, version) = Event(entry.event), at.get(entry.number, (None, 0))
             assert is_legal(event, source=source, target=TARGETS[event]), (entry, source)
             assert source not in FINAL_STATES and entry.version == version + 1, (entry, source, version)
             at[entry.number] = TARGETS[event], entry.version
-        assert {number: list(place) for number, place in at.items() if number in stored} == stored
+        assert {number: list(place) for number, place in at.items()} == stored
 
 
 def decide(claim: Claim, outcome: Outcome, *, cancel_requested: bool = False, jitter: float = 0.5) -> Settlement:

@@ -103,7 +103,7 @@ def test_g7_after_cancelled_was_seen_no_result_is_attached(ledger: Ledger) -> No
 
 def test_a_cancel_answers_each_number_in_the_order_asked(ledger: Ledger) -> None:
     mine, running = ledger.submit_many(2, priority=5)
-    theirs = ledger.submit(owner=2)
+    theirs = ledger.submit(owner=2, queue="another")
     ledger.cancel(mine)
     assert ledger.claim_one().number == running
     waiting = ledger.submit()

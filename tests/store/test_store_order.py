@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from manual_clock import ManualClock
-from store_engines import Engine
+from store_engines import ENGINES, Engine
 from store_ledger import DONE, SHUTDOWN, WAIT_S, Ledger
 
 from jobwire.store.contract import Transaction
@@ -103,6 +103,7 @@ MOVES = st.lists(
 )
 
 
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
 @settings(max_examples=25)
 @given(moves=MOVES)
 def test_g9_g10_positions_and_shares_hold_for_any_mix_of_submissions_and_claims(

@@ -4,6 +4,7 @@ import pytest
 from store_ledger import BROKEN, DONE, FLAKY, LEASE_MS, STOPPED, WAIT_S, Ledger, lease_of
 
 from jobwire.domain.states import Event, Reason, State
+from jobwire.store.contract import ProgressReport
 
 
 def test_a_scheduled_job_becomes_ready_when_its_time_has_come_and_not_before(ledger: Ledger) -> None:
@@ -161,6 +162,17 @@ def test_prune_takes_no_more_than_its_limit(ledger: Ledger) -> None:
         ledger.cancel(number)
     ledger.clock.advance(1)
     assert [ledger.store.prune(ledger.clock.now, 2).result(WAIT_S) for _ in range(4)] == [2, 2, 1, 0]
+
+
+def test_a_job_leaves_no_event_behind_once_it_is_pruned_with_its_neighbours(ledger: Ledger) -> None:
+    for number in ledger.submit_many(4):
+        claim = ledger.claim_one()
+        ledger.beat(progress=[ProgressReport(number, claim.fence, "1")])
+        assert ledger.settle(claim, DONE)
+    ledger.clock.advance(1)
+    while ledger.store.prune(ledger.clock.now, 2).result(WAIT_S):
+        continue
+    assert ledger.query("SELECT count(*) FROM event") == [(0,)]
 
 
 def test_a_pruned_job_frees_its_idempotency_key(ledger: Ledger) -> None:

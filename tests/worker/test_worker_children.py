@@ -82,12 +82,24 @@ def test_a_snooze_of_a_child_costs_no_attempt(tmp_path):
     assert events.count(Event.SNOOZED) == 1
 
 
-def test_progress_of_a_child_is_weighted_and_coalesced():
-    row, _, events = finish(report_in_child, {"rows": 5_000}, stages={"read": 1, "write": 1})
+def test_progress_of_a_child_is_weighted_coalesced_and_seen_while_it_runs(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    async def look():
+        kind = kind_of(report_in_child, isolation="process", stages={"read": 1, "write": 1})
+        async with working_house(kind, with_children=True) as house:
+            number = await house.submit("report_in_child", {"rows": 5_000, "pipe": str(pipe)})
+            row = await house.until(number, lambda row: progress_of(row).get("message"))
+            await asyncio.to_thread(pipe.write_text, "go on")
+            await house.until_final(number)
+            events = [event.event for event in await house.store.events(0, number=number)]
+            return row, events.count(Event.PROGRESSED)
+
+    row, commits = run(look())
     shown = progress_of(row)
-    assert row.phase is Phase.COMPLETED
-    assert (shown["percent"], shown["stage"], shown["message"]) in [(50.0, "write", "half way")] or shown == {}
-    assert events.count(Event.PROGRESSED) < 50
+    assert (row.phase, shown["percent"], shown["stage"]) == (Phase.RUNNING, 50.0, "write")
+    assert commits < 50
 
 
 def isolate(function, value, handler_form, **options):

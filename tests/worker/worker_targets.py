@@ -56,12 +56,14 @@ def snooze_in_child(ctx: Context, mark: str) -> int:
     return ctx.attempt
 
 
-def report_in_child(ctx: Context, rows: int) -> int:
+def report_in_child(ctx: Context, rows: int, pipe: str) -> int:
     ctx.progress(stage="read")
     for row in range(rows):
         ctx.progress(done=row + 1, total=rows)
     ctx.progress(stage="write", message="half way")
-    return rows
+    ctx.check_cancelled()
+    # Until the test has seen it: the open waits for the other end.
+    return len(Path(pipe).read_text())
 
 
 def save_in_child(ctx: Context, source: str) -> dict:

@@ -74,8 +74,8 @@ def _compile_view(
 def _make_render(pieces: Sequence[Piece]) -> Callable[[JobRow, Facts | None], bytes]:
     template = "".join(piece.replace("%", "%%") if isinstance(piece, str) else "%s" for piece in pieces)
     holes = [piece for piece in pieces if isinstance(piece, Hole)]
-    # The last column is repeated, because an itemgetter of one index gives no tuple.
-    pick = itemgetter(*[hole.column for hole in holes], -1)
+    # Two columns more than there are holes, because an itemgetter of one index gives no tuple.
+    pick = itemgetter(*[hole.column for hole in holes], -1, -1)
     written = [(index, hole.write, hole.null) for index, hole in enumerate(holes) if hole.write is not None]
 
     def render(row: JobRow, facts: Facts | None) -> bytes:
@@ -83,7 +83,7 @@ def _make_render(pieces: Sequence[Piece]) -> Callable[[JobRow, Facts | None], by
         for index, write, null in written:
             value = values[index]
             values[index] = null if value is None else write(value)
-        values.pop()
+        del values[-2:]
         return (template % tuple(values)).encode()
 
     return render

@@ -1,7 +1,8 @@
 """The built-in actions a route may name: one function each, the same for every dialect."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -60,22 +61,25 @@ async def submit_job(site: Site, served: Served, call: Call) -> Answer:
     """A new job, or with a known idempotency key the one it named before."""
     submission = read_submission(call.body)
     kind = _read_kind(site.dialect, submission.kind)
-    _check_input(call, kind, submission)
     key = None
     if site.dialect.idempotency_header is not None:
         key = read_idempotency_key(call.headers.get(site.dialect.idempotency_header.lower()))
-    receipt = await call.services.jobs.submit(
-        call.principal.owner,
-        kind,
-        submission.input,
-        queue=submission.queue,
-        priority=submission.priority,
-        run_at=_read_run_at(submission, call.services.clock()),
-        deadline_at=None if submission.deadline is None else unix_ms(submission.deadline),
-        tags=submission.tags,
-        idempotency_key=key,
-        fingerprint=None if key is None else _fingerprint(call.body),
-    )
+    known = call.services.registry.get(kind)
+    with _pointing("", "/input"):
+        check_input(known, submission.input)
+    with _pointing("/deadline_at", "/deadline"):
+        receipt = await call.services.jobs.submit(
+            call.principal.owner,
+            kind,
+            submission.input,
+            queue=submission.queue,
+            priority=submission.priority,
+            run_at=_read_run_at(submission, call.services.clock()),
+            deadline_at=None if submission.deadline is None else unix_ms(submission.deadline),
+            tags=submission.tags,
+            idempotency_key=key,
+            fingerprint=None if key is None else _fingerprint(call.body),
+        )
     replayed = [] if receipt.is_new else [encode_header("Idempotency-Replayed", "true")]
     return await _show_new(site, served, call, receipt.number, headers=replayed)
 
@@ -86,14 +90,15 @@ def _read_kind(dialect: Dialect, word: str) -> str:
     return next((kind for kind, said in dialect.kinds.items() if said == word), word)
 
 
-def _check_input(call: Call, kind: str, submission: Submission) -> None:
-    """Refuse an input with pointers into the body that was sent, in which it stands under `input`."""
+@contextmanager
+def _pointing(service: str, body: str) -> Iterator[None]:
+    """Make a refusal point into the body that was sent, where it names a value as the service does."""
     try:
-        check_input(call.services.registry.get(kind), submission.input)
+        yield
     except RequestError as error:
         for fault in error.details.get("errors", ()):
-            if fault["pointer"] != "/kind" or call.services.registry.find(kind) is not None:
-                fault["pointer"] = f"/input{fault['pointer']}"
+            if fault["pointer"].startswith(service):
+                fault["pointer"] = body + fault["pointer"].removeprefix(service)
         raise
 
 

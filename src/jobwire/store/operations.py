@@ -25,6 +25,8 @@ from jobwire.store.statements import load_statements
 logger = logging.getLogger("jobwire.store")
 
 IDEMPOTENCY_MS = 24 * 3_600_000
+# A job leaves three to five entries in the log: pruning ten for each job keeps the log from growing for ever.
+EVENTS_A_JOB = 10
 
 SUBMIT, EVENTS, CLAIM = load_statements("submit"), load_statements("events"), load_statements("claim")
 SETTLE, HEARTBEAT, RESCUE = load_statements("settle"), load_statements("heartbeat"), load_statements("rescue")
@@ -98,7 +100,7 @@ class OpenTransaction:
             live = self._one(SUBMIT["live_job"], owner=job.owner, kind=job.kind, unique_key=job.unique_key)
             if live is not None:
                 self._keep_idempotency(job, live[0])
-                return Receipt(*live, is_new=False)
+                return Receipt(live[0], live[1], is_new=False)
         return None
 
     def _insert(self, jobs: Sequence[NewJob]) -> list[Receipt]:
@@ -372,12 +374,12 @@ class OpenTransaction:
         return [CancelReply(State(found[n][1]), n in changed) if n in found else None for n in numbers]
 
     def prune(self, before: int, limit: int) -> int:
-        """Deletes final jobs with everything that belongs to them."""
+        """Deletes final jobs with everything that belongs to them; events stay while a job they may concern does."""
         numbers = self._one(PRUNE["old"], before=before, limit=limit)[0]
         for name in ("job", "state", "step", "attempt_log"):
             self._run(PRUNE[name], numbers=numbers)
         self._run(PRUNE["idempotency"], now=self.now)
-        self._run(PRUNE["event"], before=before, limit=limit)
+        self._run(PRUNE["event"], before=before, limit=limit * EVENTS_A_JOB)
         return len(_decode_numbers(numbers))
 
 

@@ -5,11 +5,14 @@ concurrent.futures.Future: no condition variable until a thread really waits.
 """
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Generator
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+
+logger = logging.getLogger("jobwire.store")
 
 _lock = threading.Lock()
 
@@ -54,7 +57,7 @@ class Pending(Generic[T]):
             self._is_done = True
             callbacks, self._callbacks = self._callbacks, None
         for callback in callbacks or ():
-            callback()
+            _call(callback)
 
     def on_done(self, callback: Callable[[], object]) -> None:
         """Call `callback()` when the answer is there, at once if it is; on the answering thread."""
@@ -64,7 +67,7 @@ class Pending(Generic[T]):
                     self._callbacks = []
                 self._callbacks.append(callback)
                 return
-        callback()
+        _call(callback)
 
     def result(self, timeout_s: float | None = None) -> T:
         """Block this thread for the answer; TimeoutError after `timeout_s` seconds."""
@@ -99,3 +102,11 @@ class Pending(Generic[T]):
         if self._error is not None:
             raise self._error
         return self._value  # type: ignore[return-value]
+
+
+def _call(callback: Callable[[], object]) -> None:
+    try:
+        callback()
+    except Exception:
+        # The answering thread serves others: it must survive whatever one of its callers does.
+        logger.exception("a callback of a ledger answer failed")

@@ -33,7 +33,7 @@ from jobwire.store.contract import (
     Transaction,
     Wake,
 )
-from jobwire.store.operations import EVENTS, GET, FinalHook, OpenTransaction
+from jobwire.store.operations import EVENTS, GET, FinalHook, OpenTransaction, refuse_closed
 from jobwire.store.pending import Pending
 from jobwire.store.statements import load_migrations
 from jobwire.store.writer import Writer
@@ -95,7 +95,11 @@ class SqliteEngine:
 
     def has_foreign_changes(self) -> bool:
         """PRAGMA data_version moves only when another connection has committed."""
-        seen = self._read_data_version()
+        try:
+            seen = self._read_data_version()
+        except apsw.Error:
+            # A ledger that cannot be read now is asked again; the next write says what is wrong.
+            return False
         changed, self._data_version = seen != self._data_version, seen
         return changed
 
@@ -239,7 +243,9 @@ class SqliteStore:
 
     def transaction_on(self, connection: "sqlite3.Connection | apsw.Connection") -> OpenTransaction:
         """The caller's own open transaction on this ledger's file as a Transaction: their commit makes what is done
-        through it visible, their rollback undoes it."""
+        through it visible, their rollback undoes it. RuntimeError if they have not begun one."""
+        if not connection.in_transaction:
+            raise RuntimeError("the connection has no open transaction; run its execute('BEGIN IMMEDIATE') first")
         return OpenTransaction(connection, self.clock(), self.final_hooks)
 
     # reads
@@ -302,10 +308,10 @@ class SqliteStore:
             connection.execute("COMMIT")
 
     def _reader(self) -> apsw.Connection:
+        if self._stop.is_set():
+            raise refuse_closed()
         connection: apsw.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            if self._stop.is_set():
-                raise RequestError("unavailable", "The ledger is closed.", retry_after_s=1)
             connection = self._local.connection = connect(self.path, is_reader=True)
             self._readers.append(connection)
         return connection

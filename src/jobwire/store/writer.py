@@ -70,6 +70,7 @@ class Writer:
     def __init__(self, open_engine: Callable[[], Engine], *, watches_others: bool) -> None:
         self._inbox: queue.SimpleQueue[Write | Parked | None] = queue.SimpleQueue()
         self._parked: dict[str, deque[Parked]] = defaultdict(deque)
+        self._owed: set[str] = set()
         self._listeners: list[Callable[[Wake], None]] = []
         self._watches_others = watches_others
         self._is_closed = False
@@ -107,10 +108,13 @@ class Writer:
 
     def listen(self, wake: Callable[[Wake], None]) -> Callable[[], None]:
         """Call `wake` after commits that concern others; returns the function that ends it."""
-        self._listeners = [*self._listeners, wake]
 
         def end() -> None:
-            self._listeners = [listener for listener in self._listeners if listener is not wake]
+            with self._lock:
+                self._listeners = [listener for listener in self._listeners if listener is not wake]
+
+        with self._lock:
+            self._listeners = [*self._listeners, wake]
 
         return end
 
@@ -140,64 +144,76 @@ class Writer:
         try:
             while self._take_group(engine):
                 pass
+        except BaseException:
+            logger.exception("the ledger's writer broke down; the ledger is closed")
         finally:
-            for waiting in self._parked.values():
-                for parked in waiting:
-                    parked.pending.fulfil([])
+            self._refuse_rest()
             engine.close()
 
+    def _refuse_rest(self) -> None:
+        with self._lock:
+            self._is_closed = True
+        while not self._inbox.empty():
+            item = self._inbox.get()
+            if item is not None:
+                item.pending.fail(refuse_closed())
+        for waiting in self._parked.values():
+            for parked in waiting:
+                parked.pending.fulfil([])
+
     def _take_group(self, engine: Engine) -> bool:
-        """Run one group; False after the last one."""
-        try:
-            first = self._inbox.get(timeout=FOREIGN_POLL_S if self._watches_others else None)
-        except queue.Empty:
-            if engine.has_foreign_changes():
-                self._serve_foreign(engine)
-            return True
+        """Run one group, which is empty when only another process has moved; False after the last one."""
         group: list[Write | Parked] = []
         goes_on = True
-        item: Write | Parked | None = first
-        while True:
-            if item is None:
-                goes_on = False
-                break
-            group.append(item)
-            if len(group) >= GROUP_MAX or self._inbox.empty():
-                break
-            item = self._inbox.get()
-        if group:
+        try:
+            item = self._inbox.get(timeout=FOREIGN_POLL_S if self._watches_others else None)
+            while item is not None:
+                group.append(item)
+                if len(group) >= GROUP_MAX or self._inbox.empty():
+                    break
+                item = self._inbox.get()
+            goes_on = item is not None
+        except queue.Empty:
+            pass
+        has_foreign = self._watches_others and engine.has_foreign_changes()
+        if has_foreign:
+            self._owed.update(name for name, waiting in self._parked.items() if waiting)
+        foreign = frozenset(self._owed) if has_foreign else frozenset()
+        if group or foreign:
             self._commit(engine, group)
+        if has_foreign:
+            self._wake(Wake(foreign, changed=True))
         return goes_on
 
-    def _serve_foreign(self, engine: Engine) -> None:
-        queues = frozenset(name for name, waiting in self._parked.items() if waiting)
-        if queues:
-            self._commit(engine, [], queues)
-        self._wake(Wake(queues, changed=True))
-
-    def _commit(self, engine: Engine, group: list[Write | Parked], foreign: frozenset[str] = frozenset()) -> None:
+    def _commit(self, engine: Engine, group: list[Write | Parked]) -> None:
         answers: list[tuple[Pending[Any], Any, BaseException | None]] = []
         served: list[tuple[Parked, list[Claim]]] = []
+        writes = [item for item in group if isinstance(item, Write)]
+        for item in group:
+            if isinstance(item, Parked):
+                self._parked[item.request.queue].append(item)
+                self._owed.add(item.request.queue)
         try:
             transaction = engine.begin()
-            for item in group:
-                if isinstance(item, Parked):
-                    self._parked[item.request.queue].append(item)
-                    transaction.ready_queues.add(item.request.queue)
-                else:
-                    answers.append(self._apply(engine, transaction, item, is_alone=len(group) == 1))
+            is_alone = len(writes) == 1 and not self._owed
+            for write in writes:
+                answers.append(self._apply(engine, transaction, write, is_alone=is_alone))
             ready = frozenset(transaction.ready_queues)
-            served = self._serve_parked(transaction, ready | foreign)
+            self._serve_parked(transaction, ready | self._owed, served)
             engine.commit()
         except BaseException as error:
-            engine.rollback()
-            refusal = engine.map_error(error)
+            # Whoever was parked stays so, to be tried again with the next commit.
             for parked, _ in reversed(served):
                 self._parked[parked.request.queue].appendleft(parked)
-            for item in group:
-                if isinstance(item, Write):
-                    item.pending.fail(refusal)
+            self._owed = {name for name, waiting in self._parked.items() if waiting}
+            refusal = engine.map_error(error)
+            try:
+                engine.rollback()
+            finally:
+                for write in writes:
+                    write.pending.fail(refusal)
             return
+        self._owed.clear()
         for pending, value, failure in answers:
             if failure is None:
                 pending.fulfil(value)
@@ -227,8 +243,9 @@ class Writer:
         transaction.connection.execute("RELEASE write")
         return write.pending, value, None
 
-    def _serve_parked(self, transaction: OpenTransaction, queues: frozenset[str]) -> list[tuple[Parked, list[Claim]]]:
-        served: list[tuple[Parked, list[Claim]]] = []
+    def _serve_parked(
+        self, transaction: OpenTransaction, queues: frozenset[str], served: list[tuple[Parked, list[Claim]]]
+    ) -> None:
         for name in queues:
             waiting = self._parked[name]
             while waiting:
@@ -236,7 +253,6 @@ class Writer:
                 if not claims:
                     break
                 served.append((waiting.popleft(), claims))
-        return served
 
     def _wake(self, wake: Wake) -> None:
         for listener in self._listeners:

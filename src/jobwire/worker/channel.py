@@ -8,7 +8,7 @@ check_cancelled  null                                          whether a cancel 
 find_step        {name}                                        the step's output as JSON text, or null
 keep_step        {name, output}, output as JSON text           null
 save_file        {source, name, content_type}                  the SavedFile
-log              {level, message}                              null; children.py itself writes it to the log
+log              {level, message, extra}                       null; nursery_link.py itself writes it to the log
 """
 
 import socket

@@ -28,8 +28,8 @@ class ChildContext:
         self.owner = call.owner
         self.attempt = call.attempt
         logger = logging.Logger("jobwire.job")
-        logger.addHandler(_ChannelHandler(channel))
-        self.log = logging.LoggerAdapter(logger, {"job_id": self.job_id, "attempt": self.attempt})
+        logger.addHandler(_ChannelHandler(channel, {"job_id": self.job_id, "attempt": self.attempt}))
+        self.log = logging.LoggerAdapter(logger)
         self._channel = channel
         self._unsent: dict[str, Any] = {}
         self._progress_due_at = 0.0
@@ -124,9 +124,11 @@ async def _settle(value: Any) -> Any:
 class _ChannelHandler(logging.Handler):
     """Hands a handler's log lines to the worker, which knows where logs go."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, extra: dict[str, Any]) -> None:
         super().__init__()
         self._channel = channel
+        self._extra = extra
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._channel.ask("log", {"level": record.levelno, "message": self.format(record)})
+        value = {"level": record.levelno, "message": self.format(record), "extra": self._extra}
+        self._channel.ask("log", value)

@@ -12,7 +12,7 @@ from jobwire.kinds.contract import Cancelled, ChildLimits, Snooze
 from jobwire.worker.channel import Confirmed, Done, Postponed, Raised, Refused, Request, Verdict
 from jobwire.worker.child import MEMORY_STATUS, ORPHANED_STATUS, STOPPED_STATUS
 from jobwire.worker.invocation import check_target
-from jobwire.worker.nursery_link import ChildLink, Death, NurseryLink, NurserySettings, Serve
+from jobwire.worker.nursery_link import ChildLink, Death, NurseryLink, Serve
 
 # Ends that were caused outside of the child: the same work may well succeed another time.
 _OUTER_SIGNALS = (SIGKILL, SIGTERM, SIGINT, SIGHUP)
@@ -45,7 +45,8 @@ class Children:
         grace_ms: int = 2_000,
         main_path: str | None = None,
     ) -> None:
-        self._settings = NurserySettings(tuple(preload), main_path)
+        self._preload = tuple(preload)
+        self._main_path = main_path
         self._slots = asyncio.Semaphore(concurrency)
         self._nice = nice
         self._grace_ms = grace_ms
@@ -90,7 +91,7 @@ class Children:
 
     async def _run(self, target: str, argument: str, limits: ChildLimits, serve: Serve | None) -> str:
         check_target(target)
-        if target.startswith("__main__:") and self._settings.main_path is None:
+        if target.startswith("__main__:") and self._main_path is None:
             raise ValueError(f"{target!r} is in no importable module; give main_path, the file of this program")
         request = Request(
             target,
@@ -104,12 +105,15 @@ class Children:
             child = (await self._open_nursery()).spawn()
             try:
                 verdict = await self._listen(child, request, limits, serve)
-            except BaseException:
+            except BaseException as error:
                 await child.bury(is_asked=True, grace_ms=self._grace_ms)
+                _add_note(error, child.output_tail())
                 raise
             death = await child.bury(is_asked=False, grace_ms=self._grace_ms)
         if verdict is None:
-            raise _with_note(explain_death(death, limits), child.output_tail())
+            end = explain_death(death, limits)
+            _add_note(end, child.output_tail())
+            raise end
         return _unwrap(verdict)
 
     async def _open_nursery(self) -> NurseryLink:
@@ -117,7 +121,7 @@ class Children:
             if self._is_closed:
                 raise RuntimeError("these Children are closed; make new ones")
             if self._nursery is None or self._nursery.is_lost:
-                self._nursery = await NurseryLink.start(self._settings)
+                self._nursery = await NurseryLink.start(self._preload, self._main_path)
             return self._nursery
 
     async def _listen(
@@ -159,11 +163,12 @@ def _unwrap(verdict: Verdict) -> str:
         case Confirmed():
             raise Cancelled
         case Raised(traceback):
-            raise _with_note(ChildRaised(), traceback)
+            error = ChildRaised()
+            _add_note(error, traceback)
+            raise error
     assert_never(verdict)
 
 
-def _with_note(error: Exception, note: str) -> Exception:
+def _add_note(error: BaseException, note: str) -> None:
     if note:
         error.add_note(note)
-    return error

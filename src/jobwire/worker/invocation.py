@@ -57,9 +57,5 @@ def decode_argument(function: Callable[..., Any], text: str | bytes) -> Any:
 
 def decode_result(function: Callable[..., Any], result: Any) -> Any:
     """What a caller in another process would get: the result through JSON, as the function's annotation says."""
-    return read_result(function, encode_output(result))
-
-
-def read_result(function: Callable[..., Any], text: str) -> Any:
-    """The JSON text of a result as the function's return annotation says."""
-    return msgspec.json.decode(text, type=get_type_hints(function, include_extras=True).get("return", Any))
+    wanted = get_type_hints(function, include_extras=True).get("return", Any)
+    return msgspec.json.decode(encode_output(result), type=wanted)

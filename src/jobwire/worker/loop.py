@@ -91,8 +91,9 @@ class Worker:
         finally:
             self.is_stopping = True
             end_listening()
-            attempts = [attempt.task for attempt in self._running.values() if attempt.task is not None]
-            for task in (stopping, *keepers, *pumps, *attempts):
+            for attempt in list(self._running.values()):
+                self.stop_attempt(attempt, Stop.SHUTDOWN)
+            for task in (stopping, *keepers, *pumps):
                 task.cancel()
             await asyncio.gather(stopping, *keepers, *pumps, return_exceptions=True)
             for pump in self._pumps:

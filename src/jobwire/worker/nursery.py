@@ -85,13 +85,12 @@ class Nursery:
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._runs: dict[int, _Run] = {}
-        self._wake, wake = socket.socketpair()
-        self._wake.setblocking(False)
-        wake.setblocking(False)
-        self._waker = wake
+        self._wake, self._waker = socket.socketpair()
+        for end in (self._wake, self._waker):
+            end.setblocking(False)
         for number in (signal.SIGCHLD, signal.SIGTERM):
             signal.signal(number, lambda _number, _frame: None)
-        signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
 
     def serve(self) -> None:
         """Work until the parent is gone or SIGTERM comes; then end every child and what it started."""
@@ -261,6 +260,16 @@ def _import_modules(settings: Settings) -> None:
         spec.loader.exec_module(module)
 
 
+def _warn_of_threads() -> None:
+    with suppress(OSError):
+        threads = len(list(Path("/proc/self/task").iterdir()))
+        if threads > 1:
+            sys.stderr.write(
+                f"jobwire: the modules imported for child processes run {threads - 1} threads; a fork may copy their "
+                "locks and the child hang. Start threads when the program runs, not when its modules are imported.\n"
+            )
+
+
 def main() -> None:
     """Be a nursery, as the settings in the first argument say."""
     settings = msgspec.json.decode(sys.argv[1], type=Settings)
@@ -275,6 +284,7 @@ def main() -> None:
         os.environ["PYTHONPATH"] = settings.python_path
     faulthandler.enable()
     _import_modules(settings)
+    _warn_of_threads()
     gc.collect()
     gc.freeze()
     with socket.socket(fileno=settings.control_fd) as control:

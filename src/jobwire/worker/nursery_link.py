@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from signal import SIGKILL, SIGTERM
@@ -20,20 +20,14 @@ from jobwire.worker.nursery import FRAME_BYTES, Frame, Op, Settings
 Serve = Callable[[str, Any], Awaitable[Any]]
 
 OUTPUT_BYTES_MAX = 16_384
+PIPE_BYTES = 65_536
+LOG_CHARS_MAX = 10_000
 START_MS_MAX = 60_000
 UNHEARD_MS_MAX = 5_000
 
-_MESSAGES = msgspec.json.Decoder(Verdict | Ask)
+_MESSAGES: msgspec.json.Decoder[Verdict | Ask] = msgspec.json.Decoder(Verdict | Ask)
 
 logger = logging.getLogger("jobwire.job")
-
-
-@dataclass(frozen=True, slots=True)
-class NurserySettings:
-    """What a nursery imports before it forks."""
-
-    preload: tuple[str, ...]
-    main_path: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +51,15 @@ class NurseryLink:
         self._watching = asyncio.create_task(self._watch())
 
     @classmethod
-    async def start(cls, settings: NurserySettings) -> Self:
+    async def start(cls, preload: Sequence[str], main_path: str | None) -> Self:
         """Start the process; it accepts requests at once and answers them when its imports are done."""
         ours, theirs = socket.socketpair()
         told = Settings(
             parent_pid=os.getpid(),
             control_fd=theirs.fileno(),
             path=[entry or os.getcwd() for entry in sys.path],  # noqa: PTH109 - as sys.path has it: text
-            preload=list(settings.preload),
-            main_path=settings.main_path,
+            preload=list(preload),
+            main_path=main_path,
             python_path=os.environ.get("PYTHONPATH"),
         )
         # One thread per numeric library: a fork while others run would copy their locks and lose them.
@@ -99,8 +93,6 @@ class NurseryLink:
         finally:
             theirs.close()
             os.close(write_fd)
-        if self.is_lost:
-            self._lose_children()
         return child
 
     def signal(self, number: int, signum: int) -> None:
@@ -266,7 +258,8 @@ async def _answer(ask: Ask, serve: Serve | None) -> Answer:
         raise _unreadable()
     try:
         if ask.op == "log":
-            return Answer(logger.log(ask.value["level"], "%s", ask.value["message"]))
+            logger.log(ask.value["level"], "%s", ask.value["message"][:LOG_CHARS_MAX], extra=ask.value["extra"])
+            return Answer()
         return Answer(await serve(ask.op, ask.value))
     except JobError as error:
         return Answer(error=Refused.of(error))
@@ -282,20 +275,18 @@ class _OutputTail:
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(fd, self._read)
 
-    def _read(self) -> bool:
+    def _read(self) -> None:
         try:
-            data = os.read(self._fd, 65_536)
+            data = os.read(self._fd, PIPE_BYTES)
         except BlockingIOError:
-            return False
+            return
         if not data:
             self._loop.remove_reader(self._fd)
         self._tail = (self._tail + data)[-OUTPUT_BYTES_MAX:]
-        return bool(data)
 
     def close(self) -> None:
-        """Take what is left in the pipe and let go of it."""
-        while self._read():
-            pass
+        """Take what is left in the pipe and let go of it; once, as a writer that got away could fill it for ever."""
+        self._read()
         self._loop.remove_reader(self._fd)
         os.close(self._fd)
 

@@ -36,6 +36,7 @@ def test_every_method_of_the_context_reaches_the_worker(caplog, monkeypatch, tmp
         '"area":6,"title":"untitled"}'
     )
     assert caplog.messages == ["starting untitled"]
+    assert (caplog.records[0].job_id, caplog.records[0].attempt) == ("job_" + "k" * 26, 2)
     assert asked(desk, "progress") == [{"percent": 10, "stage": "read"}]
     assert desk.steps == {"count": "[5,1]"}
     assert asked(desk, "save_file")[0]["source"] == str(tmp_path / "made.txt")

@@ -133,10 +133,12 @@ def test_nothing_survives_a_killed_worker(worker):
 
 
 def test_a_child_dies_with_its_nursery_even_when_the_worker_cannot_act(worker):
-    parent, (child, _grandchild, nursery) = worker
+    parent, (child, grandchild, nursery) = worker
     parent.send_signal(signal.SIGSTOP)
     os.kill(nursery, signal.SIGKILL)
     wait_gone(child)
+    # Only the worker could have ended this one.
+    os.kill(grandchild, signal.SIGKILL)
 
 
 def test_a_nursery_asked_to_end_takes_its_children_along(worker):

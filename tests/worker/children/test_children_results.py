@@ -151,6 +151,22 @@ def test_a_module_that_cannot_be_preloaded_does_not_stop_the_others(capfd):
     assert "No module named 'no_such_module'" in capfd.readouterr().err
 
 
+def test_a_preloaded_module_that_starts_threads_is_reported(tmp_path, monkeypatch, capfd):
+    (tmp_path / "threaded.py").write_text(
+        "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    async def run(*preload):
+        async with Children(preload=preload) as children:
+            return await children.run("child_targets:echo", "1", limits=ChildLimits())
+
+    asyncio.run(run("numpy", "PIL.Image"))
+    assert "threads" not in capfd.readouterr().err
+    asyncio.run(run("threaded"))
+    assert "run 1 threads" in capfd.readouterr().err
+
+
 def test_a_child_starts_with_limits_few_descriptors_and_a_clean_environment(run_child, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "/somewhere")
     seen = run_child("describe_process")

@@ -12,4 +12,7 @@ DELETE FROM attempt_log WHERE number IN (SELECT value FROM json_each(:numbers));
 -- :idempotency
 DELETE FROM idempotency WHERE expires_at <= :now;
 -- :event
-DELETE FROM event WHERE no IN (SELECT no FROM event WHERE at < :before ORDER BY no LIMIT :limit);
+DELETE FROM event WHERE no IN
+  (SELECT no FROM event AS e
+    WHERE e.at < :before AND NOT EXISTS (SELECT 1 FROM job WHERE number BETWEEN e.lo AND e.hi)
+    ORDER BY no LIMIT :limit);

@@ -1,0 +1,170 @@
+"""The short way of a poll: the same bytes as the long way, and silent about everything it is not sure of."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from conftest import House, open_house
+from jobwire.dialects.native import NATIVE
+from jobwire.domain.outcome import Failed, PublicError
+from jobwire.http.endpoint import Exchange, serve_exchange
+from shop_dialect import SHOP
+
+FREE_SHOP = replace(SHOP, credentials=SHOP.credentials[:2])
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with open_house(tmp_path_factory.mktemp("fast"), NATIVE, FREE_SHOP) as opened:
+        yield opened
+
+
+def scope_of(
+    path: str, key: str, *headers: tuple[bytes, bytes], method: str = "GET", carrier: str = ""
+) -> dict[str, Any]:
+    path, _, query = path.partition("?")
+    own = (b"x-api-key", key.encode()) if path.startswith("/shop") else (b"authorization", b"Bearer " + key.encode())
+    return {
+        "type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": query.encode(),
+        "headers": [(b"host", b"x"), *([own] if key else []), *headers, (b"x-request-id", b"trace-0001")],
+        "scheme": "http", "server": ("x", 80),
+    }  # fmt: skip
+
+
+async def receive() -> dict[str, Any]:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def go_long(house: House, scope: dict[str, Any]) -> list[Any]:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    site, path = house.app._find_site(scope["path"])
+    await serve_exchange(Exchange(site, path, scope, receive, "trace-0001"), send)
+    return sent
+
+
+async def go_short(house: House, scope: dict[str, Any], key: str) -> list[Any] | None:
+    await house.services.owners.authenticate(key)
+    answer = await house.app._status.answer(scope)
+    if answer is None:
+        return None
+    length = [] if answer.status == 304 else [(b"content-length", b"%d" % len(answer.body))]
+    return [
+        {"type": "http.response.start", "status": answer.status, "headers": [*answer.headers, *length]},
+        {"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body},
+    ]
+
+
+def without_count(sent: list[Any]) -> list[Any]:
+    start, body = sent
+    headers = sorted((name, value) for name, value in start["headers"] if name != b"x-left")
+    return [start | {"headers": headers}, body]
+
+
+def make_jobs(house: House, key: str) -> dict[str, tuple[str, int]]:
+    """One job of the owner in each reachable phase: its id and number by a name."""
+    jobs: dict[str, tuple[str, int]] = {}
+
+    def made(name: str, answer: Any) -> Any:
+        row = house.services.store.get(house_owner(house, key), key=answer.json()["id"][4:]).result(5)
+        assert row is not None
+        jobs[name] = (answer.json()["id"], row.number)
+        return answer
+
+    with house.client(key) as client:
+        body = {"kind": "echo", "input": {"text": "hi"}}
+        made("completed", client.post("/v1/jobs", json=body))
+        house.complete()
+        made("rerun", client.post(f"/v1/jobs/{jobs['completed'][0]}/rerun"))
+        house.complete()
+        made("failed", client.post("/v1/jobs", json=body))
+        house.fail(PublicError("broken", "It broke"))
+        made("retrying", client.post("/v1/jobs", json=body))
+        [claim] = house.claim()
+        house.settle(claim, Failed(PublicError("busy", "Busy", retryable=True)))
+        made("cancelling", client.post("/v1/jobs", json=body))
+        house.claim()
+        client.post(f"/v1/jobs/{jobs['cancelling'][0]}/cancel")
+        made("scheduled", client.post("/v1/jobs", json=body | {"delay": 60}))
+        made("waiting", client.post("/v1/jobs", json=body))
+    return jobs
+
+
+def house_owner(house: House, key: str) -> int:
+    async def find() -> int:
+        return (await house.services.owners.authenticate(key)).owner
+
+    return asyncio.run(find())
+
+
+def test_the_short_way_says_what_the_long_way_says_in_every_phase(both: House) -> None:
+    key = both.make_key("ada")
+    etags: list[list[tuple[bytes, bytes]]] = [[], [(b"if-none-match", b"*")], [(b"if-none-match", b'"0", "1"')]]
+
+    async def compare(scope: dict[str, Any]) -> None:
+        both.clock.now += 60_000
+        short = await go_short(both, scope, key)
+        assert short is not None, scope["path"]
+        assert without_count(short) == without_count(await go_long(both, scope))
+
+    for job_id, number in make_jobs(both, key).values():
+        for path in (f"/v1/jobs/{job_id}", f"/shop/api/job?id={number}"):
+            asyncio.run(compare(scope_of(path, key, method="HEAD")))
+            for headers in etags:
+                asyncio.run(compare(scope_of(path, key, *headers)))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/jobs/job_" + "0" * 26, "/v1/jobs/job_x", "/v1/jobs/{id}/result", "/v1/jobs", "/v1/jobs/{id}/",
+        "//jobs/{id}",
+        "/shop/api/job", "/shop/api/job?id=999999", "/shop/api/job?id={number}&x=1", "/shop/api/job?x=1&id={number}",
+    ],
+)  # fmt: skip
+def test_what_the_short_way_is_not_sure_of_it_leaves_to_the_long_one(both: House, path: str) -> None:
+    key = both.make_key("ada")
+    with both.client(key) as client:
+        job = client.post("/v1/jobs", json={"kind": "echo"}).json()
+    row = both.services.store.get(house_owner(both, key), key=job["id"][4:]).result(5)
+    assert row is not None
+    scope = scope_of(path.format(id=job["id"], number=row.number), key)
+    assert asyncio.run(go_short(both, scope, key)) is None
+
+
+def test_it_is_silent_about_a_method_a_credential_a_scope_and_a_limit(both: House) -> None:
+    key, blind = both.make_key("bob"), both.make_key("bob", scopes=("jobs:write",))
+    with both.client(key) as client:
+        job = client.post("/v1/jobs", json={"kind": "echo"}).json()
+    path = f"/v1/jobs/{job['id']}"
+    row = both.services.store.get(house_owner(both, key), key=job["id"][4:]).result(5)
+    assert row is not None
+    assert asyncio.run(go_short(both, scope_of(path, key), key)) is not None
+    for scope in (
+        scope_of(path, key, method="POST"),
+        scope_of(path, "", (b"authorization", b"Basic x")),
+        scope_of(path, ""),
+        scope_of(path, key, (b"x-api-key", key.encode())),
+        scope_of(path, key + "x"),
+        scope_of(path, "x" * 600),
+    ):
+        assert asyncio.run(go_short(both, scope, key)) is None
+    assert asyncio.run(go_short(both, scope_of(path, blind), blind)) is None
+    shop = f"/shop/api/job?id={row.number}"
+    answered = [asyncio.run(go_short(both, scope_of(shop, key), key)) is not None for _ in range(7)]
+    assert answered == [True] * 5 + [False] * 2
+
+
+def test_a_key_that_was_not_seen_within_a_second_goes_the_long_way(both: House) -> None:
+    key = both.make_key("ada")
+    with both.client(key) as client:
+        path = client.post("/v1/jobs", json={"kind": "echo"}).headers["location"]
+    assert asyncio.run(go_short(both, scope_of(path, key), key)) is not None
+    both.clock.now += 1_000
+    assert asyncio.run(both.app._status.answer(scope_of(path, key))) is None

@@ -1,0 +1,91 @@
+"""Kept files: links in results, and what is behind them."""
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from conftest import House
+from jobwire.http.files import LINK_LIFETIME_S
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20
+
+
+def keep(house: House, client: httpx.Client, name: str, content_type: str, data: bytes = PNG) -> dict[str, Any]:
+    """A completed job whose result holds a kept file; the file as a customer is shown it."""
+    blob = house.services.blobs.put_bytes(data)
+    client.post("/v1/jobs", json={"kind": "echo"})
+    house.complete(
+        f'{{"files":[{{"sha256":"{blob.sha256}","name":"{name}","content_type":"{content_type}",'
+        f'"size_bytes":{len(data)}}}]}}'
+    )
+    shown: dict[str, Any] = client.get("/v1/jobs").json()["jobs"][0]["result"]["files"][0]
+    return shown
+
+
+def test_a_kept_file_is_shown_with_a_link_that_needs_no_key(house: House, client: httpx.Client) -> None:
+    file = keep(house, client, "cat.png", "image/png")
+    assert file["url"].startswith(f"/v1/files/{file['sha256']}/cat.png?")
+    with house.client() as nobody:
+        answer = nobody.get(file["url"])
+        assert (answer.status_code, answer.content) == (200, PNG)
+        assert answer.headers["content-type"] == "image/png"
+        assert answer.headers["content-disposition"].startswith('inline; filename="cat.png"')
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["content-security-policy"] == "sandbox; default-src 'none'"
+        assert answer.headers["x-request-id"]
+        part = nobody.get(file["url"], headers={"Range": "bytes=0-7"})
+        assert (part.status_code, part.content) == (206, PNG[:8])
+        head = nobody.head(file["url"])
+        assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", str(len(PNG)))
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "image/svg+xml", "application/pdf", "not a type"])
+def test_a_file_that_could_run_in_a_browser_is_saved_not_shown(
+    house: House, client: httpx.Client, content_type: str
+) -> None:
+    file = keep(house, client, "página.html", content_type)
+    answer = client.get(file["url"])
+    assert answer.headers["content-disposition"].startswith("attachment; filename=")
+    assert "filename*=UTF-8''p%C3%A1gina.html" in answer.headers["content-disposition"]
+
+
+def test_a_link_that_was_changed_or_has_expired_leads_nowhere(house: House, client: httpx.Client) -> None:
+    url = keep(house, client, "cat.png", "image/png")["url"]
+    other = house.services.blobs.put_bytes(b"another owner's").sha256
+    for changed in (
+        url.replace("cat.png", "dog.png"),
+        url.replace("image%2Fpng", "text%2Fhtml"),
+        re.sub(r"exp=\d+", "exp=9999999999", url),
+        re.sub(r"sig=\w+", "sig=" + "0" * 64, url),
+        re.sub(r"files/\w+", f"files/{other}", url),
+        url.partition("?")[0],
+    ):
+        answer = client.get(changed)
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    house.clock.now += LINK_LIFETIME_S * 1_000
+    answer = client.get(url)
+    assert (answer.status_code, answer.json()["code"]) == (410, "gone")
+
+
+def test_a_file_that_is_no_longer_kept_is_not_found(house: House, client: httpx.Client) -> None:
+    file = keep(house, client, "cat.png", "image/png")
+    house.services.blobs.delete(file["sha256"])
+    assert client.get(file["url"]).status_code == 404
+
+
+def test_a_job_with_links_is_always_sent_again(house: House, client: httpx.Client) -> None:
+    keep(house, client, "cat.png", "image/png")
+    path = client.get("/v1/jobs").json()["jobs"][0]["links"]["self"]
+    answer = client.get(path, headers={"If-None-Match": "*"})
+    assert answer.status_code == 200 and "etag" not in answer.headers
+    assert client.get(path + "/result").json()["files"][0]["url"]
+
+
+def test_what_only_looks_like_a_file_gets_no_link(house: House, client: httpx.Client) -> None:
+    client.post("/v1/jobs", json={"kind": "echo"})
+    output = '{"sha256":"' + "0" * 64 + '","name":"x","content_type":"y"}'
+    house.complete(output)
+    path = client.get("/v1/jobs").json()["jobs"][0]["links"]["result"]
+    assert client.get(path).text == output
