@@ -10,6 +10,7 @@
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ class Jobwire:
         *,
         db: str | None = None,
         queues: Sequence[str] = (),
-        systems: str = "none",
+        systems: str | None = None,
         settings: Settings | None = None,
     ) -> None:
         self._settings = settings
@@ -118,9 +119,20 @@ class Jobwire:
     def open(self, settings: Settings | None = None) -> House:
         """The house of this app, opened on first use; `settings` only count the first time."""
         if self._house is None:
-            chosen = settings or self._settings or read_settings(db=self._db, systems=self._systems)
-            self._house = open_house(chosen, self._kinds, queues=self._queues)
+            self._house = open_house(settings or self.read_settings(), self._kinds, queues=self._queues)
         return self._house
+
+    def read_settings(self, **overrides: object) -> Settings:
+        """The settings of this app: `overrides` (a command's flags), then what was given here, then the environment.
+
+        An app of your own serves no vendor system unless one of them says so.
+        """
+        if self._settings is not None:
+            return self._settings
+        given = {"db": self._db, "systems": self._systems or os.environ.get("JOBWIRE_SYSTEMS") or "none"}
+        return read_settings(
+            None, **{**given, **{name: value for name, value in overrides.items() if value is not None}}
+        )
 
     def close(self) -> None:
         """Close the ledger; a later call opens it again."""

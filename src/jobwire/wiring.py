@@ -4,6 +4,7 @@ app.py and cli/ ask for a House; serving.py runs one.
 """
 
 import secrets
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -57,8 +58,11 @@ class House:
     def make_children(self) -> Children:
         """The child processes of this house's worker, with the modules of isolated work imported once."""
         modules = {kind.handler.__module__ for kind in self.registry.kinds if kind.isolation == "process"}
-        preload = [f"{path}.photos" for name, path in SYSTEMS.items() if name in {s.name for s in self.systems}]
-        return Children(preload=sorted(modules | set(preload)))
+        modules.update(name for system in self.systems for name in system.isolated)
+        program = getattr(sys.modules["__main__"], "__file__", None)
+        # A console script has no suffix and holds no handlers.
+        main_path = program if program is not None and program.endswith(".py") else None
+        return Children(preload=sorted(modules - {"__main__"}), main_path=main_path)
 
     def make_upkeep(self) -> Upkeep:
         """The rounds that keep the ledger healthy."""
@@ -88,7 +92,7 @@ def open_house(
             owners=Owners(store, clock),
             limits=Limits(clock),
             store=store,
-            blobs=LocalBlobs(settings.files),
+            blobs=open_blobs(settings, clock),
             links=FileLinks(bytes.fromhex(secret), clock),
             registry=registry,
             settings=settings.environment,
@@ -108,6 +112,13 @@ def open_house(
         store.close()
         raise
     return House(settings, store, services, registry, systems, missing)
+
+
+def open_blobs(settings: Settings, clock: Callable[[], int]) -> LocalBlobs:
+    """The blob store, rid of what writers that died left behind."""
+    blobs = LocalBlobs(settings.files)
+    blobs.sweep_partial(clock() / 1000)
+    return blobs
 
 
 def load_systems(wanted: str) -> tuple[list[System], dict[str, str]]:

@@ -1,16 +1,18 @@
 """Bodies: broken, too big, too deep, of the wrong type, and cut off. Each is refused and the server lives on."""
 
+import asyncio
 import socket
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from http_house import House
 
-from conftest import House
 from jobwire.dialects.spec import BODY_BYTES_MAX
 from jobwire.domain.errors import RequestError
-from jobwire.http.body import JSON_DEPTH_MAX, decode_json
+from jobwire.http.body import JSON_DEPTH_MAX, decode_json, read_json
 
 JSON = {"Content-Type": "application/json"}
 
@@ -40,6 +42,7 @@ def test_json_may_be_as_deep_as_its_bound_and_not_deeper() -> None:
     assert decode_json(b"[" * JSON_DEPTH_MAX + b"]" * JSON_DEPTH_MAX)
     wide = b"[" + b"[]," * 500 + b"{}]"
     assert len(decode_json(wide)) == 501
+    assert decode_json(b'"' + b"[" * 500 + b'"') == "[" * 500
     for body in (
         b"[" * 65 + b"]" * 65,
         b'{"a":' * 65 + b"1" + b"}" * 65,
@@ -79,6 +82,16 @@ def raw(house: House, key: str, headers: str, *, body: bytes = b"", is_cut: bool
         )
         connection.sendall((head + headers + "\r\n").encode() + body)
         return "" if is_cut else connection.recv(65_536).decode()
+
+
+def test_a_body_that_does_not_come_is_not_waited_for_forever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobwire.http.body.BODY_SECONDS_MAX", 0.01)
+
+    async def never() -> Any:
+        await asyncio.Event().wait()
+
+    with pytest.raises(RequestError, match=r"did not arrive within 0\.01 s"):
+        asyncio.run(read_json(never, {}, 100))
 
 
 @pytest.mark.parametrize("sent", ["text/plain", "", "application/jsonx", "multipart/form-data; boundary=x", "json"])

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from http_house import House, open_house
 
-from conftest import House, open_house
 from jobwire.dialects.native import NATIVE
 from shop_dialect import SHOP
 

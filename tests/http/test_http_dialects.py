@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
+from http_house import House, open_house
 
-from conftest import House, open_house
 from jobwire.dialects.native import NATIVE
 from jobwire.dialects.spec import Route
 from jobwire.domain.errors import RequestError

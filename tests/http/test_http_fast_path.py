@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from http_house import House, open_house
 
-from conftest import House, open_house
 from jobwire.dialects.native import NATIVE
 from jobwire.domain.outcome import Failed, PublicError
 from jobwire.http.endpoint import Exchange, serve_exchange

@@ -5,8 +5,8 @@ from typing import Any
 
 import httpx
 import pytest
+from http_house import House
 
-from conftest import House
 from jobwire.http.files import LINK_LIFETIME_S
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20

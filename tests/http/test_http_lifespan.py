@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from http_house import Clock, make_services
 
-from conftest import Clock, make_services
 from jobwire.dialects.native import NATIVE
 from jobwire.http.app import Application, build_app
 

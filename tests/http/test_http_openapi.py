@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from http_house import House, open_house
 
-from conftest import House, open_house
 from jobwire.dialects.native import NATIVE
 from shop_dialect import SHOP
 

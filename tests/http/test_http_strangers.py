@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from http_house import House, open_house
 
-from conftest import House, open_house
 from jobwire.dialects.native import NATIVE
 from jobwire.dialects.spec import Dialect, Route
 from shop_dialect import SHOP

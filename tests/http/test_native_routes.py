@@ -5,9 +5,9 @@ from typing import Any
 
 import httpx
 import pytest
+from http_house import House
 
-from conftest import House
-from jobwire.domain.outcome import CancelConfirmed, Completed, PublicError
+from jobwire.domain.outcome import CancelConfirmed, Completed, Failed, PublicError
 
 PROGRESS = '{"percent":62.5,"stage":"sort","done":5,"total":8,"message":"half"}'
 BROKEN = PublicError("too_big", "It is too big", retryable=False, details='{"limit":3}')
@@ -221,6 +221,20 @@ def test_a_list_refuses_what_it_does_not_know(client: httpx.Client, query: str) 
     assert answer.json()["errors"][0]["pointer"] == "/" + query.partition("=")[0]
 
 
+def test_a_rare_phase_in_a_long_list_gives_short_pages_that_go_on(house: House, client: httpx.Client) -> None:
+    rare = submit(client)["id"]
+    [claim] = house.claim()
+    house.settle(claim, Failed(PublicError("busy", "Busy", retryable=True)))
+    for _ in range(25):
+        submit(client, delay=60)
+    pages, cursor = [], ""
+    while cursor is not None:
+        page = client.get(f"/v1/jobs?phase=retrying&limit=1{cursor and '&cursor=' + cursor}").json()
+        pages.append([job["id"] for job in page["jobs"]])
+        cursor = page["next_cursor"]
+    assert pages == [[], [rare]]
+
+
 @pytest.mark.parametrize("query", ["kind=%ff", "&".join(f"a{n}=1" for n in range(101))])
 def test_a_query_that_cannot_be_read_is_refused(client: httpx.Client, query: str) -> None:
     assert client.get(f"/v1/jobs?{query}").status_code == 400
@@ -301,9 +315,13 @@ def test_the_server_says_that_it_is_up_and_ready(house: House) -> None:
         assert nobody.post("/healthz").status_code == 404
 
 
-def test_a_ledger_that_is_closed_is_not_ready(house: House) -> None:
-    house.services.store.close()
+def test_a_ledger_that_is_closed_is_not_ready_and_is_asked_once_a_second(house: House) -> None:
     with house.client() as nobody:
+        assert nobody.get("/readyz").status_code == 200
+        house.services.store.close()
+        house.clock.now += 999
+        assert nobody.get("/readyz").status_code == 200
+        house.clock.now += 1
         assert nobody.get("/healthz").status_code == 200
         answer = nobody.get("/readyz")
         assert (answer.status_code, answer.json()) == (503, {"status": "unavailable"})

@@ -3,6 +3,7 @@
 import sys
 
 import typer
+from rich.markup import escape
 
 from jobwire.cli import accounts, demo, doctor, jobs, serve
 from jobwire.cli.output import errors
@@ -37,8 +38,12 @@ def main() -> None:
     try:
         app()
     except SettingError as error:
-        errors.print(f"[red]error:[/red] {error}", highlight=False)
-        sys.exit(2)
+        sys.exit(_complain(str(error), 2))
     except JobwireError as error:
-        errors.print(f"[red]error:[/red] {error.message}", highlight=False, markup=True)
-        sys.exit(1)
+        sys.exit(_complain(error.message, 1))
+
+
+def _complain(message: str, code: int) -> int:
+    # Escaped, because a name in it may look like markup; not wrapped, because a line is what others read.
+    errors.print(f"[red]error:[/red] {escape(message)}", highlight=False, soft_wrap=True)
+    return code

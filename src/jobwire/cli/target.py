@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
+import apsw
 import typer
 
 from jobwire.app import Jobwire
@@ -58,7 +59,12 @@ def load_app(target: str | None) -> Jobwire | None:
 @contextmanager
 def opened(settings: Settings, app: Jobwire | None = None) -> Iterator[House]:
     """The house of the app (or of the systems alone), closed at the end."""
-    house = open_house(settings) if app is None else app.open(settings)
+    try:
+        house = open_house(settings) if app is None else app.open(settings)
+    except (apsw.Error, OSError) as error:
+        raise SettingError(
+            f"the ledger {settings.db} cannot be opened: {error}; check --db and JOBWIRE_DB"
+        ) from error
     try:
         yield house
     finally:
@@ -68,8 +74,6 @@ def opened(settings: Settings, app: Jobwire | None = None) -> Iterator[House]:
             app.close()
 
 
-def settings_for(app: Jobwire | None, **overrides: object) -> Settings:
-    """The settings of a command: its flags, then the environment; an app of one's own comes without systems."""
-    if app is not None and overrides.get("systems") is None and "JOBWIRE_SYSTEMS" not in os.environ:
-        overrides["systems"] = "none"
-    return read_settings(None, **overrides)
+def settings_for(app: Jobwire | None, **flags: object) -> Settings:
+    """The settings of a command: its flags, then the app's own, then the environment."""
+    return read_settings(None, **flags) if app is None else app.read_settings(**flags)

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -46,21 +46,14 @@ def decode_json(body: bytes) -> Any:
 
 
 def _is_too_deep(data: Any) -> bool:
-    level = [data]
+    level = _nests([data])
     for _ in range(JSON_DEPTH_MAX):
-        level = (
-            [
-                child
-                for parent in level
-                for child in (parent.values() if isinstance(parent, dict) else parent)
-                if isinstance(child, dict | list)
-            ]
-            if isinstance(data, dict | list)
-            else []
-        )
-        if not level:
-            return False
-    return True
+        level = _nests(child for nest in level for child in (nest.values() if isinstance(nest, dict) else nest))
+    return bool(level)
+
+
+def _nests(values: Iterable[Any]) -> list[Any]:
+    return [value for value in values if isinstance(value, dict | list)]
 
 
 def _refuse_depth() -> RequestError:

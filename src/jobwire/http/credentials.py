@@ -36,12 +36,12 @@ def _carried(
             wanted = carrier.name.lower().encode("ascii")
             values = [value.decode("latin-1") for name, value in sent if name == wanted]
         for value in values:
-            token = read_carried(carrier, value)
+            token = _read_carried(carrier, value)
             if token:
                 yield token
 
 
-def read_carried(carrier: Carrier, value: str) -> str:
+def _read_carried(carrier: Carrier, value: str) -> str:
     """The token in a carrier's value; empty if there is none, or behind another scheme word."""
     if carrier.scheme is None:
         return value.strip()

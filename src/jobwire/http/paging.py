@@ -1,21 +1,14 @@
 """One page of an owner's jobs: what the ledger finds, sifted by what it does not select by."""
 
 from collections.abc import Mapping
-from itertools import product
 
 from jobwire.dialects.parse import Page
 from jobwire.domain.job import JobFilter, JobRow
-from jobwire.domain.phases import Phase, phase_of
-from jobwire.domain.states import Reason, State
+from jobwire.http.phases import STATE_OF, read_phase
 from jobwire.service.jobs import Jobs
 
 FIND_MAX = 100
 FIND_ROUNDS_MAX = 10
-
-_STATES: Mapping[Phase, State] = {
-    phase_of(state, reason=reason, attempt=attempt, is_due=is_due, cancel_requested=cancel): state
-    for state, reason, attempt, is_due, cancel in product(State, Reason, (0, 1), (False, True), (False, True))
-}
 
 
 async def find_page(
@@ -41,11 +34,11 @@ async def find_page(
 
 
 def _select(page: Page, *, before: int | None, limit: int) -> JobFilter:
-    states = None if page.phases is None else tuple(sorted({int(_STATES[phase]) for phase in page.phases}))
+    states = None if page.phases is None else tuple(sorted({STATE_OF[phase] for phase in page.phases}))
     return JobFilter(
         kind=page.kind, states=states, tag=page.tag, created_after=page.created_after, before=before, limit=limit
     )
 
 
 def _is_wanted(row: JobRow, page: Page, kinds: Mapping[str, str] | None) -> bool:
-    return (page.phases is None or row.phase in page.phases) and (kinds is None or row.kind in kinds)
+    return (page.phases is None or read_phase(row) in page.phases) and (kinds is None or row.kind in kinds)

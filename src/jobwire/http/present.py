@@ -6,6 +6,7 @@ from jobwire.domain.job import JobRow
 from jobwire.domain.phases import FINAL_PHASES
 from jobwire.http.answer import JSON_TYPE, Answer, Headers
 from jobwire.http.files import FILE_MARK
+from jobwire.http.phases import read_phase
 from jobwire.http.site import Site
 from jobwire.service.services import Services
 
@@ -16,7 +17,7 @@ _NO_STORE = (b"cache-control", b"no-store")
 
 async def render_job(services: Services, views: Views, row: JobRow) -> bytes:
     """A job in its dialect's words."""
-    view = views[row.phase]
+    view = views[read_phase(row)]
     return view.render(row, await find_facts(services, view, row))
 
 
@@ -43,9 +44,10 @@ async def answer_status(site: Site, views: Views, row: JobRow, *, if_none_match:
 
     The ETag is the version, and with it the position where one is shown: that moves without the job.
     """
-    dialect, phase = site.dialect, row.phase
+    dialect, phase = site.dialect, read_phase(row)
     view = views[phase]
-    facts = await find_facts(site.services, view, row)
+    needs_facts = view.needs_position or row.rerun_of is not None
+    facts = await find_facts(site.services, view, row) if needs_facts else None
     headers: Headers = [_TYPE]
     if dialect.retry_after_s is not None and phase not in FINAL_PHASES:
         headers.append((b"retry-after", b"%d" % dialect.retry_after_s))

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jobwire.dialects.parse import JobName, read_name
-from jobwire.dialects.spec import Carrier
 from jobwire.http.actions import is_shown
 from jobwire.http.answer import Answer, Scope
-from jobwire.http.credentials import TOKEN_CHARS_MAX, read_carried
+from jobwire.http.credentials import TOKEN_CHARS_MAX
 from jobwire.http.limits import take_limits, tell_limit
 from jobwire.http.present import answer_status
 from jobwire.http.requests import give_request_id
@@ -21,11 +20,14 @@ from jobwire.http.site import Site
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A status route that can be read off the request line: by its last segment, or by its one query field."""
+    """A status route that can be read off the request line: by its last segment, or by its one query field.
+
+    `carriers` gives for each header what stands before its token, in lower case.
+    """
 
     site: Site
     served: Served
-    carriers: dict[bytes, Carrier]
+    carriers: dict[bytes, bytes]
     query_start: bytes | None
 
 
@@ -42,7 +44,10 @@ class StatusReader:
 
     def _add(self, site: Site, served: Served) -> None:
         dialect, reference = site.dialect, served.reference
-        carriers = {carrier.name.lower().encode(): carrier for carrier in dialect.credentials}
+        carriers = {
+            carrier.name.lower().encode(): b"" if carrier.scheme is None else f"{carrier.scheme.lower()} ".encode()
+            for carrier in dialect.credentials
+        }
         is_plain = all(carrier.place == "header" for carrier in dialect.credentials) and len(carriers) == len(
             dialect.credentials
         )
@@ -61,13 +66,15 @@ class StatusReader:
         target, name = self._find(scope)
         if target is None or name is None or scope["method"] not in ("GET", "HEAD"):
             return None
-        token = if_none_match = sent_id = None
+        token: str | None = None
+        if_none_match = sent_id = None
         for header, value in scope["headers"]:
             if header in target.carriers:
-                carried = read_carried(target.carriers[header], value.decode("latin-1"))
-                if token is not None and carried:
-                    return None
-                token = carried or token
+                start = target.carriers[header]
+                if value[: len(start)].lower() == start and (carried := value[len(start) :].strip()):
+                    if token is not None:
+                        return None
+                    token = carried.decode("latin-1")
             elif header == b"if-none-match":
                 if_none_match = value if if_none_match is None else if_none_match + b", " + value
             elif header == b"x-request-id":

@@ -58,11 +58,13 @@ class System:
     """One vendor system: its dialect (a `dialects.spec.Dialect`), kinds, tables and what must run at start.
 
     `kinds` is called once, before serving, with the services its handlers are bound to. `migrations` are portable
-    SQL scripts applied once each, in order, under the system's name.
+    SQL scripts applied once each, in order, under the system's name. `isolated` names the modules whose functions
+    run in child processes: they are imported once, before the first child is forked.
     """
 
     name: str
     dialect: Any
     kinds: Callable[["Services"], Sequence["Kind"]]
     migrations: Sequence[str]
+    isolated: Sequence[str] = ()
     start: Callable[["Services"], None] | None = None

@@ -42,7 +42,7 @@ FinalHook = Callable[[Any, FinalJob], None]
 
 
 class Connection(Protocol):
-    """What a transaction needs of a driver: apsw's and sqlite3's connections both have it."""
+    """What a transaction needs of a driver's connection."""
 
     def execute(self, sql: str, parameters: Any = ..., /) -> Any:
         """Run one statement; the cursor iterates over its rows."""

@@ -6,7 +6,6 @@ test double: the same engine without a file.
 """
 
 import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -33,7 +32,7 @@ from jobwire.store.contract import (
     Transaction,
     Wake,
 )
-from jobwire.store.operations import EVENTS, GET, FinalHook, OpenTransaction, refuse_closed
+from jobwire.store.operations import EVENTS, GET, Connection, FinalHook, OpenTransaction, refuse_closed
 from jobwire.store.pending import Pending
 from jobwire.store.statements import load_migrations
 from jobwire.store.writer import Writer
@@ -166,7 +165,6 @@ class SqliteStore:
         self._in_memory = path == ":memory:"
         self._engine: SqliteEngine | None = None
         self._local = threading.local()
-        self._readers: list[apsw.Connection] = []
         self._stop = threading.Event()
         self._writer = Writer(self._open_engine, watches_others=not self._in_memory)
         self._checkpointer: threading.Thread | None = None
@@ -241,9 +239,18 @@ class SqliteStore:
 
         return self._writer.post(apply)
 
-    def transaction_on(self, connection: "sqlite3.Connection | apsw.Connection") -> OpenTransaction:
+    def transaction_on(self, connection: Connection) -> OpenTransaction:
         """The caller's own open transaction on this ledger's file as a Transaction: their commit makes what is done
-        through it visible, their rollback undoes it. RuntimeError if they have not begun one."""
+        through it visible, their rollback undoes it.
+
+        Only apsw connections (else TypeError) with a begun transaction (else RuntimeError). The sqlite3 module brings
+        a second SQLite into the process: POSIX locks do not part the two, and one overwrites the other's commits.
+        """
+        if not isinstance(connection, apsw.Connection):
+            raise TypeError(
+                f"the ledger cannot share its file with a {type(connection).__module__} connection in one process; "
+                "open yours with apsw.Connection"
+            )
         if not connection.in_transaction:
             raise RuntimeError("the connection has no open transaction; run its execute('BEGIN IMMEDIATE') first")
         return OpenTransaction(connection, self.clock(), self.final_hooks)
@@ -313,7 +320,6 @@ class SqliteStore:
         connection: apsw.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = connect(self.path, is_reader=True)
-            self._readers.append(connection)
         return connection
 
     # life
@@ -327,10 +333,9 @@ class SqliteStore:
         self._stop.set()
         if self._checkpointer is not None:
             self._checkpointer.join()
+        # Each thread's reading connection closes with its last reference: at once, or when its read is over.
+        self._local = threading.local()
         self._writer.close()
-        for connection in self._readers:
-            connection.close()
-        self._readers.clear()
 
     def _checkpoint(self) -> None:
         """Move the log into the file beside the writer, so that no commit pays for it."""

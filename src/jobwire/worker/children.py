@@ -55,7 +55,9 @@ class Children:
         self._is_closed = False
 
     async def __aenter__(self) -> Self:
-        await self._open_nursery()
+        if self._preload:
+            # Its imports take a while: better before the first job than in it.
+            await self._open_nursery()
         return self
 
     async def __aexit__(

@@ -8,6 +8,7 @@ from jobwire.kinds.contract import Kind
 from jobwire.kinds.registry import make_kind
 from jobwire.service.call import System
 from jobwire.service.services import Services
+from jobwire.systems.rentix import photos
 from jobwire.systems.rentix.dialect import RENTIX
 from jobwire.systems.rentix.media import MEDIA_OPTIMIZE, PhotoWork, conclude_media
 from jobwire.systems.rentix.publishing import STAGES, Publishing, conclude_publication
@@ -22,8 +23,8 @@ def make_kinds(services: Services) -> Sequence[Kind]:
     """The kinds of this system, bound to the services of one house; ValueError for settings that cannot work."""
     settings = RentixSettings(services.settings)
     settings.check()
-    photos = PhotoWork(services.store, services.blobs, settings.fetch_policy)
-    publishing = Publishing(services.store, photos, settings)
+    work = PhotoWork(services.store, services.blobs, settings.fetch_policy)
+    publishing = Publishing(services.store, work, settings)
     return (
         make_kind(
             publishing.finalize,
@@ -36,7 +37,7 @@ def make_kinds(services: Services) -> Sequence[Kind]:
             on_final=conclude_publication,
         ),
         make_kind(
-            photos.optimize,
+            work.optimize,
             name=MEDIA_OPTIMIZE,
             queue=QUEUE,
             attempts=settings.attempts_max,
@@ -56,4 +57,5 @@ SYSTEM: Final = System(
     dialect=RENTIX,
     kinds=make_kinds,
     migrations=tuple(_read_migration(name) for name in MIGRATIONS),
+    isolated=(photos.__name__,),
 )

@@ -1,4 +1,4 @@
-"""What an operator may set for this system; docs/configuration.md lists the table."""
+"""What an operator may set for this system; docs/settings.md lists the table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

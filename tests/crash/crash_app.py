@@ -1,0 +1,38 @@
+"""The app that `jobwire serve` runs in these tests."""
+
+import asyncio
+import os
+from pathlib import Path
+
+from jobwire.app import Jobwire
+from jobwire.kinds.contract import Context
+
+app = Jobwire()
+
+
+@app.job("quick", attempts=50)
+async def quick(a: int) -> dict:
+    await asyncio.sleep(0)
+    return {"a": a}
+
+
+@app.job("patient", queue="patient", attempts=1)
+async def patient(ctx: Context, mark: str) -> int:
+    """Say that it runs and wait for ever."""
+    await asyncio.to_thread(Path(mark).write_text, f"{os.getpid()} {ctx.attempt}")
+    await asyncio.Event().wait()
+    return ctx.attempt
+
+
+@app.job("stuck", queue="stuck", attempts=1)
+def stuck(mark: str) -> None:
+    """A thread that never listens."""
+    Path(mark).write_text("running")
+    with Path(os.environ["STUCK_PIPE"]).open() as pipe:
+        pipe.read()
+
+
+@app.job("brief", queue="brief", attempts=1)
+async def brief(mark: str, pipe: str) -> str:
+    await asyncio.to_thread(Path(mark).write_text, "running")
+    return await asyncio.to_thread(Path(pipe).read_text)

@@ -1,0 +1,40 @@
+"""The generated pages say what the source says, and every limit has its words."""
+
+import importlib.util
+import sys
+from types import ModuleType
+
+import pytest
+from doc_pages import ROOT, name_of, read_page
+
+
+def load_writer() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("write_docs", ROOT / "tools" / "write_docs.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["write_docs"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+WRITER = load_writer()
+
+
+@pytest.mark.parametrize("page", WRITER.render_pages(), ids=name_of)
+def test_a_generated_page_is_what_the_source_says(page: object) -> None:
+    assert read_page(page) == WRITER.render_pages()[page], "run python tools/write_docs.py"  # type: ignore[arg-type]
+
+
+def test_every_limit_has_its_words() -> None:
+    words = WRITER.read_words(WRITER.LIMITS_PAGE.read_text(encoding="utf-8"))
+    named = {constant.name for constant in WRITER.find_constants()}
+    assert {name for name in named if not words.get(name)} == set(), "write what each bounds into docs/limits.md"
+
+
+def test_a_value_that_changed_and_a_limit_that_is_new_would_be_noticed() -> None:
+    page = WRITER.LIMITS_PAGE.read_text(encoding="utf-8")
+    changed = page.replace("| `service.submission.TAGS_MAX` | 20 |", "| `service.submission.TAGS_MAX` | 21 |")
+    gone = "\n".join(line for line in page.splitlines() if "`kinds.registry.STAGES_MAX`" not in line) + "\n"
+    assert changed != page
+    assert WRITER.render_limits(changed) == page
+    assert "| `kinds.registry.STAGES_MAX` | 50 |  |" in WRITER.render_limits(gone)

@@ -1,0 +1,254 @@
+"""`jobwire serve` as a process of its own, the agencies that attack it, and what each of its answers must keep to."""
+
+import asyncio
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.client import HTTPResponse
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+from rentix_house import DEADLINE_S, FLAT, PhotoServer
+
+from jobwire.config import read_settings
+from jobwire.wiring import open_house
+
+MOUNT = "/api/v1"
+NAMES_FOLDER = Path(__file__).with_name("names")
+PHOTO_ADDRESS = "127.0.0.2"
+"""The one address the server may fetch from: every other one of loopback is forbidden to it."""
+
+KEYS = 120
+MESSAGE_CHARS_MAX = 1_000
+GROWTH_BYTES_MAX = 256 * 1024 * 1024
+"""How much the server may grow under a module's attacks; measured: GROWTH."""
+
+LIMIT_HEADERS = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
+FINAL_WORDS = ("completed", "failed")
+INTERNALS = ("Traceback", "File \"", ".py", "/tmp/", "site-packages", "jobwire.", "sqlite", "object at 0x")
+
+
+class Seen(NamedTuple):
+    """An answer, however it was asked for: `headers` by lower-case name."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def messages(self) -> list[str]:
+        """The messages of a refusal, one or many."""
+        message = json.loads(self.body)["message"]
+        return message if isinstance(message, list) else [message]
+
+
+def check_answer(seen: Seen, label: str, *, is_known: bool = True, also: tuple[int, ...] = ()) -> None:
+    """A refusal in the vendor's shape, or one of the statuses `also`; never the server's own fault.
+
+    `is_known`: the call had a good key, so the answer says what is left of its limit.
+    """
+    assert seen.status in also or 400 <= seen.status < 500, f"{label}: status {seen.status}, {seen.body[:300]!r}"
+    if is_known:
+        missing = [name for name in LIMIT_HEADERS if not seen.headers.get(name, "").isdigit()]
+        assert not missing, f"{label}: without {missing}, {seen.body[:300]!r}"
+    if seen.status < 400 or seen.status == 422:
+        return
+    assert seen.headers["content-type"].startswith("application/json"), label
+    body = json.loads(seen.body)
+    assert set(body) == {"statusCode", "message", "error"}, f"{label}: {body}"
+    assert body["statusCode"] == seen.status and body["error"] == HTTPStatus(seen.status).phrase, f"{label}: {body}"
+    assert seen.messages, label
+    for message in seen.messages:
+        assert isinstance(message, str) and 0 < len(message) <= MESSAGE_CHARS_MAX, f"{label}: {message!r}"
+        assert not any(word in message for word in INTERNALS), f"{label}: {message!r}"
+
+
+@dataclass
+class Agency:
+    """A customer with a key of its own."""
+
+    house: "HostileHouse"
+    key: str
+
+    def send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        headers = {"Authorization": f"ApiKey {self.key}", **options.pop("headers", {})}
+        answer = self.house.http.request(method, MOUNT + path, headers=headers, **options)
+        self.house.note_jobs(self, answer)
+        return answer
+
+    def call(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        """The body of an answer that must be 200."""
+        answer = self.send(method, path, json=body) if body is not None else self.send(method, path)
+        assert answer.status_code == 200, answer.text
+        read: dict[str, Any] = answer.json()
+        return read
+
+    def publish(self, external_id: str, files: list[dict[str, str]], **fields: Any) -> dict[str, Any]:
+        body = {**FLAT, "externalId": external_id, "announcementStatus": "active", "files": files, **fields}
+        return self.call("PUT", "/listings", body)
+
+    def media_of(self, external_id: str) -> list[dict[str, Any]]:
+        """The whole files of a listing, in its order."""
+        listing = self.call("GET", f"/listings/external/{external_id}")
+        return [self.call("GET", f"/media/{file['id']}") for file in listing["files"]]
+
+
+@dataclass
+class HostileHouse:
+    """A running server with its log; `accepted` are the jobs it has promised, by number, with their agency."""
+
+    process: subprocess.Popen[str]
+    base: str
+    keys: deque[str]
+    log: list[str]
+    http: httpx.Client
+    growth_from: int
+    accepted: dict[int, Agency] = field(default_factory=dict)
+    _attacker: Agency | None = None
+
+    def new_agency(self) -> Agency:
+        return Agency(self, self.keys.pop())
+
+    def attack(self, method: str, path: str, label: str, *, also: tuple[int, ...] = (), **options: Any) -> Seen:
+        """Send a request of any agency that has calls left; the answer has been checked."""
+        if self._attacker is None:
+            self._attacker = self.new_agency()
+        answer = self._attacker.send(method, path, **options)
+        if answer.headers.get(LIMIT_HEADERS[1]) == "0":
+            self._attacker = None
+        seen = Seen(answer.status_code, answer.headers, answer.content)
+        check_answer(seen, label, also=also)
+        return seen
+
+    def send_raw(self, request: bytes, *, method: str = "GET") -> Seen:
+        """The answer to these very bytes on a connection of their own."""
+        host, port = self.base.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=DEADLINE_S) as connection:
+            connection.sendall(request)
+            with HTTPResponse(connection, method=method) as answer:
+                answer.begin()
+                headers = {name.lower(): value for name, value in answer.getheaders()}
+                return Seen(answer.status, headers, answer.read())
+
+    def note_jobs(self, agency: Agency, answer: httpx.Response) -> None:
+        if answer.status_code == 200 and "jobId" in answer.text:
+            body = answer.json()
+            for item in (body, *body.get("results", ())):
+                if item.get("jobId") is not None:
+                    self.accepted[item["jobId"]] = agency
+
+    def wait_all(self, looks: Callable[[], Any]) -> Any:
+        """What `looks` gives once it is not None."""
+        deadline = time.monotonic() + DEADLINE_S
+        while time.monotonic() < deadline:
+            seen = looks()
+            if seen is not None:
+                return seen
+            threading.Event().wait(0.1)  # a poller's pace; what is awaited happens in another process
+        raise AssertionError(f"not seen within {DEADLINE_S} s")
+
+    def finish(self, agency: Agency, job: int) -> dict[str, Any]:
+        """The final status of a job."""
+        status: dict[str, Any] = self.wait_all(
+            lambda: seen
+            if (seen := agency.call("GET", f"/job/status?id={job}"))["status"] in FINAL_WORDS
+            else None
+        )
+        return status
+
+    def check_unharmed(self, photos: PhotoServer | None = None) -> None:
+        """Up, no larger than allowed, no process left over, and every promised job has come to an end."""
+        assert self.process.poll() is None, "the server is gone"
+        unfinished = {job for job, agency in self.accepted.items() if self.finish(agency, job) is None}
+        assert not unfinished
+        assert httpx.get(f"{self.base}/healthz").status_code == 200
+        assert httpx.get(f"{self.base}/readyz").status_code == 200
+        agency = self.new_agency()
+        assert agency.call("GET", "/agency")["status"] == "active"
+        self.wait_all(lambda: True if len(find_descendants(self.process.pid)) <= 1 else None)
+        grown = read_rss(self.process.pid) - self.growth_from
+        assert grown < GROWTH_BYTES_MAX, f"the server grew by {grown:,} bytes"
+        assert "Traceback" not in "".join(self.log), "".join(self.log)[-5_000:]
+
+
+def read_rss(pid: int) -> int:
+    """The bytes of memory a process holds."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024  # type: ignore[index]
+
+
+def find_descendants(pid: int) -> list[int]:
+    """The processes below one."""
+    children = [
+        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
+    ]
+    return [*children, *(grandchild for child in children for grandchild in find_descendants(child))]
+
+
+def make_keys(ledger: Path) -> deque[str]:
+    """The keys of KEYS agencies."""
+    with_owners = open_house(read_settings({}, db=str(ledger), systems="none"))
+
+    async def make() -> deque[str]:
+        owners = with_owners.services.owners
+        names = [f"Agency {number}" for number in range(KEYS)]
+        await asyncio.gather(*map(owners.create_owner, names))
+        return deque(made.key for made in await asyncio.gather(*map(owners.create_key, names)))
+
+    try:
+        return asyncio.run(make())
+    finally:
+        with_owners.close()
+
+
+@contextmanager
+def serve_hostile(folder: Path) -> Iterator[HostileHouse]:
+    """A server on a fresh ledger that may fetch from PHOTO_ADDRESS only; it must end cleanly when told to."""
+    ledger = folder / "rentix.db"
+    keys = make_keys(ledger)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(NAMES_FOLDER),
+        "JOBWIRE_FETCH_ALLOW": f"{PHOTO_ADDRESS}/32",
+        "JOBWIRE_DRAIN_S": "1",
+        "RENTIX_APERTIUM": "off",
+        "RENTIX_ATTEMPTS": "2",
+        "RENTIX_RETRY_FIRST_MS": "20",
+        "RENTIX_FETCH_DEADLINE_MS": "1000",
+    }
+    command = [sys.executable, "-m", "jobwire", "serve", "--systems", "rentix", "--port", "0", "--db", str(ledger)]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, cwd=folder)
+    assert process.stderr is not None
+    log: list[str] = []
+    address = None
+    for line in process.stderr:
+        log.append(line)
+        if found := re.search(r"http://[\d.:]+", line):
+            address = found[0]
+            break
+    assert address is not None, "".join(log)
+    reader = threading.Thread(target=log.extend, args=(process.stderr,))
+    reader.start()
+    try:
+        with httpx.Client(base_url=address, timeout=DEADLINE_S) as http:
+            yield HostileHouse(process, address, keys, log, http, read_rss(process.pid))
+        left = find_descendants(process.pid)
+        process.terminate()
+        assert process.wait(DEADLINE_S) == 0, "".join(log)
+        assert not [pid for pid in left if Path(f"/proc/{pid}").exists()], "processes outlived the server"
+    finally:
+        process.kill()
+        process.wait()
+        reader.join(DEADLINE_S)
+        process.stderr.close()
