@@ -5,17 +5,14 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobwire.config import read_settings
+from bench.jobwire_app import app
+from bench.orders import make_order
+from bench.servers import OWNER, make_key, read_bench_settings
 from jobwire.domain.ids import show_id
 from jobwire.domain.settlement import Lease, Settlement
 from jobwire.domain.states import Event, Reason, State
 from jobwire.store.contract import ClaimRequest
 from jobwire.wiring import House, open_house
-
-from bench.jobwire_app import app
-from bench.orders import make_order
-from bench.peers import ledger_of
-from bench.servers import OWNER, make_key
 
 GROUP = 2_000
 OUTPUT = (
@@ -39,7 +36,7 @@ class Finished:
 def prepare_finished(folder: Path, jobs: int) -> Finished:
     """Submit, claim and complete `jobs` jobs, 2,000 a commit."""
     key = make_key(folder)
-    house = open_house(read_settings({}, db=ledger_of(folder), systems="none"), app.kinds)
+    house = open_house(read_bench_settings(folder), app.kinds)
     try:
         ids = _finish_jobs(house, jobs)
     finally:

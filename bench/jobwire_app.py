@@ -1,8 +1,7 @@
 """The Jobwire side: an app with one kind, a no-op in async Python."""
 
-from jobwire.app import Jobwire
-
 from bench.ticks import tick
+from jobwire.app import Jobwire
 
 app = Jobwire()
 

@@ -11,8 +11,8 @@ import uvloop
 
 from bench.jobwire_app import app
 from bench.orders import make_order
-from bench.peers import WARM_JOBS
-from bench.ticks import FOLDER, read_ticks
+from bench.peers import WARM_JOBS, wait_for_starts
+from bench.ticks import FOLDER
 
 GROUP = 500
 PRODUCERS = 32
@@ -40,21 +40,19 @@ async def trickle(jobs: int, gap_s: float) -> None:
         await asyncio.sleep(gap_s)
 
 
-async def work() -> asyncio.Event:
+async def work() -> None:
     """Run the worker until SIGTERM."""
     stop = asyncio.Event()
     async with app.running():
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
         await stop.wait()
-    return stop
 
 
 async def work_together(jobs: int, gap_s: float, mode: str) -> None:
     """Run the worker beside a producer: in a thread for throughput, on the worker's own loop for latency."""
     folder = Path(os.environ[FOLDER])
     working = asyncio.create_task(work())
-    while read_ticks(folder).count < WARM_JOBS:
-        await asyncio.sleep(0.01)
+    await asyncio.to_thread(wait_for_starts, folder, WARM_JOBS)
     (folder / "began").write_text(str(time.monotonic()))
     if gap_s:
         await trickle(jobs, gap_s)

@@ -80,11 +80,11 @@ class Huey:
 
     def kept(self, folder: Path) -> int:
         """See Peer."""
-        return _count(folder / "huey.db", "SELECT count(*) FROM kv")
+        return count_rows(folder / "huey.db", "SELECT count(*) FROM kv")
 
     def left(self, folder: Path) -> int:
         """See Peer."""
-        return _count(folder / "huey.db", "SELECT count(*) FROM task")
+        return count_rows(folder / "huey.db", "SELECT count(*) FROM task")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +116,11 @@ class Jobwire:
 
     def kept(self, folder: Path) -> int:
         """See Peer."""
-        return _count(ledger_of(folder), "SELECT count(*) FROM state WHERE state = 2 AND output = '1'")
+        return count_rows(ledger_of(folder), "SELECT count(*) FROM state WHERE state = 2 AND output = '1'")
 
     def left(self, folder: Path) -> int:
         """See Peer."""
-        return _count(ledger_of(folder), "SELECT count(*) FROM state WHERE state < 2")
+        return count_rows(ledger_of(folder), "SELECT count(*) FROM state WHERE state < 2")
 
 
 def ledger_of(folder: Path) -> Path:
@@ -153,7 +153,8 @@ def wait_for_results(peer: Peer, folder: Path, jobs: int) -> float:
     return ended_at
 
 
-def _count(ledger: Path, sql: str) -> int:
+def count_rows(ledger: Path, sql: str) -> int:
+    """The one number `sql` asks a ledger for."""
     with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True, timeout=10)) as connection:
         count: int = connection.execute(sql).fetchone()[0]
     return count

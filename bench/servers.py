@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobwire.config import read_settings
-from jobwire.wiring import open_house
-
 from bench.children import python, running, wait_for_server
 from bench.peers import environment_of, ledger_of
+from jobwire.config import Settings, read_settings
+from jobwire.wiring import open_house
 
 OWNER = "bench"
 
@@ -29,9 +28,14 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
 
+def read_bench_settings(folder: Path) -> Settings:
+    """The settings for working on the ledger of `folder` from this process."""
+    return read_settings({}, db=ledger_of(folder), systems="none")
+
+
 def make_key(folder: Path) -> str:
     """A real API key of the owner `bench` in the ledger of `folder`."""
-    house = open_house(read_settings({}, db=ledger_of(folder), systems="none"))
+    house = open_house(read_bench_settings(folder))
 
     async def make() -> str:
         await house.services.owners.create_owner(OWNER)

@@ -1,4 +1,4 @@
-"""Status: reads a second of finished jobs, with a real key and random ids, beside a constant answer of bare uvicorn."""
+"""Status: reads a second of finished jobs, with a real key and random ids, beside bare uvicorn's constant answer."""
 
 import http.client
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,9 @@ def ask(server: Server, finished: Finished, etag: str | None = None) -> tuple[in
     return answer.status, body, answer.headers.get("ETag", ""), sum(len(line) + 2 for line in head) + 2 + len(body)
 
 
-def _measure(server: Server, finished: Finished, seconds: int, folder: Path, *, is_conditional: bool = False) -> Figures:
+def _measure(
+    server: Server, finished: Finished, seconds: int, folder: Path, *, is_conditional: bool = False
+) -> Figures:
     environment = {"BENCH_PATH": "/v1/jobs/", "BENCH_KEY": finished.key, "BENCH_IDS": str(finished.ids)}
     expected = 200
     etag = None

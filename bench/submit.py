@@ -61,6 +61,8 @@ SUBMIT = Measurement(
     name="submit",
     title="Submit: POST /v1/jobs, one job a request, 32 connections, `jobwire serve`",
     open=_open,
-    goals=[Goal("submit: group-committed, more than 1 job a commit", "jobs a commit", "no worker in the process", 2.0)],
+    goals=[
+        Goal("submit: group-committed, more than 1 job a commit", "jobs a commit", "no worker in the process", 2.0)
+    ],
     needs_wrk=True,
 )

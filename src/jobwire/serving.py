@@ -67,7 +67,7 @@ async def run_house(
         worker = house.make_worker(children) if house.settings.workers else None
         server = make_server(house) if listener else None
         if catches_signals:
-            _catch_signals(stop, worker)
+            _catch_signals(stop, worker, server)
         tasks: dict[str, asyncio.Task[None]] = {"upkeep": asyncio.create_task(house.make_upkeep().run())}
         if worker is not None:
             tasks["worker"] = asyncio.create_task(worker.run())
@@ -113,7 +113,7 @@ def make_server(house: House) -> _Server:
     return _Server(config)
 
 
-def _catch_signals(stop: asyncio.Event, worker: Worker | None) -> None:
+def _catch_signals(stop: asyncio.Event, worker: Worker | None, server: _Server | None) -> None:
     loop = asyncio.get_running_loop()
 
     def hear(name: str) -> None:
@@ -121,6 +121,8 @@ def _catch_signals(stop: asyncio.Event, worker: Worker | None) -> None:
             logger.warning("%s again: giving jobs back at once", name)
             if worker is not None:
                 worker.stop_now()
+            if server is not None:
+                server.force_exit = True
             return
         logger.info("%s: stopping (pid %d); once more to stop at once", name, os.getpid())
         stop.set()

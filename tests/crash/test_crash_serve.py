@@ -102,7 +102,7 @@ def start_job(served, client, kind, mark, **given):
     """Submit a job of crash_app and wait until it runs."""
     answer = client.post("/v1/jobs", json={"kind": kind, "input": {"mark": str(mark), **given}})
     assert answer.status_code == 202, answer.text
-    wait_for(lambda: mark.exists() and mark.read_text(), f"{kind} runs\n{served.text()}")
+    wait_for(lambda: mark.exists() and mark.read_text() != "", f"{kind} runs\n{served.text()}")
     return answer.json()["id"]
 
 

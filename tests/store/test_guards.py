@@ -2,12 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import test_store_cancel as cancels
 import test_store_claims as claims
-import test_store_hooks as hooks
 import test_store_leases as leases
 import test_store_order as order
 import test_store_reads as reads
@@ -16,7 +14,7 @@ import test_store_submission as submission
 import test_store_time as time
 from manual_clock import ManualClock
 from store_engines import SQLITE_MEMORY
-from store_ledger import BROKEN, DONE, FLAKY, Ledger
+from store_ledger import BROKEN, DONE, FLAKY, Ledger, decide
 
 from jobwire.store.statements import load_statements
 
@@ -66,9 +64,13 @@ def _settle_a_final_job_beside_another(ledger: Ledger, outcome: object) -> None:
     first, second = ledger.claim(2)
     assert ledger.settle(first, DONE if outcome is BROKEN else BROKEN)
     before = ledger.row(ended)
-    accepted = ledger.settle_all(settlement.decide(first, outcome), settlement.decide(second, outcome)).accepted
+    accepted = ledger.settle_all(decide(first, outcome), decide(second, outcome)).accepted
     assert accepted == [other]
     assert ledger.row(ended) == before
+
+
+def interrupted(ledger: Ledger) -> None:
+    settlement.test_an_interrupted_job_keeps_its_place_and_its_attempts(ledger)
 
 
 def losses_in_a_row(ledger: Ledger) -> None:
@@ -83,6 +85,14 @@ def started_before_its_deadline(ledger: Ledger) -> None:
     time.test_a_deadline_does_not_touch_a_job_that_was_started_before_it(ledger, None)
 
 
+def step_of_a_final_job(ledger: Ledger) -> None:
+    settlement.test_g3_nothing_moves_a_final_job(ledger, DONE)
+
+
+def late_in_small_rounds(ledger: Ledger) -> None:
+    time.test_every_late_job_expires_even_in_rounds_smaller_than_their_number(ledger)
+
+
 GUARDS = (
     # Settle: the fence and the state, in the statement that accepts and in those that write.
     Guard("settle", "accepted", "s.fence = r.value ->> 1 AND", "", stale_alone),
@@ -91,25 +101,85 @@ GUARDS = (
     Guard("settle", "complete", " AND state.state = 1", "", completed_after_its_end_in_a_batch),
     Guard("settle", "decide", " AND state.fence = r.fence", "", stale_failure_in_a_batch),
     Guard("settle", "decide", " AND state.state = 1", "", failed_after_its_end_in_a_batch),
-    Guard("settle", "decide", "state.fence + r.moves_fence", "state.fence", leases.test_g8_a_rescued_job_keeps_its_place_in_the_order),
-    Guard("settle", "decide", "CASE WHEN r.loss THEN state.losses + 1 ELSE 0 END", "state.losses + r.loss", losses_in_a_row),
+    Guard("settle", "decide", "state.fence + r.moves_fence", "state.fence", interrupted),
+    Guard("settle", "decide", "state.losses + 1 ELSE 0", "state.losses + 1 ELSE state.losses", losses_in_a_row),
     Guard("settle", "asked", " AND cancel_requested_at IS NOT NULL", "", cancels.test_a_cancel_asked_of_one_job_does_not_touch_its_neighbour_in_the_batch),
-    Guard("settle", "asked", "IS NOT NULL", "IS NULL AND false", cancel_before_retry),
-    Guard("settle", "end_live", "WHERE number IN (SELECT value FROM json_each(:numbers))", "WHERE false AND :numbers", submission.test_one_live_job_holds_its_unique_key_until_it_is_final),
-    Guard("settle", "final_jobs", "WHERE j.kind IN (SELECT value FROM json_each(:kinds))", "WHERE :kinds IS NOT NULL", None),
+    Guard("settle", "asked", "cancel_requested_at IS NOT NULL", "false", cancel_before_retry),
+    Guard("settle", "end_live", "IN (SELECT value FROM json_each(:numbers))", "IS NULL", submission.test_one_live_job_holds_its_unique_key_until_it_is_final),
     # Leases: heartbeat, progress, steps, rescue.
     Guard("heartbeat", "progressed", "s.fence = r.value ->> 1 AND", "", leases.test_progress_of_a_stale_fence_is_ignored),
     Guard("heartbeat", "progressed", " AND s.state = 1", "", leases.test_progress_of_a_final_job_is_ignored_beside_progress_that_counts),
     Guard("heartbeat", "progress", " AND state.fence = r.fence", "", leases.test_progress_of_a_stale_fence_is_ignored_beside_progress_that_counts),
     Guard("heartbeat", "progress", " AND state.state = 1", "", leases.test_progress_of_a_final_job_is_ignored_beside_progress_that_counts),
-    Guard("heartbeat", "held", "l.worker = :worker", ":worker IS NOT NULL", leases.test_a_heartbeat_tells_exactly_the_worker_s_own_leases),
-    Guard("heartbeat", "retire", "WHERE id = :worker", "WHERE id < :worker", leases.test_a_worker_that_retires_is_rescued_at_once),
-    Guard("heartbeat", "forget_workers", "expires_at <= :now AND", ":now IS NOT NULL AND", leases.test_g8_an_idle_worker_keeps_its_right_to_lease_while_it_renews),
-    Guard("rescue", "expired", "w.expires_at <= :now", ":now IS NOT NULL", leases.test_g8_a_worker_that_renews_is_never_rescued_however_old_its_job),
+    Guard("heartbeat", "held", "l.worker = :worker", "true", leases.test_a_heartbeat_tells_exactly_the_worker_s_own_leases),
+    Guard("heartbeat", "retire", "id = :worker", "false", leases.test_a_worker_that_retires_is_rescued_at_once),
+    Guard("heartbeat", "retire", "id = :worker", "true", leases.test_a_worker_that_retires_takes_no_other_with_it),
+    Guard("heartbeat", "forget_workers", "expires_at <= :now AND", "", leases.test_g8_an_idle_worker_keeps_its_right_to_lease_while_it_renews),
+    Guard("rescue", "expired", "OR w.expires_at <= :now", "OR true", leases.test_g8_a_worker_that_renews_is_never_rescued_however_old_its_job),
     Guard("rescue", "expired", "w.expires_at <= :now", "w.expires_at < :now", leases.test_g8_a_job_is_rescued_when_its_lease_has_run_out_and_not_a_millisecond_before),
     Guard("rescue", "expired", "w.id IS NULL OR", "", leases.test_a_worker_that_retires_is_rescued_at_once),
-    Guard("get", "save_step", " AND fence = :fence", " AND :fence IS NOT NULL", leases.test_steps_are_kept_under_the_fence_and_survive_the_attempt),
-    Guard("get", "save_step", " AND state = 1", "", settlement_of_a_step := None),
-    Guard("get", "holds", " AND fence = :fence", " AND :fence IS NOT NULL", leases.test_a_write_with_a_lease_commits_only_while_it_is_current),
+    Guard("get", "save_step", " AND fence = :fence", "", leases.test_steps_are_kept_under_the_fence_and_survive_the_attempt),
+    Guard("get", "save_step", " AND state = 1", "", step_of_a_final_job),
+    Guard("get", "holds", " AND fence = :fence", "", leases.test_a_write_with_a_lease_commits_only_while_it_is_current),
     Guard("get", "holds", " AND state = 1", "", leases.test_a_write_with_a_lease_commits_only_while_it_is_current),
-)
+    # Owners: nobody reads or moves another's job.
+    Guard("get", "by_key", " AND j.owner = :owner", "", reads.test_g11_another_owner_gets_nothing_by_key),
+    Guard("get", "by_number", " AND j.owner = :owner", "", reads.test_g11_another_owner_gets_nothing_by_number),
+    Guard("get", "find", "j.owner = :owner", "true", reads.test_g11_another_owner_finds_nothing),
+    Guard("get", "find", "j.number < :before", "true", reads.test_a_list_is_newest_first_and_goes_on_below_a_job),
+    Guard("cancel", "found", "j.owner = :owner", "true", reads.test_g11_another_owner_cancels_nothing),
+    Guard("submit", "number_of", " AND owner = :owner", "", submission.test_another_owner_s_job_key_is_never_answered_with),
+    Guard("submit", "known_submission", "i.owner = :owner AND", "", submission.test_g2_an_idempotency_key_belongs_to_its_owner),
+    Guard("submit", "known_submission", " AND i.expires_at > :now", "", submission.test_g2_an_idempotency_key_is_remembered_for_a_day),
+    Guard("submit", "live_job", "l.owner = :owner AND", "", submission.test_a_unique_key_is_the_owner_s_and_the_kind_s),
+    Guard("submit", "live_job", "l.kind = :kind AND", "", submission.test_a_unique_key_is_the_owner_s_and_the_kind_s),
+    # Order: what is claimed, where a job stands, how turns move on.
+    Guard("claim", "pick", "queue = :queue", "true", claims.test_a_claim_takes_from_its_own_queue_only),
+    Guard("claim", "pick", "ORDER BY priority, turn, number", "ORDER BY number", claims.test_jobs_are_claimed_by_priority_then_turn_then_number),
+    Guard("claim", "take", "queue = :queue AND", "", claims.test_a_claim_takes_from_its_own_queue_only),
+    Guard("claim", "take", "<=", "<", claims.test_a_claim_carries_what_a_worker_needs_and_starts_the_attempt),
+    Guard("claim", "start", "fence = fence + 1", "fence = max(fence, 1)", claims.test_a_second_attempt_has_a_greater_fence_and_counts),
+    Guard("claim", "start", "progress = NULL", "progress = progress", leases.test_a_new_attempt_starts_without_the_last_one_s_progress),
+    Guard("claim", "move_lane", "max(now_turn, excluded.now_turn)", "excluded.now_turn", order.test_g10_a_job_that_comes_back_does_not_turn_its_queue_back),
+    Guard("get", "position", "queue = :queue AND", "", order.test_g9_a_queue_s_positions_know_nothing_of_another_queue),
+    Guard("get", "position", "<", "<=", order.test_g9_a_queue_s_positions_know_nothing_of_another_queue),
+    Guard("submit", "insert_ready", " WHERE value ->> 13 IS NULL", "", time.test_a_promoted_job_enters_the_order_it_was_given_at_submission),
+    # Time: what is due, late, old.
+    Guard("promote", "due", "run_at <= :now", "true", time.test_a_scheduled_job_becomes_ready_when_its_time_has_come_and_not_before),
+    Guard("promote", "late", "d.at <= :now AND", "", time.test_a_job_not_claimed_before_its_deadline_expires),
+    Guard("promote", "late", " AND s.state = 0", "", started_before_its_deadline),
+    Guard("promote", "pass_deadlines", "at <= :now AND", "", time.test_a_deadline_holds_again_for_a_job_that_went_back_before_it),
+    Guard("promote", "pass_deadlines", " AND number NOT IN (SELECT number FROM state WHERE number = deadline.number AND state = 0)", "", late_in_small_rounds),
+    Guard("prune", "old", " AND finalized_at < :before", "", time.test_prune_deletes_what_ended_before_the_given_time_with_all_that_belongs_to_it),
+    Guard("prune", "idempotency", "expires_at <= :now", "true", time.test_prune_forgets_idempotency_keys_that_expired_and_no_others),
+    Guard("prune", "event", " AND NOT EXISTS (SELECT 1 FROM job WHERE number BETWEEN e.lo AND e.hi)", "", time.test_prune_never_deletes_a_job_that_is_not_final),
+    # The event log.
+    Guard("events", "tail", "no > :after", "true", reads.test_g12_a_reader_that_goes_on_where_it_stopped_misses_nothing_and_sees_nothing_twice),
+    Guard("events", "of_job", "e.no > :after AND", "", reads.test_g12_one_job_s_events_are_its_part_of_the_log),
+    Guard("events", "of_job", " AND j.value ->> 0 = :number", "", reads.test_g12_one_job_s_events_are_its_part_of_the_log),
+)  # fmt: skip
+
+
+def keeps_its_promise(guard: Guard, clock: ManualClock) -> bool:
+    ledger = Ledger(SQLITE_MEMORY.open(":memory:", clock), clock)
+    try:
+        guard.killer(ledger)
+        ledger.check()
+    except (Exception, pytest.fail.Exception):
+        return False
+    finally:
+        ledger.close()
+    return True
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("guard", GUARDS, ids=str)
+def test_a_ledger_without_this_guard_breaks_a_promise(
+    guard: Guard, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statements = load_statements(guard.file)
+    sql = statements[guard.statement]
+    assert guard.text in sql
+    assert keeps_its_promise(guard, clock)
+    monkeypatch.setitem(statements, guard.statement, sql.replace(guard.text, guard.weakened, 1))
+    assert not keeps_its_promise(guard, clock)

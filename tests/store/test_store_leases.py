@@ -118,6 +118,15 @@ def test_a_worker_that_retires_is_rescued_at_once(ledger: Ledger) -> None:
     assert not ledger.settle(claim, DONE)
 
 
+def test_a_worker_that_retires_takes_no_other_with_it(ledger: Ledger) -> None:
+    ledger.submit_many(2)
+    ledger.claim_one()
+    kept = ledger.claim_one(worker="w2")
+    ledger.store.retire("w1").result(WAIT_S)
+    assert ledger.store.rescue().result(WAIT_S) == 1
+    assert ledger.settle(kept, DONE)
+
+
 def test_a_claim_without_any_heartbeat_has_no_lease_to_stand_on(ledger: Ledger) -> None:
     ledger.submit()
     ledger.store.settle([], ClaimRequest("w1", "q", 1)).result(WAIT_S)

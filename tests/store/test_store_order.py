@@ -46,6 +46,12 @@ def test_g9_a_position_is_the_number_of_jobs_that_are_claimed_first(ledger: Ledg
     assert positions == {number: rank for rank, number in enumerate(claimed)}
 
 
+def test_g9_a_queue_s_positions_know_nothing_of_another_queue(ledger: Ledger) -> None:
+    ledger.submit_many(3, queue="another", priority=0)
+    rows = [ledger.row(number) for number in ledger.submit_many(3)]
+    assert [ledger.store.position(row).result(WAIT_S) for row in rows] == [0, 1, 2]
+
+
 def test_g10_two_backlogged_owners_are_served_in_turn(ledger: Ledger) -> None:
     ledger.submit_many(50, owner=1)
     ledger.submit_many(50, owner=2)
@@ -69,6 +75,15 @@ def test_g10_an_owner_that_was_away_gets_no_credit_for_it(ledger: Ledger) -> Non
     ledger.submit_many(50, owner=2)
     served = owner_order(ledger, 40)
     assert abs(served.count(1) - served.count(2)) <= 2
+
+
+def test_g10_a_job_that_comes_back_does_not_turn_its_queue_back(ledger: Ledger) -> None:
+    ledger.submit_many(100, owner=1)
+    first, *_ = ledger.claim(60)
+    assert ledger.settle(first, SHUTDOWN)
+    assert ledger.claim_one().number == first.number
+    ledger.submit_many(50, owner=2)
+    assert abs(owner_order(ledger, 20).count(2) - 10) <= 1
 
 
 def test_g10_weights_share_a_queue_in_proportion(ledger: Ledger) -> None:

@@ -1,7 +1,7 @@
 """What time does: scheduled jobs, deadlines, retention, and a clock that goes backwards."""
 
 import pytest
-from store_ledger import BROKEN, DONE, FLAKY, LEASE_MS, STOPPED, WAIT_S, Ledger, lease_of
+from store_ledger import BROKEN, DONE, FLAKY, LEASE_MS, SHUTDOWN, STOPPED, WAIT_S, Ledger, lease_of
 
 from jobwire.domain.states import Event, Reason, State
 from jobwire.store.contract import ProgressReport
@@ -93,6 +93,16 @@ def test_a_job_started_before_its_deadline_may_be_tried_again_after_it(ledger: L
     ledger.clock.advance(60_000)
     ledger.store.promote().result(WAIT_S)
     assert ledger.claim_one().number == number
+
+
+def test_a_deadline_holds_again_for_a_job_that_went_back_before_it(ledger: Ledger) -> None:
+    number = ledger.submit(deadline_at=ledger.clock.now + 100)
+    claim = ledger.claim_one()
+    ledger.store.promote().result(WAIT_S)
+    assert ledger.settle(claim, SHUTDOWN)
+    ledger.clock.advance(100)
+    ledger.store.promote().result(WAIT_S)
+    assert ledger.row(number).phase == "expired"
 
 
 def test_every_late_job_expires_even_in_rounds_smaller_than_their_number(ledger: Ledger) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -20,6 +21,7 @@ from jobwire.store.sqlite import SqliteStore
 from jobwire.wiring import House
 
 LOOK_S = 0.2
+NUMBER_DIGITS_MAX = 18
 JobArgument = Annotated[str, typer.Argument(metavar="JOB_ID", help="job_… or the ledger's number.")]
 
 
@@ -39,13 +41,7 @@ def submit(
       jobwire submit thumbnail --input '{"url": "https://example.org/a.jpg"}' --app tasks:app --wait
     """
     app = load_app(app_name)
-    if input_text.startswith("@"):
-        with open(input_text[1:], encoding="utf-8") as file:
-            input_text = file.read()
-    try:
-        value = msgspec.json.decode(input_text)
-    except msgspec.DecodeError as error:
-        raise RequestError("invalid_request", f"--input is not JSON: {error}") from error
+    value = _read_input(input_text)
     with opened(settings_for(app, db=db), app) as house:
 
         async def send() -> str:
@@ -132,9 +128,23 @@ def rerun(job_id: JobArgument, app_name: AppOption = None, db: DbOption = None) 
     console.print(show_id(receipt.key), highlight=False)
 
 
+def _read_input(text: str) -> Any:
+    """The value of `--input`: JSON, or the JSON in the file behind an @."""
+    try:
+        return msgspec.json.decode(Path(text[1:]).read_bytes() if text.startswith("@") else text)
+    except OSError as error:
+        raise RequestError("invalid_request", f"--input cannot be read: {error.strerror}: {text[1:]}") from error
+    except msgspec.DecodeError as error:
+        raise RequestError("invalid_request", f"--input is not JSON: {error}") from error
+
+
 def _find_row(store: SqliteStore, job_id: str) -> JobRow:
     """The job of any owner; RequestError not_found."""
-    column, value = ("number", job_id) if job_id.isdecimal() else ("key", read_id(job_id) or "")
+    column, value = (
+        ("number", job_id)
+        if job_id.isdecimal() and len(job_id) <= NUMBER_DIGITS_MAX
+        else ("key", read_id(job_id) or "")
+    )
     sql = f"SELECT owner, number FROM job WHERE {column} = :value"  # noqa: S608 - one of two fixed words
     found = store.read(lambda r: r.query(sql, value=int(value) if column == "number" else value)).result()
     row = store.get(found[0][0], number=found[0][1]).result() if found else None
