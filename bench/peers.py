@@ -17,7 +17,7 @@ from bench.ticks import read_ticks
 WARM_JOBS = 20
 RUN_S_MAX = 180.0
 CONSUMER = ("-k", "process", "-w", "2", "-d", "0.005", "-m", "0.05", "-q")
-SLOTS = "400"
+SLOTS = "1000"
 
 
 class Peer(Protocol):

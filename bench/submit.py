@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.children import Failed
 from bench.measurement import Figures, Goal, Measurement, Size, Variant
 from bench.orders import make_order
-from bench.peers import Jobwire, ledger_of
+from bench.peers import SLOTS, Jobwire, ledger_of
 from bench.servers import make_key, serving_jobwire
 from bench.wrk import run_wrk
 
@@ -53,7 +53,7 @@ def _measure(seconds: int, folder: Path, *, slots: str) -> Figures:
 def _open(folder: Path, size: Size) -> Iterator[Sequence[Variant]]:
     yield [
         Variant("no worker in the process", partial(_measure, size.seconds, slots="0")),
-        Variant("with 400 slots in the process", partial(_measure, size.seconds, slots="400")),
+        Variant("with a worker in the process", partial(_measure, size.seconds, slots=SLOTS)),
     ]
 
 

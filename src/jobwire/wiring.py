@@ -51,7 +51,7 @@ class House:
     def make_worker(self, children: Children) -> Worker:
         """A worker for every queue of the known kinds."""
         settings = self.settings
-        tools = Tools(self.store, self.services.blobs, children)
+        tools = Tools(self.store, self.services.blobs, children, self.services.links)
         slots = settings.workers
         return Worker(tools, self.registry, slots=slots, lease_ms=settings.lease_ms, drain_s=settings.drain_s)
 

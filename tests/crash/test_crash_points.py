@@ -7,6 +7,9 @@ from crash_house import check
 
 from jobwire.domain.states import Event, State
 
+# Under a second each, but there are many.
+pytestmark = pytest.mark.slow
+
 LEASE_MS = 200
 POINTS = [
     (op, moment)

@@ -14,6 +14,8 @@ from served import Served, make_key
 
 from jobwire.domain.ids import show_id
 
+pytestmark = pytest.mark.slow
+
 KILLS = 6
 SEED = random.randrange(1 << 32)
 
@@ -65,7 +67,6 @@ def submit_without_end(address, key, accepted, is_over):
             accepted.append(answer.json()["id"])
 
 
-@pytest.mark.slow
 def test_everything_that_was_answered_202_is_there_after_a_kill_and_a_restart(serve, tmp_path):
     print(f"\nseed {SEED}")
     choose = random.Random(SEED)

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from http_house import House
 
@@ -16,12 +17,37 @@ def keep(house: House, client: httpx.Client, name: str, content_type: str, data:
     """A completed job whose result holds a kept file; the file as a customer is shown it."""
     blob = house.services.blobs.put_bytes(data)
     client.post("/v1/jobs", json={"kind": "echo"})
-    house.complete(
-        f'{{"files":[{{"sha256":"{blob.sha256}","name":"{name}","content_type":"{content_type}",'
-        f'"size_bytes":{len(data)}}}]}}'
-    )
+    seal = house.services.links.seal(blob.sha256, name=name, content_type=content_type)
+    house.complete(describe(blob.sha256, name=name, content_type=content_type, size_bytes=len(data), seal=seal))
     shown: dict[str, Any] = client.get("/v1/jobs").json()["jobs"][0]["result"]["files"][0]
     return shown
+
+
+def describe(sha256: str, *, name: str, content_type: str, size_bytes: int, seal: str) -> str:
+    """A result with one file, as save_file describes it."""
+    file = {"sha256": sha256, "name": name, "content_type": content_type, "size_bytes": size_bytes, "seal": seal}
+    return msgspec.json.encode({"files": [file]}).decode()
+
+
+@pytest.mark.parametrize("forged", ["", "0" * 64, "no seal"])
+def test_a_description_that_a_customer_sent_gets_no_link(house: House, client: httpx.Client, forged: str) -> None:
+    secret = house.services.blobs.put_bytes(b"another owner's plan").sha256
+    client.post("/v1/jobs", json={"kind": "echo"})
+    house.complete(describe(secret, name="plan.pdf", content_type="application/pdf", size_bytes=20, seal=forged))
+    shown = client.get("/v1/jobs").json()["jobs"][0]["result"]["files"][0]
+    assert "url" not in shown
+    assert shown["sha256"] == secret
+
+
+def test_a_seal_is_for_one_description_and_never_shown(house: House, client: httpx.Client) -> None:
+    file = keep(house, client, "cat.png", "image/png")
+    assert "seal" not in file
+    links = house.services.links
+    seal = links.seal(file["sha256"], name="cat.png", content_type="image/png")
+    assert links.is_sealed(file["sha256"], name="cat.png", content_type="image/png", seal=seal)
+    assert not links.is_sealed(file["sha256"], name="cat.html", content_type="image/png", seal=seal)
+    assert not links.is_sealed(file["sha256"], name="cat.png", content_type="text/html", seal=seal)
+    assert not links.is_sealed("0" * 64, name="cat.png", content_type="image/png", seal=seal)
 
 
 def test_a_kept_file_is_shown_with_a_link_that_needs_no_key(house: House, client: httpx.Client) -> None:

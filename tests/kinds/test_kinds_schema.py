@@ -268,7 +268,7 @@ def test_a_result_may_hold_dates_ids_dataclasses_and_structs() -> None:
     assert json.loads(encode_output({"day": day, "id": ident, "file": saved, "room": Room(2.0)})) == {
         "day": "2024-02-29",
         "id": str(ident),
-        "file": {"sha256": "ab", "name": "plan.pdf", "content_type": "application/pdf", "size_bytes": 3},
+        "file": {"sha256": "ab", "name": "plan.pdf", "content_type": "application/pdf", "size_bytes": 3, "seal": ""},
         "room": {"area": 2.0, "names": {}},
     }
     assert encode_output(None) == "null"

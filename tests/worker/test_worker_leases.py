@@ -220,7 +220,6 @@ def test_an_idle_worker_works_again_after_an_outage_of_the_ledger(tmp_path):
 OUTAGE_S = 3
 
 
-@pytest.mark.xfail(strict=True, raises=TimeoutError, reason="store/writer.py drops a claim whose BEGIN was refused")
 def test_a_claim_that_meets_an_outage_is_answered(tmp_path):
     async def work() -> int:
         return 1
@@ -308,9 +307,6 @@ def test_a_job_whose_workers_die_three_times_in_a_row_is_stopped():
     assert (row.phase, row.reason, row.attempt) == (Phase.FAILED, Reason.POISON, 3)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=TimeoutError, reason="store/writer.py looks for foreign commits only when idle"
-)
 def test_work_of_another_process_is_found_while_this_one_is_busy_writing(tmp_path):
     """A parked claim sees a foreign job although the writer never rests."""
 

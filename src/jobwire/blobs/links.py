@@ -90,10 +90,22 @@ class FileLinks:
             raise RequestError("gone", "this link has expired; read the job again for a new one")
         return target
 
+    def seal(self, sha256: str, *, name: str, content_type: str) -> str:
+        """Proves that a kept file's description was made by this ledger and not sent by a customer."""
+        return self._sign_parts("jobwire kept file", sha256, name, content_type)
+
+    def is_sealed(self, sha256: str, *, name: str, content_type: str, seal: str) -> bool:
+        """Whether `seal` was made for exactly this description."""
+        expected = self.seal(sha256, name=name, content_type=content_type)
+        return hmac.compare_digest(seal.encode(errors="replace"), expected.encode())
+
     def _signature(self, target: LinkTarget) -> str:
-        # The length of each part stands before it: no two targets have the same text.
-        parts = (target.sha256, target.name, target.content_type, str(target.expires_at_s))
-        text = "".join(f"{len(part)}:{part}" for part in ("jobwire file link", *parts))
+        expiry = str(target.expires_at_s)
+        return self._sign_parts("jobwire file link", target.sha256, target.name, target.content_type, expiry)
+
+    def _sign_parts(self, *parts: str) -> str:
+        # The length of each part stands before it: no two lists have the same text.
+        text = "".join(f"{len(part)}:{part}" for part in parts)
         return hmac.new(self._secret, text.encode(errors="replace"), hashlib.sha256).hexdigest()
 
 

@@ -66,31 +66,38 @@ def _examine_ledger(settings: Settings) -> Iterator[Finding]:
     if not path.exists():
         yield Finding("note", f"there is no ledger at {path} yet; the first `jobwire serve` makes it")
         return
-    connection = connect(str(path), is_reader=True)
     try:
-        verdict = str(connection.execute("PRAGMA quick_check").get)
-        level = "ok" if verdict == "ok" else "problem"
-        yield Finding(level, f"ledger {path}: {path.stat().st_size / 1e6:.1f} MB, quick_check {verdict}")
-        rows = connection.execute("SELECT state, count(*) FROM state GROUP BY state").fetchall()
-        names = ("queued", "running", "completed", "failed", "cancelled")
-        counted = ", ".join(f"{count} {names[int(str(state))]}" for state, count in rows) or "none"
-        yield Finding("ok", f"jobs: {counted}")
-        now = time.time_ns() // 1_000_000
-        workers = connection.execute("SELECT count(*) FROM worker WHERE expires_at > ?", (now,)).get
-        stuck = connection.execute(
-            "SELECT count(*) FROM lease LEFT JOIN worker ON worker.id = lease.worker WHERE worker.expires_at IS NULL "
-            "OR worker.expires_at < ?",
-            (now - 60_000,),
-        ).get
-        yield Finding("ok" if workers else "note", f"live workers: {workers}")
-        if stuck:
-            yield Finding(
-                "problem", f"{stuck} jobs wait for a rescue for over a minute: no process runs upkeep; serve"
-            )
-        if not connection.execute("SELECT count(*) FROM api_key WHERE revoked_at IS NULL").get:
-            yield Finding("note", "there is no API key yet: jobwire keys create --owner NAME")
-    finally:
-        connection.close()
+        connection = connect(str(path), is_reader=True)
+        try:
+            yield from _examine_tables(connection, path)
+        finally:
+            connection.close()
+    except apsw.Error as error:
+        yield Finding(
+            "problem", f"{path} is no ledger of Jobwire that can be read: {error}; check --db and JOBWIRE_DB"
+        )
+
+
+def _examine_tables(connection: apsw.Connection, path: Path) -> Iterator[Finding]:
+    verdict = str(connection.execute("PRAGMA quick_check").get)
+    level = "ok" if verdict == "ok" else "problem"
+    yield Finding(level, f"ledger {path}: {path.stat().st_size / 1e6:.1f} MB, quick_check {verdict}")
+    rows = connection.execute("SELECT state, count(*) FROM state GROUP BY state").fetchall()
+    names = ("queued", "running", "completed", "failed", "cancelled")
+    counted = ", ".join(f"{count} {names[int(str(state))]}" for state, count in rows) or "none"
+    yield Finding("ok", f"jobs: {counted}")
+    now = time.time_ns() // 1_000_000
+    workers = connection.execute("SELECT count(*) FROM worker WHERE expires_at > ?", (now,)).get
+    stuck = connection.execute(
+        "SELECT count(*) FROM lease LEFT JOIN worker ON worker.id = lease.worker WHERE worker.expires_at IS NULL "
+        "OR worker.expires_at < ?",
+        (now - 60_000,),
+    ).get
+    yield Finding("ok" if workers else "note", f"live workers: {workers}")
+    if stuck:
+        yield Finding("problem", f"{stuck} jobs wait for a rescue for over a minute: no process runs upkeep; serve")
+    if not connection.execute("SELECT count(*) FROM api_key WHERE revoked_at IS NULL").get:
+        yield Finding("note", "there is no API key yet: jobwire keys create --owner NAME")
 
 
 def _examine_folder(folder: Path, name: str) -> Iterator[Finding]:

@@ -52,7 +52,7 @@ def serve(
         raise SettingError(
             f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; use --port 0"
         ) from error
-    with opened(settings, app) as house:
+    with listener, opened(settings, app) as house:
         address = f"http://{settings.host}:{listener.getsockname()[1]}"
 
         def announce() -> None:

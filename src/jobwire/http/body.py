@@ -12,6 +12,7 @@ import msgspec
 
 from jobwire.domain.errors import RequestError
 from jobwire.http.answer import Receive
+from jobwire.kinds.spelling import quote
 
 JSON_DEPTH_MAX = 64
 BODY_SECONDS_MAX = 60
@@ -113,5 +114,6 @@ def check_content_type(sent: str | None, accepted: tuple[str, ...] | None) -> No
     kind = (sent or "").partition(";")[0].strip().lower()
     if kind not in accepted:
         raise RequestError(
-            "unsupported_media_type", f"Send the body as {' or '.join(accepted)}, not {kind or 'without a type'}."
+            "unsupported_media_type",
+            f"Send the body as {' or '.join(accepted)}, not {quote(kind) if kind else 'without a type'}.",
         )

@@ -14,7 +14,7 @@ from jobwire.service.call import Call
 
 LINK_LIFETIME_S = 3_600
 FILE_MARK = '"sha256":"'
-_FILE_KEYS = frozenset({"sha256", "name", "content_type", "size_bytes"})
+_FILE_KEYS = frozenset({"sha256", "name", "content_type", "size_bytes", "seal"})
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SHOWN_INLINE = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"})
 
@@ -33,14 +33,14 @@ def show_links(links: FileLinks, *, hook: Callable[[Any], Any] | None = None) ->
 
 def _link(links: FileLinks, value: Any) -> Any:
     match value:
-        case dict() if _is_file(value):
+        case dict() if _is_file(links, value):
             url = links.sign(
                 value["sha256"],
                 name=value["name"],
                 content_type=value["content_type"],
                 lifetime_s=LINK_LIFETIME_S,
             )
-            return {**value, "url": url}
+            return {key: part for key, part in value.items() if key != "seal"} | {"url": url}
         case dict():
             return {key: _link(links, child) for key, child in value.items()}
         case list():
@@ -48,11 +48,15 @@ def _link(links: FileLinks, value: Any) -> Any:
     return value
 
 
-def _is_file(value: dict[str, Any]) -> bool:
+def _is_file(links: FileLinks, value: dict[str, Any]) -> bool:
+    """Whether `save_file` made this: what a customer sent and a handler echoes is no file."""
     return (
         value.keys() == _FILE_KEYS
-        and all(isinstance(value[key], str) for key in ("sha256", "name", "content_type"))
+        and all(isinstance(value[key], str) for key in ("sha256", "name", "content_type", "seal"))
         and _SHA256.fullmatch(value["sha256"]) is not None
+        and links.is_sealed(
+            value["sha256"], name=value["name"], content_type=value["content_type"], seal=value["seal"]
+        )
     )
 
 

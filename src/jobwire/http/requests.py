@@ -10,6 +10,8 @@ from jobwire.domain.errors import RequestError
 from jobwire.http.answer import Scope
 
 QUERY_FIELDS_MAX = 100
+HEADERS_BYTES_MAX = 65_536
+_LINE_BYTES = len(": \r\n")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{8,64}")
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?")
 # One random start and a count: unique among processes, and ten times cheaper than a random number a request.
@@ -34,12 +36,18 @@ def find_header(scope: Scope, wanted: bytes) -> bytes | None:
 
 
 def read_headers(sent: Iterable[tuple[bytes, bytes]]) -> Mapping[str, str]:
-    """The headers by lower-case name; those sent twice are joined by a comma."""
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in sent:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers
+    """The headers by lower-case name; those sent twice are joined by a comma.
+
+    RequestError invalid_request above HEADERS_BYTES_MAX: the server itself takes any number.
+    """
+    size = 0
+    values: dict[str, list[str]] = {}
+    for name, value in sent:
+        size += len(name) + len(value) + _LINE_BYTES
+        if size > HEADERS_BYTES_MAX:
+            raise RequestError("invalid_request", f"The headers have more than {HEADERS_BYTES_MAX} bytes.")
+        values.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+    return {name: ", ".join(parts) for name, parts in values.items()}
 
 
 def read_query(query_string: bytes) -> Mapping[str, str]:

@@ -27,12 +27,17 @@ class ChildLimits:
 
 @dataclass(frozen=True, slots=True)
 class SavedFile:
-    """A file kept in the blob store: `sha256` is its address, `url` a signed link made when it is shown."""
+    """A file kept in the blob store, to be put into a result: customers see it with a signed `url`.
+
+    `sha256` is its address. `seal` proves that `save_file` made this value: text that a customer sent and a handler
+    echoes gets no link. Customers never see it.
+    """
 
     sha256: str
     name: str
     content_type: str
     size_bytes: int
+    seal: str = ""
 
 
 class Context(Protocol):

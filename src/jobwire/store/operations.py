@@ -194,7 +194,9 @@ class OpenTransaction:
             accepted += self._apply(event, group)
         if len(accepted) < len(settlements):
             taken = set(accepted)
-            self._keep_late([s for s in settlements if s.lease.number not in taken or newest[s.lease.number] is not s])
+            self._keep_late(
+                [s for s in settlements if s.lease.number not in taken or newest[s.lease.number] is not s]
+            )
         return Settled(accepted, [])
 
     def _honour_cancels(self, settlements: Sequence[Settlement]) -> Sequence[Settlement]:

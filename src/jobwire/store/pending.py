@@ -31,8 +31,10 @@ class Pending(Generic[T]):
     @classmethod
     def of(cls, value: T) -> "Pending[T]":
         """An answer that is already there."""
-        pending = cls()
+        pending = cls.__new__(cls)
         pending._value = value
+        pending._error = None
+        pending._callbacks = None
         pending._is_done = True
         return pending
 

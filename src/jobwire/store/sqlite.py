@@ -39,6 +39,8 @@ from jobwire.store.writer import Writer
 
 T = TypeVar("T")
 
+BY_KEY, BY_NUMBER = GET["by_key"], GET["by_number"]
+
 logger = logging.getLogger("jobwire.store")
 
 SQLITE_VERSION_MIN = 3_051_003
@@ -119,13 +121,13 @@ def connect(path: str, *, is_reader: bool = False) -> apsw.Connection:
     connection.set_busy_timeout(BUSY_MS)
     # Without it SQLite plans a statement anew for each bound value: 22 µs instead of 4 for a read by key.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     if is_reader:
         connection.execute("PRAGMA query_only = ON")
     else:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
-        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     return connection
 
 
@@ -263,10 +265,11 @@ class SqliteStore:
         """See Store.get."""
         if self._in_memory:
             return self.read(lambda r: _get(r, owner, key=key, number=number))
+        # The read of every poll: values by place and a kept statement, 4 µs a row.
         if key is not None:
-            row = self._reader().execute(GET["by_key"], {"key": key, "owner": owner}).fetchone()
+            row = self._reader().execute(BY_KEY, (key, owner)).fetchone()
         else:
-            row = self._reader().execute(GET["by_number"], {"number": number, "owner": owner}).fetchone()
+            row = self._reader().execute(BY_NUMBER, (number, owner)).fetchone()
         return Pending.of(None if row is None else JobRow._make(row))
 
     def find(self, owner: int, jobs: JobFilter) -> Pending[list[JobRow]]:

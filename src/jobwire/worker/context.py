@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from jobwire.blobs.links import FileLinks
 from jobwire.blobs.local import LocalBlobs
 from jobwire.domain.errors import JobError
 from jobwire.domain.ids import show_id
@@ -28,11 +29,12 @@ SNOOZE_S_MAX = 30 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What contexts share: the ledger, the blob store, the child processes."""
+    """What contexts share: the ledger, the blob store, the child processes, and who seals kept files."""
 
     store: Store
     blobs: LocalBlobs | None
     children: Children
+    links: FileLinks | None = None
 
 
 class LoopContext:
@@ -119,7 +121,9 @@ class LoopContext:
         if self._tools.blobs is None:
             raise JobError("no_file_store", "This worker keeps no files: give it a folder for them (JOBWIRE_FILES).")
         blob = await asyncio.to_thread(self._tools.blobs.put, Path(source))
-        return SavedFile(blob.sha256, name, content_type, blob.size_bytes)
+        links = self._tools.links
+        seal = "" if links is None else links.seal(blob.sha256, name=name, content_type=content_type)
+        return SavedFile(blob.sha256, name, content_type, blob.size_bytes, seal)
 
     async def isolate(
         self, function: Callable[[Any], Any], argument: Any, *, limits: ChildLimits | None = None

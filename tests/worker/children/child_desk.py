@@ -53,6 +53,7 @@ class Desk:
                     "name": value["name"],
                     "content_type": value["content_type"],
                     "size_bytes": 1,
+                    "seal": "made by the worker",
                 }
             case _:
                 raise AssertionError(op)

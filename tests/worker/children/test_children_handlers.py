@@ -32,7 +32,8 @@ def test_every_method_of_the_context_reaches_the_worker(caplog, monkeypatch, tmp
         output = run_handler("use_everything", desk, rows=5)
     assert output == (
         '{"facts":["job_kkkkkkkkkkkkkkkkkkkkkkkkkk",7,3,2],"steps":[[5,1],[5,1]],'
-        f'"saved":{{"sha256":"{"0" * 64}","name":"made.txt","content_type":"text/plain","size_bytes":1}},'
+        f'"saved":{{"sha256":"{"0" * 64}","name":"made.txt","content_type":"text/plain","size_bytes":1,'
+        '"seal":"made by the worker"},'
         '"area":6,"title":"untitled"}'
     )
     assert caplog.messages == ["starting untitled"]

@@ -26,7 +26,6 @@ from jobwire.systems.rentix.records_media import (
 )
 
 MEDIA_OPTIMIZE: Final = "media_optimize"
-FETCH_DEADLINE_MS: Final = 30_000
 
 _CHILD_LIMITS: Final = ChildLimits(
     memory_bytes_max=LIMITS.memory_bytes_max, cpu_s_max=LIMITS.cpu_s_max, wall_ms_max=LIMITS.wall_ms_max
@@ -102,7 +101,6 @@ class PhotoWork:
                 media.source_url,
                 folder / "source",
                 body_bytes_max=limits.bytes_max,
-                deadline_ms=FETCH_DEADLINE_MS,
                 accept="image/*",
             )
         return fetched.path

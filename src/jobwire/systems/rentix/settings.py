@@ -1,7 +1,7 @@
 """What an operator may set for this system; docs/settings.md lists the table."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, Literal, cast
 
@@ -29,6 +29,7 @@ SETTINGS: Final = (
     Setting("RENTIX_REQUIRED_FIELDS", "", "Fields a listing needs to be published, by name, separated by commas."),
     Setting("RENTIX_ATTEMPTS", "5", "How often a publication or an import is tried before it fails for good."),
     Setting("RENTIX_RETRY_FIRST_MS", "2000", "The longest wait before the second attempt; it doubles with each one."),
+    Setting("RENTIX_FETCH_DEADLINE_MS", "30000", "Milliseconds a photo's server has to deliver it whole."),
     Setting("RENTIX_LIBRETRANSLATE_URL", "", "A LibreTranslate server, the first translator that is asked."),
     Setting("RENTIX_LIBRETRANSLATE_KEY", "", "Its API key, if it wants one."),
     Setting("RENTIX_DEEPL_URL", "", "DeepL's API (https://api.deepl.com), the second translator; needs the key."),
@@ -58,8 +59,9 @@ class RentixSettings:
 
     @cached_property
     def fetch_policy(self) -> FetchPolicy:
-        """What customers' photo URLs may reach."""
-        return FetchPolicy.from_setting(self._text("JOBWIRE_FETCH_ALLOW"))
+        """What customers' photo URLs may reach, and for how long."""
+        policy = FetchPolicy.from_setting(self._text("JOBWIRE_FETCH_ALLOW"))
+        return replace(policy, deadline_ms=self._whole("RENTIX_FETCH_DEADLINE_MS", least=1))
 
     @property
     def public_url(self) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from jobwire.domain.errors import JobError, RequestError
+from jobwire.kinds.spelling import quote
 from jobwire.net.fetch import FetchPolicy, validate_url
 from jobwire.systems.rentix.fields import (
     AGENT_FIELDS,
@@ -220,7 +221,7 @@ def find_fault(name: str, value: Any, rule: Rule) -> str | None:
             if not _is_number(value):
                 return f"{name} must be a number"
             if not rule.lowest <= value <= rule.highest:
-                return f"{name} must be between {rule.lowest} and {rule.highest}, got {value}"
+                return f"{name} must be between {rule.lowest} and {rule.highest}, got {quote(value)}"
         case Choice():
             if not isinstance(value, str) or value not in rule.words:
                 return f"{name} must be one of the following values: {', '.join(rule.words)}"
@@ -243,7 +244,8 @@ def _find_text_fault(name: str, value: Any, chars_max: int) -> str | None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # An int is not asked whether it is finite: JSON may hold one of 400 digits, which fits no float.
+    return type(value) is int or (type(value) is float and math.isfinite(value))
 
 
 def _is_point(value: Any) -> bool:

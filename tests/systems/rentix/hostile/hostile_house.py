@@ -70,7 +70,8 @@ def check_answer(seen: Seen, label: str, *, is_known: bool = True, also: tuple[i
     assert body["statusCode"] == seen.status and body["error"] == HTTPStatus(seen.status).phrase, f"{label}: {body}"
     assert seen.messages, label
     for message in seen.messages:
-        assert isinstance(message, str) and 0 < len(message) <= MESSAGE_CHARS_MAX, f"{label}: {message!r}"
+        assert isinstance(message, str) and message, f"{label}: {message!r}"
+        assert len(message) <= MESSAGE_CHARS_MAX, f"{label}: {len(message)} characters of {message[:200]!r}"
         assert not any(word in message for word in INTERNALS), f"{label}: {message!r}"
 
 
