@@ -1,5 +1,6 @@
 -- What wrk sends: one request of the environment, again and again. With BENCH_IDS each asks for another random id
--- of that file; with BENCH_PACE_MS each connection waits that long before its next request, give or take a half.
+-- of that file; an @N@ in BENCH_BODY is the number of the request; with BENCH_PACE_MS each connection waits that long
+-- before its next request, give or take a half.
 local method, path = os.getenv("BENCH_METHOD") or "GET", os.getenv("BENCH_PATH")
 local headers = { ["Authorization"] = "Bearer " .. os.getenv("BENCH_KEY") }
 local body, pace_ms, ids = os.getenv("BENCH_BODY"), tonumber(os.getenv("BENCH_PACE_MS") or "0"), {}
@@ -14,9 +15,12 @@ function init()
   end
 end
 
+local sent = 0
+
 function request()
   local id = #ids > 0 and ids[math.random(#ids)] or ""
-  return wrk.format(method, path .. id, headers, body)
+  sent = sent + 1
+  return wrk.format(method, path .. id, headers, body and body:gsub("@N@", sent))
 end
 
 if pace_ms > 0 then

@@ -66,7 +66,7 @@ def _open(folder: Path, size: Size) -> Iterator[Sequence[Variant]]:
 
 STATUS = Measurement(
     name="status",
-    title="Status: GET /v1/jobs/{id} of 300,000 finished jobs, random ids, one process, wrk -t1 -c32",
+    title="Status: GET /v1/jobs/{id}, random ids of 300,000 finished jobs (--quick: 30,000), wrk -t1 -c32",
     open=_open,
     goals=[
         Goal(

@@ -6,6 +6,7 @@ import secrets
 
 import hypothesis
 import pytest
+
 from manual_clock import ManualClock
 
 SEED_VARIABLE = "JOBWIRE_SEED"

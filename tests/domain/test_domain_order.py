@@ -1,6 +1,7 @@
 """Fair turns, driven by random submissions and claims against a lane kept in a list."""
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -97,7 +98,7 @@ def test_turns_rise_by_the_owner_s_step_and_never_start_before_the_lane(
     assert len(turns) == count
     assert turns[0] >= now_turn
     assert last_turn is None or turns[0] >= last_turn + TURN_STEP // weight
-    assert {after - before for before, after in zip(turns, turns[1:], strict=False)} <= {TURN_STEP // weight}
+    assert {after - before for before, after in pairwise(turns)} <= {TURN_STEP // weight}
 
 
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=6), st.integers(1, WEIGHT_MAX))

@@ -26,8 +26,12 @@ def test_a_wait_is_between_a_millisecond_and_the_policy_s_ceiling(
 
 
 @given(policies(), ATTEMPTS, JITTER)
-def test_a_later_attempt_never_waits_less_at_the_same_jitter(policy: RetryPolicy, attempt: int, jitter: float) -> None:
-    assert backoff_ms(policy, attempt=attempt, jitter=jitter) <= backoff_ms(policy, attempt=attempt + 1, jitter=jitter)
+def test_a_later_attempt_never_waits_less_at_the_same_jitter(
+    policy: RetryPolicy, attempt: int, jitter: float
+) -> None:
+    assert backoff_ms(policy, attempt=attempt, jitter=jitter) <= backoff_ms(
+        policy, attempt=attempt + 1, jitter=jitter
+    )
 
 
 @given(policies(), ATTEMPTS, JITTER, st.integers(-(10**12), 10**12))

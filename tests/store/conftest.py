@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from manual_clock import ManualClock
 from store_engines import DURABLE_ENGINES, ENGINES, Engine
 from store_ledger import Ledger
 
 from jobwire.store.contract import Store
+from manual_clock import ManualClock
 
 
 @pytest.fixture(params=ENGINES, ids=lambda engine: engine.name)

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
-from manual_clock import ManualClock
-
 from jobwire.domain.ids import make_key
 from jobwire.domain.job import JobRow, NewJob, Receipt
 from jobwire.domain.outcome import CancelConfirmed, Completed, Failed, Interrupted, Outcome, PublicError, Snoozed
@@ -14,6 +12,7 @@ from jobwire.domain.settlement import AttemptFacts, Lease, Settlement, settle_ou
 from jobwire.domain.states import FINAL_STATES, TRANSITIONS, Event, State, is_legal
 from jobwire.store.contract import CancelReply, Claim, ClaimRequest, HeldLease, ProgressReport, Settled, Store
 from jobwire.store.pending import Pending
+from manual_clock import ManualClock
 
 # How long a test waits for an answer that must come; reached only when something is broken.
 WAIT_S = 20
@@ -45,7 +44,8 @@ UNION ALL SELECT 'due, not waiting', number FROM due
 UNION ALL SELECT 'twice due', number FROM due GROUP BY number HAVING count(*) > 1
 UNION ALL SELECT 'running without its lease', number FROM state WHERE state = 1
    AND NOT EXISTS (SELECT 1 FROM lease WHERE lease.number = state.number AND lease.fence = state.fence)
-UNION ALL SELECT 'leased, not running', number FROM lease WHERE number NOT IN (SELECT number FROM state WHERE state = 1)
+UNION ALL SELECT 'leased, not running', number FROM lease
+   WHERE number NOT IN (SELECT number FROM state WHERE state = 1)
 UNION ALL SELECT 'unique key of a final job', number FROM live
    WHERE number NOT IN (SELECT number FROM state WHERE state < 2)
 UNION ALL SELECT 'job without a state', number FROM job WHERE number NOT IN (SELECT number FROM state)

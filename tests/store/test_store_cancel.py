@@ -53,7 +53,9 @@ def test_a_cancel_that_lost_is_told_the_final_state(ledger: Ledger, outcome: Out
     assert ledger.row(number) == before
 
 
-@pytest.mark.parametrize("outcome", [FLAKY, LATER, SHUTDOWN, STOPPED], ids=["retry", "snooze", "interrupt", "confirm"])
+@pytest.mark.parametrize(
+    "outcome", [FLAKY, LATER, SHUTDOWN, STOPPED], ids=["retry", "snooze", "interrupt", "confirm"]
+)
 @pytest.mark.parametrize("worker_knows", [True, False], ids=["worker knows", "worker has not heard"])
 def test_g7_a_job_whose_cancel_was_asked_never_goes_back_to_its_queue(
     ledger: Ledger, outcome: Outcome, worker_knows: bool
@@ -136,7 +138,9 @@ def test_g7_a_cancel_inside_a_transaction_comes_and_goes_with_it(ledger: Ledger)
     assert ledger.state(number) is State.CANCELLED
 
 
-def test_g7_in_a_storm_of_cancels_and_completions_each_job_has_one_end_and_every_answer_agrees(ledger: Ledger) -> None:
+def test_g7_in_a_storm_of_cancels_and_completions_each_job_has_one_end_and_every_answer_agrees(
+    ledger: Ledger,
+) -> None:
     numbers = ledger.submit_many(120)
     claims = ledger.claim(60)
 

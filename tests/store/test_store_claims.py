@@ -37,10 +37,9 @@ def test_a_claim_takes_no_more_than_its_limit_and_leaves_the_rest_in_order(ledge
 
 
 def test_a_claim_takes_from_its_own_queue_only(ledger: Ledger) -> None:
-    here, there = ledger.submit(queue="b"), ledger.submit(queue="a")
-    also = ledger.submit(queue="c")
+    before, here, after = (ledger.submit(queue=queue) for queue in ("a", "b", "c"))
     assert [claim.number for claim in ledger.claim(9, queue="b")] == [here]
-    assert ledger.query("SELECT number FROM ready ORDER BY number") == [(there,), (also,)]
+    assert ledger.query("SELECT number FROM ready ORDER BY number") == [(before,), (after,)]
 
 
 @pytest.mark.parametrize("limit", [0, -1])

@@ -8,7 +8,16 @@ from store_ledger import BROKEN, DONE, FLAKY, LATER, SHUTDOWN, STOPPED, WAIT_S, 
 from jobwire.domain.states import State
 from jobwire.kinds.contract import FinalJob
 
-ENDS = ("completed", "failed", "exhausted", "stopped", "cancelled while waiting", "expired", "poisoned", "cancel lost")
+ENDS = (
+    "completed",
+    "failed",
+    "exhausted",
+    "stopped",
+    "cancelled while waiting",
+    "expired",
+    "poisoned",
+    "cancel lost",
+)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from manual_clock import ManualClock
 from store_engines import Engine
 from store_ledger import DONE, FLAKY, LEASE_MS, WAIT_S, Ledger, decide, lease_of
 
@@ -14,6 +13,7 @@ from jobwire.domain.job import NewJob
 from jobwire.domain.settlement import Lease
 from jobwire.domain.states import State
 from jobwire.store.contract import ClaimRequest, JobFilter, Store
+from manual_clock import ManualClock
 
 CALLS: dict[str, Callable[[Store, NewJob], object]] = {
     "submit": lambda store, job: store.submit([job]).result(WAIT_S),
@@ -110,7 +110,7 @@ def test_time_does_not_go_back_across_a_reopening(durable_engine: Engine, tmp_pa
     before.claim_one()
     before.close()
     started = clock.now
-    clock.advance(-10**9)
+    clock.advance(-(10**9))
     after = Ledger(durable_engine.open(address, clock), clock)
     after.beat()
     assert after.row(after.submit()).created_at == started

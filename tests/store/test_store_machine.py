@@ -9,8 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
-from manual_clock import ManualClock
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from store_engines import ENGINES, Engine
 from store_ledger import OUTCOMES, POLICY, STRAYS, TARGETS, WAIT_S, Ledger
 
@@ -18,6 +24,7 @@ from jobwire.domain.outcome import Outcome
 from jobwire.domain.settlement import AttemptFacts, Lease, Settlement, cancel, settle_loss, settle_outcome
 from jobwire.domain.states import FINAL_STATES, Event, Reason, State, is_legal
 from jobwire.store.contract import CancelReply, ClaimRequest, HeldLease, ProgressReport
+from manual_clock import ManualClock
 
 LEASE_MS = 20_000
 WORKERS = ("w1", "w2", "w3")

@@ -7,11 +7,11 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from manual_clock import ManualClock
 from store_engines import ENGINES, Engine
 from store_ledger import DONE, SHUTDOWN, WAIT_S, Ledger
 
 from jobwire.store.contract import Transaction
+from manual_clock import ManualClock
 
 
 def owner_order(ledger: Ledger, how_many: int) -> list[int]:
@@ -144,9 +144,8 @@ def test_g9_g10_positions_and_shares_hold_for_any_mix_of_submissions_and_claims(
                             assert abs(gaps[pair]) <= 2
                         if not set(pair) <= set(waiting.values()):
                             gaps.pop(pair, None)
-        positions = {
-            number: store.position(ledger.row(number, owner=owner)).result(WAIT_S) for number, owner in waiting.items()
-        }
+        rows = [ledger.row(number, owner=owner) for number, owner in waiting.items()]
+        positions = {row.number: store.position(row).result(WAIT_S) for row in rows}
         assert [claim.number for claim in ledger.claim(1_000)] == sorted(positions, key=positions.__getitem__)
         assert sorted(positions.values()) == list(range(len(positions)))
         store.close()

@@ -72,7 +72,7 @@ def test_a_scheduled_job_whose_deadline_comes_first_expires(ledger: Ledger) -> N
     assert ledger.row(number).phase == "expired"
 
 
-@pytest.mark.parametrize("outcome", [None, DONE, BROKEN, STOPPED], ids=["running", "completed", "failed", "cancelled"])
+@pytest.mark.parametrize("outcome", [None, DONE, BROKEN, STOPPED], ids=["running", "completed", "failed", "stopped"])
 def test_a_deadline_does_not_touch_a_job_that_was_started_before_it(ledger: Ledger, outcome: object) -> None:
     number = ledger.submit(deadline_at=ledger.clock.now + 100)
     claim = ledger.claim_one()

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import apsw
 import pytest
-from manual_clock import ManualClock
 from store_ledger import DONE, WAIT_S, Ledger
 
 from jobwire.domain.errors import RequestError
@@ -14,6 +13,7 @@ from jobwire.domain.states import State
 from jobwire.store import operations, sqlite
 from jobwire.store.sqlite import SqliteStore, connect, open_sqlite, read_pragma
 from jobwire.store.statements import load_migrations
+from manual_clock import ManualClock
 
 NEWEST = load_migrations()[-1][0]
 
@@ -33,7 +33,12 @@ def test_the_writer_fsyncs_every_commit_into_a_write_ahead_log(path: Path, clock
         name: ledger.store.write(lambda tx, name=name: tx.query(f"PRAGMA {name}")[0][0]).result(WAIT_S)
         for name in ("journal_mode", "synchronous", "wal_autocheckpoint", "busy_timeout")
     }
-    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "wal_autocheckpoint": 0, "busy_timeout": sqlite.BUSY_MS}
+    assert pragmas == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "wal_autocheckpoint": 0,
+        "busy_timeout": sqlite.BUSY_MS,
+    }
     ledger.close()
 
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import apsw
 import pytest
-from manual_clock import ManualClock
 from store_ledger import WAIT_S, Ledger
 
 from jobwire.domain.states import Event, State
 from jobwire.store.sqlite import open_sqlite
+from manual_clock import ManualClock
+
 
 @pytest.fixture
 def file_ledger(tmp_path: Path, clock: ManualClock) -> Iterator[Ledger]:
@@ -76,7 +77,9 @@ def test_a_final_hook_runs_in_the_caller_s_transaction(file_ledger: Ledger, conn
     assert file_ledger.query("SELECT title FROM listing") == [("ended",)]
 
 
-def test_a_connection_without_an_open_transaction_is_refused(file_ledger: Ledger, connection: apsw.Connection) -> None:
+def test_a_connection_without_an_open_transaction_is_refused(
+    file_ledger: Ledger, connection: apsw.Connection
+) -> None:
     with pytest.raises(RuntimeError, match="BEGIN IMMEDIATE"):
         file_ledger.store.transaction_on(connection)
 

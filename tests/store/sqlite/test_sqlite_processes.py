@@ -1,4 +1,4 @@
-"""Several processes on one file stay correct: each job claimed once, nothing acknowledged lost, foreign work heard of."""
+"""Several processes on one file stay correct: each job is claimed once and nothing acknowledged is lost."""
 
 import signal
 import subprocess
@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from manual_clock import ManualClock
 from store_ledger import DONE, WAIT_S, Ledger, decide
 
 from jobwire.domain.states import State
 from jobwire.store.contract import ClaimRequest, Wake
 from jobwire.store.sqlite import open_sqlite
 from jobwire.store.writer import GROUP_MAX
+from manual_clock import ManualClock
 
 SUBMITTER = """
 import secrets, sys
@@ -42,7 +42,8 @@ sys.stdin.readline()
 claims = store.settle([], ClaimRequest(worker, "q", 7)).result().claims
 while claims:
     print(*[claim.number for claim in claims], flush=True)
-    done = [Settlement(Lease(c.number, c.fence), Event.COMPLETED, State.COMPLETED, Reason.NONE, output="1") for c in claims]
+    end = (Event.COMPLETED, State.COMPLETED, Reason.NONE)
+    done = [Settlement(Lease(claim.number, claim.fence), *end, output="1") for claim in claims]
     settled = store.settle(done, ClaimRequest(worker, "q", 7)).result()
     assert len(settled.accepted) == len(claims)
     claims = settled.claims
@@ -224,6 +225,8 @@ def test_g1_nothing_a_killed_process_had_acknowledged_is_lost(path: Path, clock:
     assert len(set(acked)) == len(acked)
     assert set(acked) <= stored
     assert ledger.query("PRAGMA integrity_check") == [("ok",)]
-    assert {claim.number for claim in ledger.store.settle([], ClaimRequest("w", "q", 5_000)).result(WAIT_S).claims} == stored
+    assert {
+        claim.number for claim in ledger.store.settle([], ClaimRequest("w", "q", 5_000)).result(WAIT_S).claims
+    } == stored
     ledger.check()
     ledger.close()

@@ -152,7 +152,6 @@ def _decode(data: bytes, kind: str, *, side_px: int, limits: PhotoLimits) -> Dec
     image = _DECODERS[kind](BytesIO(data))
     stored = image.size
     _require_affordable(stored, limits)
-    orientation, gps = _read_orientation(image), _read_gps(image)
     profile = image.info.get("icc_profile")
     animated = bool(getattr(image, "is_animated", False))
     target = _fit(stored, side_px)
@@ -160,6 +159,8 @@ def _decode(data: bytes, kind: str, *, side_px: int, limits: PhotoLimits) -> Dec
     # memory. The exact target is needed: asked for a square, draft() decodes at full size.
     image.draft(None, target)
     image.load()
+    # Not before: to look for EXIF a PNG decodes itself, and broken pixels would be taken for broken EXIF.
+    orientation, gps = _read_orientation(image), _read_gps(image)
     damaged = kind == "jpeg" and _ends_in_grey(image)
     pixels = _to_srgb(_shrink(image, target), profile)
     upright = _UPRIGHT.get(orientation)
