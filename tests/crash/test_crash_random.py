@@ -32,6 +32,7 @@ def test_no_kill_loses_or_doubles_anything(house):
         "produce-2": ("produce", {"kinds": ["quick", "isolated", "keeps"], "pause_s": 0.05}),
     }
     alive = {name: house.start(role, **order) for name, (role, order) in roster.items()}
+    house.wait_for_line("acks.log")
     started_at, kills = time.monotonic(), 0
     never = select.poll()
     while kills < KILLS:
@@ -40,7 +41,7 @@ def test_no_kill_loses_or_doubles_anything(house):
             if not process.is_alive():
                 del alive[name]
         # Producers rest while the workers are behind, so that the end is not a long drain.
-        is_behind = kills % 10 == 0 and (house.folder / "jobs.db").exists() and backlog(house) > BACKLOG_MAX
+        is_behind = kills % 10 == 0 and backlog(house) > BACKLOG_MAX
         for name, (role, order) in roster.items():
             if name not in alive and not (is_behind and role == "produce"):
                 alive[name] = house.start(role, **order)

@@ -189,6 +189,14 @@ def test_progress_of_a_stale_fence_is_ignored_beside_progress_that_counts(ledger
     assert ledger.row(number).progress == "2"
 
 
+def test_progress_of_a_stale_attempt_does_not_displace_the_current_one_s(ledger: Ledger) -> None:
+    stale, current = lose_and_reclaim(ledger)
+    for reports in ([stale, current], [current, stale]):
+        ledger.beat("w2", progress=[ProgressReport(c.number, c.fence, str(c.fence)) for c in reports])
+        assert ledger.row(current.number).progress == str(current.fence)
+    assert ledger.row(current.number).version == 6
+
+
 def test_progress_of_a_final_job_is_ignored_beside_progress_that_counts(ledger: Ledger) -> None:
     done, number = ledger.submit_many(2)
     final, claim = ledger.claim(2)

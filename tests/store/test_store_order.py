@@ -86,6 +86,18 @@ def test_g10_a_job_that_comes_back_does_not_turn_its_queue_back(ledger: Ledger) 
     assert abs(owner_order(ledger, 20).count(2) - 10) <= 1
 
 
+def test_g10_a_claim_over_two_priorities_moves_both_on(ledger: Ledger) -> None:
+    ledger.submit_many(20, owner=1, priority=1)
+    ledger.submit_many(20, owner=1, priority=5)
+    ledger.claim(30)
+    for priority in (1, 5):
+        ledger.submit_many(10, owner=1, priority=priority)
+        ledger.submit_many(10, owner=2, priority=priority)
+    served = owner_order(ledger, 30)
+    assert abs(served[:10].count(2) - 5) <= 1
+    assert abs(served[20:].count(2) - 5) <= 1
+
+
 def test_g10_weights_share_a_queue_in_proportion(ledger: Ledger) -> None:
     set_weight(ledger, 1, 3)
     ledger.submit_many(100, owner=1)

@@ -151,13 +151,18 @@ def test_g5_a_stale_and_the_current_lease_of_one_job_in_one_batch_are_told_apart
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES, ids=NAMES)
-def test_g5_one_lease_settled_twice_in_one_batch_counts_once(ledger: Ledger, outcome: Outcome) -> None:
-    number = ledger.submit()
-    claim = ledger.claim_one()
-    settled = ledger.settle_all(decide(claim, outcome), decide(claim, outcome))
-    assert settled.accepted == [number]
-    assert ledger.row(number).version == 3
-    assert ledger.attempts(number).count((1, "late")) == 1
+def test_g5_the_first_of_several_settlements_of_one_lease_in_one_batch_counts(
+    ledger: Ledger, outcome: Outcome
+) -> None:
+    for other in (outcome, DONE, BROKEN):
+        number = ledger.submit(priority=0)
+        claim = ledger.claim_one()
+        first, second = decide(claim, outcome), decide(claim, other)
+        assert ledger.settle_all(first, second).accepted == [number]
+        row = ledger.row(number)
+        assert (row.version, row.state, row.reason) == (3, first.state, first.reason)
+        assert ledger.attempts(number).count((1, "late")) == 1
+        ledger.cancel(number)
 
 
 @pytest.mark.parametrize(("first", "second"), list(product(OUTCOMES, OUTCOMES)))

@@ -183,7 +183,7 @@ def test_an_outage_of_the_ledger_loses_no_settlement(tmp_path):
         path = tmp_path / "jobs.db"
         async with working_house(work, path=path, slots=4) as house:
             numbers = [await house.submit("work") for _ in range(4)]
-            await house.until_true(lambda: is_full(gate))
+            await gate.reached(4)
             async with locked(path):
                 gate.open()
                 with pytest.raises(RequestError):
@@ -194,10 +194,6 @@ def test_an_outage_of_the_ledger_loses_no_settlement(tmp_path):
     rows = run(look())
     assert {(row.phase, row.fence) for row in rows} == {(Phase.COMPLETED, 1)}
     assert sorted(runs) == [1, 2, 3, 4]
-
-
-async def is_full(gate):
-    return gate.count == 4
 
 
 def test_an_idle_worker_works_again_after_an_outage_of_the_ledger(tmp_path):

@@ -116,48 +116,60 @@ def test_a_handler_that_swallows_its_cancellation_is_given_up_on_and_its_late_re
     assert late == row
 
 
+class Meter:
+    """Counts what runs; lets one job go whenever all slots are taken or all jobs have begun."""
+
+    def __init__(self, slots, jobs):
+        self._loop = asyncio.get_running_loop()
+        self._slots, self._jobs = slots, jobs
+        self._leave = asyncio.Queue()
+        self._lock = threading.Lock()
+        self.running, self.begun, self.most = 0, 0, 0
+
+    async def work(self):
+        with self._lock:
+            self.running += 1
+            self.begun += 1
+            self.most = max(self.most, self.running)
+            if self.running >= self._slots or self.begun == self._jobs:
+                self._leave.put_nowait(True)
+        await self._leave.get()
+        with self._lock:
+            self.running -= 1
+            if self.begun == self._jobs:
+                self._leave.put_nowait(True)
+
+    def work_in_thread(self):
+        asyncio.run_coroutine_threadsafe(self.work(), self._loop).result(20)
+
+
 @pytest.mark.parametrize("slots", [1, 2, 5])
-@pytest.mark.parametrize("form", ["async", "thread"])
+@pytest.mark.parametrize("form", ["work", "work_in_thread"])
 def test_never_more_jobs_run_than_there_are_slots(slots, form):
-    running, most, lock = set(), [], threading.Lock()
-
-    def enter(number):
-        with lock:
-            running.add(number)
-            most.append(len(running))
-
-    def leave(number):
-        with lock:
-            running.remove(number)
-
     async def look():
-        full = asyncio.Event()
-        loop = asyncio.get_running_loop()
+        meter = Meter(slots, 20)
+        async with open_house(kind_of(getattr(meter, form))) as house:
+            numbers = [await house.submit(form) for _ in range(20)]
+            async with house.running(house.make_worker(slots=slots)):
+                rows = [await house.until_final(number) for number in numbers]
+        return meter, {row.phase for row in rows}
 
-        def note(number):
-            enter(number)
-            if len(running) == slots:
-                loop.call_soon_threadsafe(full.set)
+    meter, phases = run(look())
+    assert (meter.most, meter.begun, phases) == (slots, 20, {Phase.COMPLETED})
 
-        async def in_loop(ctx: Context) -> None:
-            note(ctx.number)
-            await full.wait()
-            leave(ctx.number)
 
-        def in_thread(ctx: Context) -> None:
-            note(ctx.number)
-            asyncio.run_coroutine_threadsafe(full.wait(), loop).result(20)
-            leave(ctx.number)
+def test_a_burst_fills_the_slots_that_are_free_and_no_more():
+    async def look():
+        meter = Meter(4, 8)
+        async with working_house(kind_of(meter.work), slots=4) as house:
+            first = await house.submit("work")
+            await house.until_phase(first, Phase.RUNNING)
+            for number in await house.submit_many(7, "work"):
+                await house.until_final(number)
+            await house.until_final(first)
+        return meter.most
 
-        kind = kind_of(in_loop if form == "async" else in_thread, name="work")
-        async with working_house(kind, slots=slots) as house:
-            numbers = [await house.submit("work") for _ in range(20)]
-            for number in numbers:
-                assert (await house.until_final(number)).phase is Phase.COMPLETED
-
-    run(look())
-    assert max(most) == slots
-    assert len(most) == 20
+    assert run(look()) == 4
 
 
 def test_each_queue_has_its_own_slots():

@@ -124,7 +124,7 @@ def test_a_step_that_comes_after_the_lease_was_lost_is_not_kept(monkeypatch):
     refused = []
 
     async def look():
-        gate = Gate()
+        gate, is_refused = Gate(), asyncio.Event()
 
         async def work(ctx: Context) -> int:
             if ctx.number == 1 and not gate._open.is_set():
@@ -134,6 +134,7 @@ def test_a_step_that_comes_after_the_lease_was_lost_is_not_kept(monkeypatch):
                     await ctx.step("late", lambda: "stale")
                 except LeaseLost as error:
                     refused.append(str(error))
+                    is_refused.set()
                     raise
             return ctx.attempt
 
@@ -146,12 +147,8 @@ def test_a_step_that_comes_after_the_lease_was_lost_is_not_kept(monkeypatch):
                 await house.store.rescue()
                 gate.open()
                 row = await house.until_final(number)
-                await house.until_true(lambda: is_true(refused))
+                await is_refused.wait()
                 return row, await house.store.steps(number)
-
-    async def is_true(value):
-        await asyncio.sleep(0)
-        return bool(value)
 
     row, steps = run(look())
     assert (row.phase, row.owner, steps) == (Phase.COMPLETED, ALICE, {})

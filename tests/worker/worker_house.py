@@ -57,12 +57,18 @@ class House:
 
     async def submit(self, kind, value=None, *, owner=ALICE, **options):
         """Submit a job; its number."""
+        return (await self.submit_many(1, kind, value, owner=owner, **options))[0]
+
+    async def submit_many(self, count, kind, value=None, *, owner=ALICE, **options):
+        """Submit jobs in one commit; their numbers."""
         known = self.registry.find(kind)
         options = {"queue": known.queue, "attempts_max": known.attempts_max} | options if known else options
         text = msgspec.json.encode({} if value is None else value).decode()
-        key = make_key(next(_moments), secrets.randbits(RANDOM_BITS))
-        job = NewJob(key=key, owner=owner, kind=kind, input=text, **{"queue": "default", **options})
-        return (await self.store.submit([job]))[0].number
+        keys = [make_key(next(_moments), secrets.randbits(RANDOM_BITS)) for _ in range(count)]
+        jobs = [
+            NewJob(key=key, owner=owner, kind=kind, input=text, **{"queue": "default", **options}) for key in keys
+        ]
+        return [receipt.number for receipt in await self.store.submit(jobs)]
 
     async def row(self, number, owner=ALICE):
         """The job as it is now."""
@@ -183,8 +189,10 @@ class Gate:
         self._open = asyncio.Event()
         self.count = 0
 
-    async def reached(self):
-        await self._reached.wait()
+    async def reached(self, count=1):
+        while self.count < count:
+            self._reached.clear()
+            await self._reached.wait()
 
     def open(self):
         self._open.set()

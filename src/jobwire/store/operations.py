@@ -205,7 +205,7 @@ class OpenTransaction:
         if not back:
             return settlements
         asked = {row[0] for row in self.query(SETTLE["asked"], numbers=_json(back))}
-        return [cancel(s.lease) if s.delay_ms is not None and s.lease.number in asked else s for s in settlements]
+        return [cancel(s.lease) if s.lease.number in asked else s for s in settlements]
 
     def _apply(self, event: Event, group: Sequence[Settlement]) -> list[int]:
         if event is Event.COMPLETED:

@@ -1,4 +1,4 @@
-"""A server of photos that lies, stalls, floods and redirects: each path is answered with the very bytes it was given."""
+"""A server of photos that lies, stalls, floods and redirects: each path gives the very bytes it was told."""
 
 import gzip
 import io

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hostile_house import HostileHouse, check_answer
+from hostile_house import HostileHouse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rentix_house import FLAT
@@ -29,7 +29,7 @@ VALUES = {
     "lone surrogate": '"\\ud800"',
     "right to left": '"\\u202egpj.exe"',
     "markup": '"<script>alert(1)</script>"',
-    "SQL": "\"'; DROP TABLE rentix_listing; --\"",
+    "SQL": '"\'; DROP TABLE rentix_listing; --"',
     "zero": "0",
     "minus one": "-1",
     "minus zero": "-0.0",
@@ -81,7 +81,9 @@ def test_every_field_of_a_listing_takes_what_fits_and_names_itself_otherwise(hou
         )
         assert seen.status == (200 if case in FITS[name] else 400), f"{label}: {seen.body[:300]!r}"
         if seen.status == 400:
-            assert seen.messages[0].startswith(name) or "JSON" in seen.messages[0] or "exactly one" in seen.messages[0]
+            assert (
+                seen.messages[0].startswith(name) or "JSON" in seen.messages[0] or "exactly one" in seen.messages[0]
+            )
 
 
 NESTED = [
@@ -134,7 +136,7 @@ def test_no_value_in_any_other_body_is_the_servers_fault(
             if seen.status == 400:
                 assert name in " ".join(seen.messages) or "JSON" in seen.messages[0], f"{label}: {seen.messages}"
             else:
-                assert seen.status in (200, 404), label
+                assert seen.status in (200, 404, 409), label
 
 
 def test_a_description_of_10000_characters_is_refused_and_nothing_is_stored(house: HostileHouse) -> None:
@@ -152,7 +154,9 @@ def test_a_description_of_10000_characters_is_refused_and_nothing_is_stored(hous
 def test_every_wrong_field_is_named_at_once_and_in_bulk_in_its_place(house: HostileHouse) -> None:
     agency = house.new_agency()
     wrong = {name: {"wrong": True} for name in LISTING_FIELDS}
-    named = [m.split()[0] for m in agency.send("PUT", "/listings", json={**wrong, "externalId": "A"}).json()["message"]]
+    named = [
+        m.split()[0] for m in agency.send("PUT", "/listings", json={**wrong, "externalId": "A"}).json()["message"]
+    ]
     assert named == list(LISTING_FIELDS)
     operations = [{"op": "upsert", "externalId": f"H-{n}", **(wrong if n % 2 else {})} for n in range(OPERATIONS_MAX)]
     answer = agency.send("POST", "/listings/bulk", json={"operations": operations}).json()
@@ -198,36 +202,37 @@ IMPORT = VALUE | st.fixed_dictionaries({}, optional={"url": VALUE, "externalId":
 
 def send_any(house: HostileHouse, method: str, path: str, body: Any) -> None:
     content = json.dumps(body).encode()
-    seen = house.attack(method, path, f"{method} {path} {content[:500]!r}", content=content, headers=JSON, also=(200,))
+    seen = house.attack(
+        method, path, f"{method} {path} {content[:500]!r}", content=content, headers=JSON, also=(200,)
+    )
     if seen.status == 422:
         for result in json.loads(seen.body)["results"]:
             assert set(result["error"]) == {"statusCode", "message", "error"}
             assert 400 <= result["error"]["statusCode"] < 500
 
 
-@settings(max_examples=250)
+@settings(max_examples=100)
 @given(VALUE | LISTING)
 def test_any_json_at_all_may_be_put_as_a_listing(house: HostileHouse, body: Any) -> None:
     send_any(house, "PUT", "/listings", body)
 
 
-@settings(max_examples=250)
+@settings(max_examples=100)
 @given(BULK)
 def test_any_json_at_all_may_be_sent_in_bulk(house: HostileHouse, body: Any) -> None:
     send_any(house, "POST", "/listings/bulk", body)
 
 
-@settings(max_examples=250)
+@settings(max_examples=100)
 @given(IMPORT)
 def test_any_json_at_all_may_be_sent_as_an_import(house: HostileHouse, body: Any) -> None:
     send_any(house, "POST", "/media/upload-from-url", body)
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
 def test_any_bytes_at_all_may_be_put_as_a_listing(house: HostileHouse, body: bytes) -> None:
-    seen = house.attack("PUT", "/listings", repr(body), content=body, headers=JSON, also=(200,))
-    check_answer(seen, repr(body), also=(200,))
+    house.attack("PUT", "/listings", repr(body), content=body, headers=JSON, also=(200,))
 
 
 def test_the_server_is_unharmed_and_kept_every_promise(house: HostileHouse) -> None:

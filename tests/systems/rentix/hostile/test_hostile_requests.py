@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
-from hostile_house import MOUNT, Agency, HostileHouse, check_answer
+from hostile_house import MOUNT, HostileHouse, check_answer
 
 from jobwire.dialects.spec import Route
 from jobwire.http.requests import HEADERS_BYTES_MAX
@@ -29,6 +30,12 @@ def name_route(route: Route) -> str:
 
 def fill(route: Route, **segments: str) -> str:
     return re.sub(r"\{(\w+)\}", lambda match: {**GOOD_SEGMENTS, **segments}[match[1]], route.path)
+
+
+@pytest.fixture
+def key(house: HostileHouse) -> str:
+    """A key with calls left."""
+    return house.next_key()
 
 
 NOT_JSON = {
@@ -152,24 +159,20 @@ def test_a_bad_credential_is_refused_at_every_route(house: HostileHouse, key: st
         assert seen.status == status, label
 
 
-@pytest.fixture(scope="module")
-def key(house: HostileHouse) -> str:
-    return house.new_agency().key
-
-
 BAD_NUMBERS = [
     "0", "-1", "+1", "1.0", "1e3", "0x10", "01a", "%31%00", "%20", "%201", "1%20", "١", "１", "½", "null", "NaN",
-    str(ID_MAX + 1), "9" * 19, "9" * 5_000, "1;DROP", "1'--", "..", "..%2f..%2fagency", "%2e%2e", "1%2F2", "%F0%9F%98%80",
+    str(ID_MAX + 1), "9" * 19, "9" * 5_000, "1;DROP", "1'--", "..", "..%2f..%2fagency", "%2e%2e", "1%2F2",
+    "%F0%9F%98%80",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("route", NUMBER_ROUTES, ids=name_route)
-def test_an_id_that_is_no_number_is_refused_at_every_route(house: HostileHouse, agency: Agency, route: Route) -> None:
+def test_an_id_that_is_no_number_is_refused_at_every_route(house: HostileHouse, key: str, route: Route) -> None:
     body, headers = (b'{"externalId":"x"}', JSON) if route.body == "json" else (b"", {})
     for bad in BAD_NUMBERS:
         label = f"{name_route(route)} of {bad[:40]}"
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        lines = f"Authorization: ApiKey {agency.key}\r\n{head}Content-Length: {len(body)}\r\n"
+        lines = f"Authorization: ApiKey {key}\r\n{head}Content-Length: {len(body)}\r\n"
         seen = house.send_raw(bare(route.method, fill(route, id=bad), lines.encode()) + body)
         if not bad.isascii():
             assert seen.status == 400, label  # no URI: the server's parser of HTTP refuses it
@@ -178,20 +181,26 @@ def test_an_id_that_is_no_number_is_refused_at_every_route(house: HostileHouse, 
         assert seen.status == 400 and seen.messages == ["id must be a positive integer"], label
 
 
-@pytest.fixture
-def agency(house: HostileHouse) -> Agency:
-    return house.new_agency()
-
-
 BAD_NAMES = {"x" * (EXTERNAL_ID_CHARS_MAX + 1): 400, "%00": 400, "a%00b": 400, "%ff": 404, "%ed%a0%80": 404, "": 404}
-ODD_NAMES = ["%2e%2e%2f", "..", "%F0%9F%98%80", "%E2%80%AE", "'%20OR%201=1", "%25", "a%2Fb", "%C5%9F", "x" * 255, "{x}"]
+ODD_NAMES = [
+    "%2e%2e%2f",
+    "..",
+    "%F0%9F%98%80",
+    "%E2%80%AE",
+    "'%20OR%201=1",
+    "%25",
+    "a%2Fb",
+    "%C5%9F",
+    "x" * 255,
+    "{x}",
+]
 
 
 @pytest.mark.parametrize("route", NAME_ROUTES, ids=name_route)
 def test_an_external_id_that_cannot_be_one_is_refused_and_an_odd_one_not_found(
-    house: HostileHouse, agency: Agency, route: Route
+    house: HostileHouse, key: str, route: Route
 ) -> None:
-    lines = f"Authorization: ApiKey {agency.key}\r\n".encode()
+    lines = f"Authorization: ApiKey {key}\r\n".encode()
     for name, status in {**BAD_NAMES, **dict.fromkeys(ODD_NAMES, 404)}.items():
         label = f"{name_route(route)} of {name[:40]}"
         seen = house.send_raw(bare(route.method, fill(route, externalId=name), lines))
@@ -207,18 +216,18 @@ PATHS = [
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path[:30])
-def test_a_path_that_leads_nowhere_is_not_found(house: HostileHouse, agency: Agency, path: str) -> None:
-    seen = house.send_raw(bare("GET", path, f"Authorization: ApiKey {agency.key}\r\n".encode()))
+def test_a_path_that_leads_nowhere_is_not_found(house: HostileHouse, key: str, path: str) -> None:
+    seen = house.send_raw(bare("GET", path, f"Authorization: ApiKey {key}\r\n".encode()))
     check_answer(seen, path, is_known=False)
     assert seen.status == 404
 
 
 @pytest.mark.parametrize("path", sorted({route.path for route in RENTIX.routes}))
-def test_another_method_is_refused_with_those_that_work(house: HostileHouse, agency: Agency, path: str) -> None:
+def test_another_method_is_refused_with_those_that_work(house: HostileHouse, key: str, path: str) -> None:
     known = {route.method for route in RENTIX.routes if route.path == path}
     filled = re.sub(r"\{(\w+)\}", lambda match: GOOD_SEGMENTS[match[1]], path)
     for method in {"GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND"} - known:
-        lines = f"Authorization: ApiKey {agency.key}\r\nContent-Length: 0\r\n".encode()
+        lines = f"Authorization: ApiKey {key}\r\nContent-Length: 0\r\n".encode()
         seen = house.send_raw(bare(method, filled, lines))
         # A literal segment stands where an id could: GET /listings/bulk asks for the listing "bulk".
         check_answer(seen, f"{method} {path}", is_known=seen.status == 400)
@@ -284,10 +293,10 @@ def test_headers_may_fill_their_bound_and_not_one_byte_more(house: HostileHouse,
 
 
 def test_a_flood_of_headers_is_refused_and_holds_up_nobody(house: HostileHouse, key: str) -> None:
-    """Joining them one by one took the whole server more than a minute for 12 MB; it needed no key."""
-    seen = house.send_raw(bare("GET", "/agency", b"X: a\r\n" * 500_000))
-    check_answer(seen, "a flood", is_known=False)
-    assert seen.status == 400 and str(HEADERS_BYTES_MAX) in seen.messages[0]
+    """Joined one by one, 12 MB of them took the whole server more than a minute; it needed no key."""
+    with suppress(ConnectionError):  # it need not hear all of them
+        assert house.send_raw(bare("GET", "/agency", b"X: a\r\n" * 500_000)).status == 400
+    assert house.send_raw(bare("GET", "/agency", f"Authorization: ApiKey {key}\r\n".encode())).status == 200
 
 
 @pytest.mark.xfail(
@@ -303,7 +312,8 @@ ODD_LINES = [
     b"X-Request-Id: \xff\xfe\r\n", b"X-Request-Id: " + b"a" * 5_000 + b"\r\n", b"Host: \r\n", b"Host: a b\r\n",
     b"X-Forwarded-Host: evil.example\r\n", b"Accept: nonsense\r\n", b"Range: bytes=0-\r\n", b"Cookie: \xc3\r\n",
     b"If-None-Match: *\r\n", b"Expect: 100-continue\r\n", b"Upgrade: h2c\r\nConnection: Upgrade\r\n",
-    b"Upgrade: websocket\r\nConnection: Upgrade\r\n", b"Accept-Encoding: br\r\n", b"X-HTTP-Method-Override: DELETE\r\n",
+    b"Upgrade: websocket\r\nConnection: Upgrade\r\n", b"Accept-Encoding: br\r\n",
+    b"X-HTTP-Method-Override: DELETE\r\n",
 ]  # fmt: skip
 
 

@@ -66,7 +66,9 @@ def test_a_hostile_url_is_refused_when_a_listing_names_it(house: HostileHouse, t
         body = {"externalId": "H", "files": [{"url": url} for url in page], "announcementStatus": "active"}
         seen = house.attack("PUT", "/listings", f"files from {start}", content=json.dumps(body), headers=JSON)
         assert seen.status == 400
-        assert len(seen.messages) == len(page), set(range(len(page))) - {int(m[6:].split("]")[0]) for m in seen.messages}
+        assert len(seen.messages) == len(page), set(range(len(page))) - {
+            int(m[6:].split("]")[0]) for m in seen.messages
+        }
         for place, message in enumerate(seen.messages):
             assert message.startswith(f"files[{place}].url: "), f"{page[place]!r}: {message}"
     assert tripwire.touched == []
@@ -89,7 +91,8 @@ def test_a_name_is_refused_where_it_leads_to_a_forbidden_address_or_port(
         f"http://{host}.evil.test:{port}/a.jpg"
         for host in (
             "127-0-0-1", "127-0-0-3", "10-0-0-1", "169-254-169-254", "0-0-0-0", "192-168-0-1", "255-255-255-255",
-            "127-0-0-2.127-0-0-1", "127-0-0-1.127-0-0-2", "169-254-169-254.8-8-8-8", "8-8-8-8", "localhost.localdomain",
+            "127-0-0-2.127-0-0-1", "127-0-0-1.127-0-0-2", "169-254-169-254.8-8-8-8", "8-8-8-8",
+            "localhost.localdomain",
         )
     ]  # fmt: skip
     names += [f"http://{house.base.removeprefix('http://').replace('127.0.0.1', '127-0-0-1.evil.test')}/healthz"]
@@ -122,12 +125,16 @@ def test_a_redirect_is_judged_like_any_url_and_never_followed_into_the_house(
     made = []
     for place, target in enumerate(TARGETS):
         location = target.format(port=tripwire.port)
-        last = photos.put(f"/turn/{place}", redirect(location, "307 Temporary Redirect" if place % 2 else "302 Found"))
+        last = photos.put(
+            f"/turn/{place}", redirect(location, "307 Temporary Redirect" if place % 2 else "302 Found")
+        )
         first = photos.put(f"/first/{place}", redirect(last, "301 Moved Permanently"))
         made.append((location, *import_from(agency, first if place % 3 else last)))
     for location, media, job in made:
         message = require_refused(agency, media, job, location)
-        assert message.startswith(("fetching from '", "the URL ", "the redirect ", f"the host '{PHOTO_ADDRESS}'")), message
+        assert message.startswith(("fetching from '", "the URL ", "the redirect ", f"the host '{PHOTO_ADDRESS}'")), (
+            message
+        )
     assert tripwire.touched == []
     assert photos.hits["/loop"] <= 4
 
@@ -147,10 +154,12 @@ def test_a_listing_with_three_good_photos_is_published_without_those_from_hostil
     assert [file["optimization"] for file in usable] == ["success"] * 3
     for file in (named, turned):
         assert file["optimization"] == "failed" and file["processing"]["error"]["code"] == "url_forbidden"
-    job = agency.publish("B", evil + [{"url": LATER[0]}])["jobId"]
+    job = agency.publish("B", [*evil, {"url": LATER[0]}])["jobId"]
     status = house.finish(agency, job)
     assert (status["status"], status["isRetryable"]) == ("failed", False)
-    assert status["publicErrorMessage"].startswith("Failed to process images: 0 of 3 photos can be used, 3 are needed")
+    assert status["publicErrorMessage"].startswith(
+        "Failed to process images: 0 of 3 photos can be used, 3 are needed"
+    )
     assert tripwire.touched == []
 
 
