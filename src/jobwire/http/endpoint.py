@@ -4,7 +4,7 @@ status.py is the short way of a poll; both give the same answer.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ from jobwire.http.requests import local_path, read_base_url, read_headers, read_
 from jobwire.http.routing import Match, Served, decode_segments
 from jobwire.http.site import Site
 from jobwire.service.call import Call, Principal, Reply
+from jobwire.service.limits import Limit
 
 logger = logging.getLogger(__name__)
 
@@ -75,11 +76,15 @@ def _say(exchange: Exchange, error: RequestError) -> Answer:
 
 
 async def _answer_call(exchange: Exchange, resources: AsyncExitStack) -> Answer | Response:
-    match = _find_route(exchange)
-    served = match.served
-    assert served is not None
     headers = read_headers(exchange.scope["headers"])
     query = read_query(exchange.scope["query_string"])
+    try:
+        match = _find_route(exchange)
+    except RequestError:
+        await _count_lost(exchange, query)
+        raise
+    served = match.served
+    assert served is not None
     principal = NOBODY if served.route.is_open else await _admit(exchange, served, headers, query)
     body, upload = await _read_body(exchange, served, headers, resources)
     call = Call(
@@ -116,6 +121,27 @@ def _find_route(exchange: Exchange) -> Match:
     return match
 
 
+async def _count_lost(exchange: Exchange, query: Mapping[str, str]) -> None:
+    """A call to nowhere counts like any other where the dialect limits calls, and is told what is left."""
+    site = exchange.site
+    if not site.lost_limits:
+        return
+    try:
+        token = find_token(site.dialect, exchange.scope["headers"], query)
+        principal = site.services.owners.known(token) or await site.services.owners.authenticate(token)
+    except RequestError:
+        return
+    _count(exchange, principal, site.lost_limits)
+
+
+def _count(exchange: Exchange, principal: Principal, limits: Sequence[Limit]) -> None:
+    """Take one call from the limits and tell the caller; RequestError rate_limited when none is left."""
+    state = take_limits(exchange.site.services.limits, principal.key_id, limits)
+    exchange.headers += tell_limit(state, exchange.site.dialect.limit_headers)
+    if state is not None and state.retry_after_s is not None:
+        raise refuse_limited(state)
+
+
 async def _admit(
     exchange: Exchange, served: Served, headers: Mapping[str, str], query: Mapping[str, str]
 ) -> Principal:
@@ -123,10 +149,7 @@ async def _admit(
     dialect, services = exchange.site.dialect, exchange.site.services
     token = find_token(dialect, exchange.scope["headers"], query)
     principal = services.owners.known(token) or await services.owners.authenticate(token)
-    state = take_limits(services.limits, principal.key_id, served.limits)
-    exchange.headers += tell_limit(state, dialect.limit_headers)
-    if state is not None and state.retry_after_s is not None:
-        raise refuse_limited(state)
+    _count(exchange, principal, served.limits)
     if "admit" in dialect.hooks:
         principal = dialect.hooks["admit"](principal, headers)
     check_rights(dialect, served, principal)

@@ -13,7 +13,10 @@ from jobwire.service.services import Services
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One dialect over its services; `item_views` show a job inside a list, without an envelope."""
+    """One dialect over its services; `item_views` show a job inside a list, without an envelope.
+
+    `lost_limits` count a known key's calls to paths and methods that are not there.
+    """
 
     dialect: Dialect
     services: Services
@@ -21,6 +24,7 @@ class Site:
     router: Router
     item_views: Views
     show_output: ShowOutput
+    lost_limits: tuple[Limit, ...]
 
     def status_path(self, job_id: str) -> str:
         """Where a job is read, for the Location header."""
@@ -33,13 +37,19 @@ def compile_site(dialect: Dialect, services: Services) -> Site:
     show_output = show_links(services.links, hook=dialect.hooks.get("show_output"))
     served = tuple(_serve_route(dialect, route, show_output) for route in dialect.routes)
     item_views = compile_views(dialect, dialect.job, show_output=show_output)
-    return Site(dialect, services, served, Router(served), item_views, show_output)
+    limits = _name_limits(dialect)
+    lost_limits = tuple(limits[name] for name in dialect.default_limits)
+    return Site(dialect, services, served, Router(served), item_views, show_output, lost_limits)
+
+
+def _name_limits(dialect: Dialect) -> dict[str, Limit]:
+    return {
+        limit.name: Limit(f"{dialect.name}.{limit.name}", limit.count, limit.window_s) for limit in dialect.limits
+    }
 
 
 def _serve_route(dialect: Dialect, route: Route, show_output: ShowOutput) -> Served:
-    limits = {
-        limit.name: Limit(f"{dialect.name}.{limit.name}", limit.count, limit.window_s) for limit in dialect.limits
-    }
+    limits = _name_limits(dialect)
     envelope = route.envelope or dialect.envelope
     names = dialect.default_limits if route.limits is None else route.limits
     return Served(

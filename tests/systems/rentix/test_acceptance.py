@@ -313,3 +313,12 @@ def test_29_a_file_is_deleted_once(client: Client, photos: PhotoServer) -> None:
     deleted = client.send("DELETE", "/media/external/FLAT-77-a")
     assert (deleted.status_code, deleted.json()) == (200, {"deleted": True})
     assert client.send("DELETE", "/media/external/FLAT-77-a").status_code == 404
+
+
+def test_a_call_to_nowhere_counts_and_is_told_its_limit(client: Client) -> None:
+    first = client.get("/nowhere")
+    assert first.status_code == 404
+    assert first.headers["X-RateLimit-Limit"] == "300"
+    second = client.delete("/agency")
+    assert second.status_code == 405
+    assert int(second.headers["X-RateLimit-Remaining"]) == int(first.headers["X-RateLimit-Remaining"]) - 1
