@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Two workers at least: much of the suite waits for processes and the disk.
+PYTEST := $(VENV)/bin/python -m pytest -n auto --dist loadfile
 READY := $(VENV)/.ready
 DEPENDENCIES := requirements/dev.txt pyproject.toml
 
@@ -27,10 +29,10 @@ serve: $(READY) ## run the HTTP API and the workers on one SQLite file (jobwire.
 	$(BIN)/jobwire serve
 
 test: $(READY) ## run every test
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-fast: $(READY) ## run the tests that take under a minute together
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: ## run every test on each supported Python that is present
 	PYTHON=$(PYTHON) tools/test-all

@@ -269,6 +269,33 @@ def test_old_jobs_are_pruned_by_themselves_after_the_start():
     assert run(look()) is None
 
 
+def test_a_cancellation_ends_upkeep_even_as_the_ledger_moves(monkeypatch):
+    monkeypatch.setattr(rounds, "SETTLE_MS", 0)
+
+    async def look():
+        loop = asyncio.get_running_loop()
+
+        def cancel_after(steps, task):
+            if steps:
+                loop.call_soon(cancel_after, steps - 1, task)
+            else:
+                task.cancel()
+
+        async with desk() as d:
+            for steps in range(6):
+                task = asyncio.create_task(Upkeep(d.store, round_ms=3_600_000).run())
+                # A round is three answers of the ledger: after twenty, upkeep rests.
+                for _ in range(20):
+                    await d.row(1)
+                end = d.store.listen(lambda _, s=steps, t=task: loop.call_soon_threadsafe(cancel_after, s, t))
+                await d.submit()
+                done, _ = await asyncio.wait([task], timeout=2)
+                end()
+                assert done, f"upkeep runs on after a cancellation {steps} steps after a commit"
+
+    run(look())
+
+
 def test_a_failing_round_is_tried_again(monkeypatch):
     monkeypatch.setattr(rounds, "SETTLE_MS", 1)
     failures = []

@@ -137,28 +137,27 @@ def test_an_unknown_stage_fails_its_own_job():
 @pytest.mark.parametrize("report", [{"done": object(), "total": None}, {"message": "\udcff"}, {"stage": "\udcff"}])
 def test_an_odd_report_never_stops_the_heart_of_the_others(report):
     async def look():
-        gate = Gate()
+        odd_gate, gate = Gate(), Gate()
 
         async def odd(ctx: Context) -> None:
             ctx.progress(50, **report)
-            await gate.pass_()
+            await odd_gate.pass_()
 
         async def patient(ctx: Context) -> int:
-            await gate.reached()
+            await gate.pass_()
             ctx.progress(10)
+            await gate.pass_()
             return ctx.attempt
 
         async with working_house(kind_of(odd, attempts=1), patient) as house:
-            odd_number, number = await house.submit("odd"), await house.submit("patient")
+            number = await house.submit("patient")
+            await gate.reached()
+            odd_number = await house.submit("odd")
             await house.until(odd_number, lambda row: row.progress is not None or row.phase is Phase.FAILED)
-            await house.until_true(lambda: gate_or_end(house, odd_number, gate))
-            gate._reached.set()
-            row = await house.until_final(number)
             gate.open()
+            row = await house.until_final(number)
+            odd_gate.open()
             return row, await house.until_final(odd_number)
-
-    async def gate_or_end(house, number, gate):
-        return gate.count or (await house.row(number)).phase is Phase.FAILED
 
     row, odd = run(look())
     assert (row.phase, row.output, row.fence) == (Phase.COMPLETED, "1", 1)

@@ -6,6 +6,7 @@ nothing. The rounds follow the ledger: due work is promoted at its time, not at 
 
 import asyncio
 import logging
+from contextlib import suppress
 
 from jobwire.store.contract import Store, Wake
 
@@ -48,10 +49,10 @@ class Upkeep:
                 except Exception:
                     logger.exception("an upkeep round failed; trying again")
                 await asyncio.sleep(SETTLE_MS / 1000)
-                try:
-                    await asyncio.wait_for(moved.wait(), max(0.0, wait_ms - SETTLE_MS) / 1000)
-                except TimeoutError:
-                    continue
+                # Not wait_for: before Python 3.12 it can swallow the cancellation that ends this loop.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(max(0.0, wait_ms - SETTLE_MS) / 1000):
+                        await moved.wait()
         finally:
             end_listening()
 

@@ -175,7 +175,9 @@ class ChildLink:
     async def wait_started(self) -> None:
         """Wait for the fork; JobError `child_died` when a new nursery needs too long for its imports."""
         try:
-            await asyncio.wait_for(asyncio.shield(self._started), START_MS_MAX / 1000)
+            # Not wait_for: before Python 3.12 it can swallow a cancellation that comes with the answer.
+            async with asyncio.timeout(START_MS_MAX / 1000):
+                await asyncio.shield(self._started)
         except TimeoutError:
             self._nursery.kill()
             raise JobError("child_died", "The work's process could not be started in time.", retryable=True) from None
