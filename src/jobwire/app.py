@@ -162,9 +162,12 @@ class Jobwire:
             stop.set()
             await task
 
-    def asgi(self) -> Any:
-        """The HTTP surface as an ASGI app, to serve or to mount in FastAPI, Starlette or Django."""
-        return self.open().build_app()
+    def asgi(self, *, prefix: str = "") -> Any:
+        """The HTTP surface as an ASGI app, to serve or to mount in FastAPI, Starlette or Django.
+
+        Mounted below a path, say so (`prefix="/work"`): links in answers begin with it.
+        """
+        return self.open().build_app(prefix=prefix)
 
     # submission
 

@@ -44,9 +44,9 @@ class House:
     systems: Sequence[System]
     missing_systems: dict[str, str]
 
-    def build_app(self) -> Any:
-        """The ASGI app of all dialects."""
-        return build_app(self.services, [NATIVE, *(system.dialect for system in self.systems)])
+    def build_app(self, *, prefix: str = "") -> Any:
+        """The ASGI app of all dialects, for the root or for a mount below `prefix`."""
+        return build_app(self.services, [NATIVE, *(system.dialect for system in self.systems)], prefix=prefix)
 
     def make_worker(self, children: Children) -> Worker:
         """A worker for every queue of the known kinds."""

@@ -81,7 +81,6 @@ def test_a_job_is_submitted_and_polled_below_the_prefix(key):
     assert (final["phase"], final["result"]) == ("completed", {"words": 4, "longest": "not"})
 
 
-@pytest.mark.xfail(strict=True, reason="http/ leaves the mount's prefix (root_path) out of Location and links")
 def test_the_links_of_an_answer_lead_below_the_prefix(key):
     async def work(client):
         answer = await submit(client, "count_words", text="to be or not")

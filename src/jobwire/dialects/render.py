@@ -6,7 +6,7 @@ fused, and only stored values are filled in. sources.py has the holes.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
 
@@ -40,8 +40,13 @@ def compile_views(
     *,
     envelope: Envelope | None = None,
     show_output: ShowOutput | None = None,
+    prefix: str = "",
 ) -> Views:
-    """The view of every phase. ValueError if two fields claim one path, or an object's first key may be left out."""
+    """The view of every phase; its links stand below `prefix` and the dialect's mount.
+
+    ValueError if two fields claim one path, or an object's first key may be left out.
+    """
+    dialect = replace(dialect, mount=prefix + dialect.mount)
     return {
         phase: _compile_view(
             [item for item in shape if phase in item.when],

@@ -19,14 +19,21 @@ Hook = Callable[[], Awaitable[None]]
 
 
 def build_app(
-    services: Services, dialects: Sequence[Dialect], *, on_start: Sequence[Hook] = (), on_stop: Sequence[Hook] = ()
+    services: Services,
+    dialects: Sequence[Dialect],
+    *,
+    prefix: str = "",
+    on_start: Sequence[Hook] = (),
+    on_stop: Sequence[Hook] = (),
 ) -> "Application":
     """The ASGI app that serves these dialects; the first one speaks for paths outside every mount.
 
-    `on_start` runs before the server takes calls, `on_stop` after its last. ValueError when two dialects share a
+    `prefix` is the path below which the whole app is mounted: links in answers begin with it. `on_start` runs before the server takes calls, `on_stop` after its last. ValueError when two dialects share a
     mount or a table contradicts itself.
     """
-    return Application([compile_site(dialect, services) for dialect in dialects], services, on_start, on_stop)
+    return Application(
+        [compile_site(dialect, services, prefix=prefix) for dialect in dialects], services, on_start, on_stop
+    )
 
 
 class Application:

@@ -19,19 +19,19 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SHOWN_INLINE = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"})
 
 
-def show_links(links: FileLinks, *, hook: Callable[[Any], Any] | None = None) -> ShowOutput:
+def show_links(links: FileLinks, *, prefix: str = "", hook: Callable[[Any], Any] | None = None) -> ShowOutput:
     """Shows an output through the dialect's hook, and each SavedFile in it with a signed `url` of one hour."""
 
     def show(text: str) -> str:
         if hook is None and FILE_MARK not in text:
             return text
         output = msgspec.json.decode(text)
-        return msgspec.json.encode(_link(links, output if hook is None else hook(output))).decode()
+        return msgspec.json.encode(_link(links, output if hook is None else hook(output), prefix)).decode()
 
     return show
 
 
-def _link(links: FileLinks, value: Any) -> Any:
+def _link(links: FileLinks, value: Any, prefix: str) -> Any:
     match value:
         case dict() if _is_file(links, value):
             url = links.sign(
@@ -40,11 +40,11 @@ def _link(links: FileLinks, value: Any) -> Any:
                 content_type=value["content_type"],
                 lifetime_s=LINK_LIFETIME_S,
             )
-            return {key: part for key, part in value.items() if key != "seal"} | {"url": url}
+            return {key: part for key, part in value.items() if key != "seal"} | {"url": prefix + url}
         case dict():
-            return {key: _link(links, child) for key, child in value.items()}
+            return {key: _link(links, child, prefix) for key, child in value.items()}
         case list():
-            return [_link(links, child) for child in value]
+            return [_link(links, child, prefix) for child in value]
     return value
 
 

@@ -15,7 +15,8 @@ from jobwire.service.services import Services
 class Site:
     """One dialect over its services; `item_views` show a job inside a list, without an envelope.
 
-    `lost_limits` count a known key's calls to paths and methods that are not there.
+    `lost_limits` count a known key's calls to paths and methods that are not there; `prefix` stands before every
+    link, where the whole app is mounted below one.
     """
 
     dialect: Dialect
@@ -25,21 +26,22 @@ class Site:
     item_views: Views
     show_output: ShowOutput
     lost_limits: tuple[Limit, ...]
+    prefix: str = ""
 
     def status_path(self, job_id: str) -> str:
         """Where a job is read, for the Location header."""
         status = next(one.route for one in self.served if one.route.action == "status")
-        return self.dialect.mount + status.path.replace("{id}", job_id)
+        return self.prefix + self.dialect.mount + status.path.replace("{id}", job_id)
 
 
-def compile_site(dialect: Dialect, services: Services) -> Site:
+def compile_site(dialect: Dialect, services: Services, *, prefix: str = "") -> Site:
     """The site of a dialect; ValueError or KeyError for a table that contradicts itself."""
-    show_output = show_links(services.links, hook=dialect.hooks.get("show_output"))
-    served = tuple(_serve_route(dialect, route, show_output) for route in dialect.routes)
-    item_views = compile_views(dialect, dialect.job, show_output=show_output)
+    show_output = show_links(services.links, prefix=prefix, hook=dialect.hooks.get("show_output"))
+    served = tuple(_serve_route(dialect, route, show_output, prefix=prefix) for route in dialect.routes)
+    item_views = compile_views(dialect, dialect.job, show_output=show_output, prefix=prefix)
     limits = _name_limits(dialect)
     lost_limits = tuple(limits[name] for name in dialect.default_limits)
-    return Site(dialect, services, served, Router(served), item_views, show_output, lost_limits)
+    return Site(dialect, services, served, Router(served), item_views, show_output, lost_limits, prefix)
 
 
 def _name_limits(dialect: Dialect) -> dict[str, Limit]:
@@ -48,13 +50,15 @@ def _name_limits(dialect: Dialect) -> dict[str, Limit]:
     }
 
 
-def _serve_route(dialect: Dialect, route: Route, show_output: ShowOutput) -> Served:
+def _serve_route(dialect: Dialect, route: Route, show_output: ShowOutput, *, prefix: str) -> Served:
     limits = _name_limits(dialect)
     envelope = route.envelope or dialect.envelope
     names = dialect.default_limits if route.limits is None else route.limits
     return Served(
         route=route,
-        views=compile_views(dialect, route.shape or dialect.job, envelope=envelope, show_output=show_output),
+        views=compile_views(
+            dialect, route.shape or dialect.job, envelope=envelope, show_output=show_output, prefix=prefix
+        ),
         envelope=envelope,
         reference=route.job or dialect.job_reference,
         limits=() if route.is_open else tuple(limits[name] for name in names),

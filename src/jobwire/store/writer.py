@@ -64,11 +64,21 @@ class Parked:
     pending: Pending[list[Claim]]
 
 
+@dataclass(slots=True)
+class Withdrawal:
+    """A parked claim that is to wait no longer; needs no transaction, so that no outage can hold it up."""
+
+    pending: Pending[list[Claim]]
+
+
+Item = Write | Parked | Withdrawal
+
+
 class Writer:
     """Runs posted operations in order, in groups, each group one durable commit."""
 
     def __init__(self, open_engine: Callable[[], Engine], *, watches_others: bool) -> None:
-        self._inbox: queue.SimpleQueue[Write | Parked | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._parked: dict[str, deque[Parked]] = defaultdict(deque)
         self._owed: set[str] = set()
         self._listeners: list[Callable[[Wake], None]] = []
@@ -95,16 +105,8 @@ class Writer:
         return parked.pending
 
     def withdraw(self, pending: Pending[list[Claim]]) -> None:
-        """Answer a parked claim with nothing."""
-
-        def unpark(_: OpenTransaction) -> None:
-            for waiting in self._parked.values():
-                for parked in list(waiting):
-                    if parked.pending is pending:
-                        waiting.remove(parked)
-                        pending.fulfil([])
-
-        self.post(unpark)
+        """Answer a parked claim with nothing; one that was served meanwhile keeps its answer."""
+        self._put(Withdrawal(pending))
 
     def listen(self, wake: Callable[[Wake], None]) -> Callable[[], None]:
         """Call `wake` after commits that concern others; returns the function that ends it."""
@@ -127,12 +129,13 @@ class Writer:
             self._inbox.put(None)
         self._thread.join()
 
-    def _put(self, item: Write | Parked) -> None:
+    def _put(self, item: Item) -> None:
         with self._lock:
             if not self._is_closed:
                 self._inbox.put(item)
                 return
-        item.pending.fail(refuse_closed())
+        if not isinstance(item, Withdrawal):
+            item.pending.fail(refuse_closed())
 
     def _run(self, open_engine: Callable[[], Engine], opened: Pending[Engine]) -> None:
         try:
@@ -155,7 +158,7 @@ class Writer:
             self._is_closed = True
         while not self._inbox.empty():
             item = self._inbox.get()
-            if item is not None:
+            if item is not None and not isinstance(item, Withdrawal):
                 item.pending.fail(refuse_closed())
         for waiting in self._parked.values():
             for parked in waiting:
@@ -163,7 +166,7 @@ class Writer:
 
     def _take_group(self, engine: Engine) -> bool:
         """Run one group, which is empty when only another process has moved; False after the last one."""
-        group: list[Write | Parked] = []
+        group: list[Item] = []
         goes_on = True
         try:
             item = self._inbox.get(timeout=FOREIGN_POLL_S if self._watches_others else None)
@@ -179,20 +182,37 @@ class Writer:
         if has_foreign:
             self._owed.update(name for name, waiting in self._parked.items() if waiting)
         foreign = frozenset(self._owed) if has_foreign else frozenset()
-        if group or foreign:
-            self._commit(engine, group)
+        writes = self._sort_out(group)
+        if writes or foreign or (group and self._owed):
+            self._commit(engine, writes)
         if has_foreign:
             self._wake(Wake(foreign, changed=True))
         return goes_on
 
-    def _commit(self, engine: Engine, group: list[Write | Parked]) -> None:
+    def _sort_out(self, group: list[Item]) -> list[Write]:
+        """Park and unpark claims in the order they came; what is left needs a transaction."""
+        writes: list[Write] = []
+        for item in group:
+            match item:
+                case Write():
+                    writes.append(item)
+                case Parked():
+                    self._parked[item.request.queue].append(item)
+                    self._owed.add(item.request.queue)
+                case Withdrawal(pending):
+                    self._unpark(pending)
+        return writes
+
+    def _unpark(self, pending: Pending[list[Claim]]) -> None:
+        for waiting in self._parked.values():
+            for parked in list(waiting):
+                if parked.pending is pending:
+                    waiting.remove(parked)
+                    pending.fulfil([])
+
+    def _commit(self, engine: Engine, writes: list[Write]) -> None:
         answers: list[tuple[Pending[Any], Any, BaseException | None]] = []
         served: list[tuple[Parked, list[Claim]]] = []
-        writes = [item for item in group if isinstance(item, Write)]
-        for item in group:
-            if isinstance(item, Parked):
-                self._parked[item.request.queue].append(item)
-                self._owed.add(item.request.queue)
         try:
             transaction = engine.begin()
             is_alone = len(writes) == 1 and not self._owed
