@@ -22,4 +22,6 @@ async def hello(_):
 
 def make_host():
     """The host application; the ledger is opened here."""
-    return Starlette(routes=[Route("/hello", hello), Mount("/work", app=jobs.asgi(prefix="/work"))], lifespan=lifespan)
+    return Starlette(
+        routes=[Route("/hello", hello), Mount("/work", app=jobs.asgi(prefix="/work"))], lifespan=lifespan
+    )

@@ -28,8 +28,9 @@ def build_app(
 ) -> "Application":
     """The ASGI app that serves these dialects; the first one speaks for paths outside every mount.
 
-    `prefix` is the path below which the whole app is mounted: links in answers begin with it. `on_start` runs before the server takes calls, `on_stop` after its last. ValueError when two dialects share a
-    mount or a table contradicts itself.
+    `prefix` is the path below which the whole app is mounted: links in answers begin with it. `on_start` runs before
+    the server takes calls, `on_stop` after its last. ValueError when two dialects share a mount or a table
+    contradicts itself.
     """
     return Application(
         [compile_site(dialect, services, prefix=prefix) for dialect in dialects], services, on_start, on_stop
