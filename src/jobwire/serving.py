@@ -12,9 +12,8 @@ import socket
 from collections.abc import Callable, Iterator
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from jobwire.http.requests import HEADERS_BYTES_MAX
+from jobwire.http.protocol import make_protocol
 from jobwire.wiring import House
 from jobwire.worker.loop import Worker
 
@@ -35,28 +34,6 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-class _Protocol(HttpToolsProtocol):
-    """uvicorn's with a bound on a request's head: its parser keeps one of any size until it is whole."""
-
-    _is_head = False
-    _head_bytes = 0
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._is_head, self._head_bytes = True, 0
-
-    def on_headers_complete(self) -> None:
-        super().on_headers_complete()
-        self._is_head = False
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self._is_head and not self.transport.is_closing():
-            self._head_bytes += len(data)
-            if self._head_bytes > HEADERS_BYTES_MAX:
-                self.send_400_response(f"The head has more than {HEADERS_BYTES_MAX} bytes.")
 
 
 def bind_socket(host: str, port: int) -> socket.socket:
@@ -121,9 +98,10 @@ async def run_house(
 
 def make_server(house: House) -> _Server:
     """The HTTP server of a house."""
+    application = house.build_app()
     config = uvicorn.Config(
-        house.build_app(),
-        http=_Protocol,
+        application,
+        http=make_protocol(application.status_reader),
         ws="none",
         lifespan="on",
         log_config=None,

@@ -18,7 +18,9 @@ from jobwire.dialects.spec import Dialect
 from jobwire.domain.outcome import CancelConfirmed, Completed, Failed, Outcome, PublicError
 from jobwire.domain.retry import RetryPolicy
 from jobwire.domain.settlement import AttemptFacts, Lease, settle_outcome
+from jobwire.http.answer import Answer
 from jobwire.http.app import Application, build_app
+from jobwire.http.protocol import make_protocol
 from jobwire.kinds.registry import Registry, make_kind
 from jobwire.service.jobs import Jobs
 from jobwire.service.limits import Limits
@@ -123,7 +125,15 @@ class Host:
 
     def __init__(self) -> None:
         self.app: Any = None
-        config = uvicorn.Config(self, host="127.0.0.1", port=0, log_level="error", lifespan="off", loop="asyncio")
+        config = uvicorn.Config(
+            self,
+            http=make_protocol(self),  # type: ignore[arg-type] - asks the app of the moment
+            host="127.0.0.1",
+            port=0,
+            log_level="error",
+            lifespan="off",
+            loop="asyncio",
+        )
         self._server = uvicorn.Server(config)
         self._started = threading.Event()
         self._thread = threading.Thread(target=asyncio.run, args=(self._run(),), daemon=True)
@@ -133,6 +143,11 @@ class Host:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await self.app(scope, receive, send)
+
+    async def answer(self, scope: Any) -> Answer | None:
+        """What the app's StatusReader says, as `jobwire serve` asks it."""
+        reader = getattr(self.app, "status_reader", None)
+        return None if reader is None else await reader.answer(scope)
 
     async def _run(self) -> None:
         self._server.config.load()

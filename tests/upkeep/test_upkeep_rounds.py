@@ -54,6 +54,11 @@ class Desk:
         await self.store.heartbeat(worker, lease_ms=lease_ms)
         return await self.store.claim(ClaimRequest(worker, "default", 1))
 
+    async def until_upkeep_rests(self):
+        # A round is three answers of the ledger.
+        for _ in range(20):
+            await self.row(1)
+
     async def row(self, number):
         return await self.store.get(1, number=number)
 
@@ -92,7 +97,7 @@ async def upkeep_of(store, **options):
 def test_a_job_that_is_due_is_promoted_at_its_time_and_not_at_the_next_tick():
     async def look():
         async with desk() as d, upkeep_of(d.store, round_ms=3_600_000):
-            await d.until_phase(await d.submit(), Phase.WAITING)
+            await d.until_upkeep_rests()
             number = await d.submit(run_at=d.clock() + 100)
             assert (await d.row(number)).phase is Phase.SCHEDULED
             row = await d.until_phase(number, Phase.WAITING)
@@ -108,6 +113,7 @@ def test_an_earlier_job_is_not_overslept_for_a_later_one():
     async def look():
         async with desk() as d, upkeep_of(d.store, round_ms=3_600_000):
             later = await d.submit(run_at=d.clock() + 3_000_000)
+            await d.until_upkeep_rests()
             sooner = await d.submit(run_at=d.clock() + 50)
             await d.until_phase(sooner, Phase.WAITING)
             return (await d.row(later)).phase
@@ -284,9 +290,7 @@ def test_a_cancellation_ends_upkeep_even_as_the_ledger_moves(monkeypatch):
         async with desk() as d:
             for steps in range(6):
                 task = asyncio.create_task(Upkeep(d.store, round_ms=3_600_000).run())
-                # A round is three answers of the ledger: after twenty, upkeep rests.
-                for _ in range(20):
-                    await d.row(1)
+                await d.until_upkeep_rests()
                 end = d.store.listen(lambda _, s=steps, t=task: loop.call_soon_threadsafe(cancel_after, s, t))
                 await d.submit()
                 done, _ = await asyncio.wait([task], timeout=2)

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections import deque
 
 import pytest
 from worker_house import ALICE, BOB, Gate, error_of, kind_of, open_house, run, working_house
@@ -117,30 +118,34 @@ def test_a_handler_that_swallows_its_cancellation_is_given_up_on_and_its_late_re
 
 
 class Meter:
-    """Counts what runs; lets one job go whenever all slots are taken or all jobs have begun."""
+    """Counts what runs; lets the oldest job go whenever all slots are taken or all jobs have begun."""
 
     def __init__(self, slots, jobs):
         self._loop = asyncio.get_running_loop()
         self._slots, self._jobs = slots, jobs
-        self._leave = asyncio.Queue()
-        self._lock = threading.Lock()
+        self._waiting = deque()
         self.running, self.begun, self.most = 0, 0, 0
 
     async def work(self):
-        with self._lock:
-            self.running += 1
-            self.begun += 1
-            self.most = max(self.most, self.running)
-            if self.running >= self._slots or self.begun == self._jobs:
-                self._leave.put_nowait(True)
-        await self._leave.get()
-        with self._lock:
-            self.running -= 1
-            if self.begun == self._jobs:
-                self._leave.put_nowait(True)
+        self.running += 1
+        self.begun += 1
+        self.most = max(self.most, self.running)
+        told = self._loop.create_future()
+        self._waiting.append(told)
+        if self.running >= self._slots or self.begun == self._jobs:
+            # Soon, after all that were started together have begun.
+            self._loop.call_soon(self._let_go)
+        await told
+        self.running -= 1
+        if self.begun == self._jobs:
+            self._let_go()
 
     def work_in_thread(self):
         asyncio.run_coroutine_threadsafe(self.work(), self._loop).result(20)
+
+    def _let_go(self):
+        if self._waiting:
+            self._waiting.popleft().set_result(None)
 
 
 @pytest.mark.parametrize("slots", [1, 2, 5])

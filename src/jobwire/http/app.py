@@ -51,6 +51,11 @@ class Application:
         self._on_start = on_start
         self._on_stop = on_stop
 
+    @property
+    def status_reader(self) -> StatusReader:
+        """The short way of a poll, for a server that can ask it before anything else (quick.py)."""
+        return self._status
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
         if scope["type"] == "http":

@@ -35,6 +35,7 @@ from jobwire.store.contract import (
 from jobwire.store.operations import EVENTS, GET, Connection, FinalHook, OpenTransaction, refuse_closed
 from jobwire.store.pending import Pending
 from jobwire.store.statements import load_migrations
+from jobwire.store.ticks import TickReader
 from jobwire.store.writer import Writer
 
 T = TypeVar("T")
@@ -265,11 +266,13 @@ class SqliteStore:
         """See Store.get."""
         if self._in_memory:
             return self.read(lambda r: _get(r, owner, key=key, number=number))
-        # The read of every poll: values by place and a kept statement, 4 µs a row.
-        if key is not None:
-            row = self._reader().execute(BY_KEY, (key, owner)).fetchone()
-        else:
-            row = self._reader().execute(BY_NUMBER, (number, owner)).fetchone()
+        # The read of every poll: values by place, a kept statement, a snapshot shared by the loop's tick.
+        sql, place = (BY_KEY, key) if key is not None else (BY_NUMBER, number)
+        try:
+            row = self._tick_reader().fetch(sql, (place, owner))
+        except RuntimeError:
+            # No loop runs in this thread.
+            row = self._reader().execute(sql, (place, owner)).fetchone()
         return Pending.of(None if row is None else JobRow._make(row))
 
     def find(self, owner: int, jobs: JobFilter) -> Pending[list[JobRow]]:
@@ -326,6 +329,16 @@ class SqliteStore:
         if connection is None:
             connection = self._local.connection = connect(self.path, is_reader=True)
         return connection
+
+    def _tick_reader(self) -> TickReader:
+        reader: TickReader | None = getattr(self._local, "tick_reader", None)
+        if reader is None:
+            if self._stop.is_set():
+                raise refuse_closed()
+            writer = self._writer
+            reader = TickReader(connect(self.path, is_reader=True), lambda: writer.commits)
+            self._local.tick_reader = reader
+        return reader
 
     # life
 

@@ -75,7 +75,7 @@ Item = Write | Parked | Withdrawal
 
 
 class Writer:
-    """Runs posted operations in order, in groups, each group one durable commit."""
+    """Runs posted operations in order, in groups, each group one durable commit; `commits` counts them."""
 
     def __init__(self, open_engine: Callable[[], Engine], *, watches_others: bool) -> None:
         self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
@@ -84,6 +84,7 @@ class Writer:
         self._listeners: list[Callable[[Wake], None]] = []
         self._watches_others = watches_others
         self._is_closed = False
+        self.commits = 0
         self._lock = threading.Lock()
         opened: Pending[Engine] = Pending()
         self._thread = threading.Thread(
@@ -233,6 +234,7 @@ class Writer:
                 for write in writes:
                     write.pending.fail(refusal)
             return
+        self.commits += 1
         self._owed.clear()
         for pending, value, failure in answers:
             if failure is None:

@@ -97,5 +97,5 @@ def _describe(error: BaseException) -> str:
 
 
 def _writable(text: object) -> str:
-    """The text with lone surrogates (of a file name, say) escaped: no encoder takes them, they would block a settle."""
+    """The text with lone surrogates (of a file name, say) escaped: no encoder takes them, no settle would pass."""
     return str(text).encode(errors="backslashreplace").decode()

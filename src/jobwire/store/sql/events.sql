@@ -1,7 +1,7 @@
 -- :log_new
 INSERT INTO event (at, event, lo, hi, jobs)
-SELECT :now, :event, min(value ->> 0), max(value ->> 0), json_group_array(json_array(value ->> 0, 1))
-  FROM json_each(:rows);
+SELECT :now, :event, :first, :last, json_group_array(json_array(number, 1))
+  FROM job WHERE number BETWEEN :first AND :last;
 -- :log
 INSERT INTO event (at, event, lo, hi, jobs)
 SELECT :now, :event, min(s.number), max(s.number), json_group_array(json_array(s.number, s.version))

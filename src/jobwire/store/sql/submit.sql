@@ -24,15 +24,19 @@ SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->
        value ->> 8, value ->> 9, value ->> 10, value ->> 11, :now, value ->> 12
   FROM json_each(:rows);
 -- :insert_states
-INSERT INTO state (number, state, run_at) SELECT value ->> 0, 0, value ->> 13 FROM json_each(:rows);
+INSERT INTO state (number, state) SELECT number, 0 FROM job WHERE number BETWEEN :first AND :last;
+-- :set_due
+UPDATE state SET run_at = r.value ->> 13 FROM json_each(:rows) AS r WHERE state.number = r.value ->> 0;
+-- :insert_due
+INSERT INTO due (run_at, number)
+SELECT run_at, number FROM state WHERE number BETWEEN :first AND :last AND run_at IS NOT NULL;
 -- :insert_ready
 INSERT INTO ready (queue, priority, turn, number)
-SELECT value ->> 4, value ->> 5, value ->> 6, value ->> 0 FROM json_each(:rows) WHERE value ->> 13 IS NULL;
--- :insert_due
-INSERT INTO due (run_at, number) SELECT value ->> 13, value ->> 0 FROM json_each(:rows) WHERE value ->> 13 IS NOT NULL;
+SELECT j.queue, j.priority, j.turn, j.number FROM job AS j CROSS JOIN state AS s ON s.number = j.number
+ WHERE j.number BETWEEN :first AND :last AND s.run_at IS NULL;
 -- :insert_deadlines
 INSERT INTO deadline (at, number)
-SELECT value ->> 8, value ->> 0 FROM json_each(:rows) WHERE value ->> 8 IS NOT NULL;
+SELECT deadline_at, number FROM job WHERE number BETWEEN :first AND :last AND deadline_at IS NOT NULL;
 -- :insert_live
 INSERT INTO live (owner, kind, unique_key, number) VALUES (:owner, :kind, :unique_key, :number);
 -- :insert_idempotency
