@@ -8,6 +8,8 @@ import pytest
 from http_house import House
 
 from jobwire.domain.outcome import CancelConfirmed, Completed, Failed, PublicError
+from jobwire.http import actions
+from jobwire.store import sqlite
 
 PROGRESS = '{"percent":62.5,"stage":"sort","done":5,"total":8,"message":"half"}'
 BROKEN = PublicError("too_big", "It is too big", retryable=False, details='{"limit":3}')
@@ -325,3 +327,18 @@ def test_a_ledger_that_is_closed_is_not_ready_and_is_asked_once_a_second(house: 
         assert nobody.get("/healthz").status_code == 200
         answer = nobody.get("/readyz")
         assert (answer.status_code, answer.json()) == (503, {"status": "unavailable"})
+
+
+def test_a_far_position_is_left_to_the_poll(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(actions, "SHOWN_POSITION_MAX", 1)
+    made = [submit(client) for _ in range(4)]
+    assert [job["position"] for job in made] == [0, 1, None, None]
+    assert [read(client, job)["position"] for job in made] == [0, 1, 2, 3]
+    listed = client.get("/v1/jobs").json()["jobs"]
+    assert [job["position"] for job in reversed(listed)] == [0, 1, None, None]
+
+
+def test_a_position_beyond_the_near_ones_is_as_exact(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "NEAR", 2)
+    made = [submit(client) for _ in range(6)]
+    assert [read(client, job)["position"] for job in made] == [0, 1, 2, 3, 4, 5]

@@ -33,6 +33,9 @@ from jobwire.http.site import Site
 from jobwire.kinds.schema import check_input
 from jobwire.service.call import Call
 
+# Submissions and lists must not wait for the count of a long queue: beyond this they show no position, a poll does.
+SHOWN_POSITION_MAX = 999
+
 
 async def find_job(site: Site, served: Served, call: Call) -> JobRow:
     """The job a call names, if it is the caller's and of a kind this dialect shows; RequestError not_found."""
@@ -117,7 +120,7 @@ async def _show_new(
 ) -> Answer:
     row = await call.services.jobs.read(call.principal.owner, number=number)
     location = encode_header("Location", site.status_path(show_id(row.key)))
-    body = await render_job(call.services, served.views, row)
+    body = await render_job(call.services, served.views, row, count_max=SHOWN_POSITION_MAX)
     return json_answer(served.route.status, body, [location, *_retry_after(site, row), *headers])
 
 
@@ -130,7 +133,7 @@ async def list_jobs(site: Site, served: Served, call: Call) -> Answer:
     """A page of the caller's jobs, newest first; `next_cursor` is null on the last one."""
     page = read_page(call.query, site.dialect)
     rows, before = await find_page(call.services.jobs, call.principal.owner, page, kinds=site.dialect.kinds)
-    items = [await render_job(call.services, site.item_views, row) for row in rows]
+    items = [await render_job(call.services, site.item_views, row, count_max=SHOWN_POSITION_MAX) for row in rows]
     body = {
         "jobs": [msgspec.Raw(item) for item in items],
         "next_cursor": None if before is None else write_cursor(before),

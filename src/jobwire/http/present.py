@@ -15,23 +15,30 @@ _REVALIDATE = (b"cache-control", b"private, no-cache")
 _NO_STORE = (b"cache-control", b"no-store")
 
 
-async def render_job(services: Services, views: Views, row: JobRow) -> bytes:
-    """A job in its dialect's words."""
+async def render_job(services: Services, views: Views, row: JobRow, *, count_max: int | None = None) -> bytes:
+    """A job in its dialect's words; its position is null beyond `count_max`, where that is given."""
     view = views[read_phase(row)]
-    return view.render(row, await find_facts(services, view, row))
+    return view.render(row, await find_facts(services, view, row, count_max=count_max))
 
 
-async def find_facts(services: Services, view: View, row: JobRow) -> Facts | None:
+async def find_facts(services: Services, view: View, row: JobRow, *, count_max: int | None = None) -> Facts | None:
     """What the view shows beside the row; None when that is nothing."""
     has_lineage = view.needs_lineage and row.rerun_of is not None
     if not (view.needs_position or has_lineage):
         return None
-    position = await services.jobs.position(row) if view.needs_position else None
+    position = await _find_position(services, row, count_max) if view.needs_position else None
     if not has_lineage:
         return Facts(position, None, row.key)
     parent = await _key_of(services, row.owner, row.rerun_of)
     root = parent if row.root == row.rerun_of else await _key_of(services, row.owner, row.root)
     return Facts(position, parent, root)
+
+
+async def _find_position(services: Services, row: JobRow, count_max: int | None) -> int | None:
+    if count_max is None:
+        return await services.jobs.position(row)
+    position = await services.jobs.position(row, limit=count_max + 1)
+    return position if position <= count_max else None
 
 
 async def _key_of(services: Services, owner: int, number: int | None) -> str | None:

@@ -117,9 +117,9 @@ class Jobs:
             raise _not_found()
         return row
 
-    async def position(self, row: JobRow) -> int:
+    async def position(self, row: JobRow, *, limit: int | None = None) -> int:
         """G9: how many jobs would be claimed before this one."""
-        return await self._store.position(row)
+        return await self._store.position(row, limit=limit)
 
     async def find(self, owner: int, jobs: JobFilter) -> list[JobRow]:
         """The owner's jobs that match, newest first; RequestError invalid_request for a filter out of bounds."""

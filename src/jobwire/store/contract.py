@@ -204,8 +204,8 @@ class Store(Protocol):
     def find(self, owner: int, jobs: JobFilter) -> Pending[list[JobRow]]:
         """The owner's jobs that match, newest first, without counting."""
 
-    def position(self, row: JobRow) -> Pending[int]:
-        """G9: how many jobs would be claimed before this one, in one snapshot."""
+    def position(self, row: JobRow, *, limit: int | None = None) -> Pending[int]:
+        """G9: how many jobs would be claimed before this one, in one snapshot; counts to `limit` and no further."""
 
     def input_of(self, number: int) -> Pending[str]:
         """The input of a job as JSON text."""

@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,6 +51,7 @@ CHECKPOINT_INTERVAL_S = 0.25
 CHECKPOINT_PAGES = 1_000
 RESTART_PAGES = 64_000
 CACHE_KIB = 65_536
+NEAR = 1_000
 
 
 def read_clock() -> int:
@@ -171,6 +173,7 @@ class SqliteStore:
         self._engine: SqliteEngine | None = None
         self._local = threading.local()
         self._stop = threading.Event()
+        self._counter = ThreadPoolExecutor(1, thread_name_prefix="jobwire-position")
         self._writer = Writer(self._open_engine, watches_others=not self._in_memory)
         self._checkpointer: threading.Thread | None = None
         if not self._in_memory:
@@ -185,7 +188,7 @@ class SqliteStore:
 
     def submit(self, jobs: Sequence[NewJob]) -> Pending[list[Receipt]]:
         """See Store.submit."""
-        return self._writer.post(lambda tx: tx.submit(jobs))
+        return self._writer.submit(jobs)
 
     def claim(self, request: ClaimRequest) -> Pending[list[Claim]]:
         """See Store.claim."""
@@ -281,10 +284,22 @@ class SqliteStore:
         params["states"] = None if jobs.states is None else msgspec.json.encode(jobs.states).decode()
         return self.read(lambda r: [JobRow._make(row) for row in r.query(GET["find"], owner=owner, **params)])
 
-    def position(self, row: JobRow) -> Pending[int]:
-        """See Store.position."""
-        place = {"queue": row.queue, "priority": row.priority, "turn": row.turn, "number": row.number}
-        return self.read(lambda r: int(r.query(GET["position"], **place)[0][0]))
+    def position(self, row: JobRow, *, limit: int | None = None) -> Pending[int]:
+        """See Store.position: a near one at once, a far one on a thread of its own, for it takes 40 ns a job."""
+        if self._in_memory or (limit is not None and limit <= NEAR):
+            return self.read(lambda r: _count_before(r, row, limit))
+        near = self.read(lambda r: _count_before(r, row, NEAR)).result()
+        if near < NEAR:
+            return Pending.of(near)
+        far: Pending[int] = Pending()
+        self._counter.submit(self._count_far, row, limit, far)
+        return far
+
+    def _count_far(self, row: JobRow, limit: int | None, far: Pending[int]) -> None:
+        try:
+            far.fulfil(self.read(lambda r: _count_before(r, row, limit)).result())
+        except BaseException as error:
+            far.fail(error)
 
     def input_of(self, number: int) -> Pending[str]:
         """See Store.input_of."""
@@ -349,6 +364,7 @@ class SqliteStore:
     def close(self) -> None:
         """See Store.close."""
         self._stop.set()
+        self._counter.shutdown(wait=True, cancel_futures=True)
         if self._checkpointer is not None:
             self._checkpointer.join()
         # Each thread's reading connection closes with its last reference: at once, or when its read is over.
@@ -382,6 +398,11 @@ class _Snapshot:
 
     def query(self, sql: str, /, **params: Any) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql, params).fetchall()
+
+
+def _count_before(reader: Reader, row: JobRow, limit: int | None) -> int:
+    place = {"queue": row.queue, "priority": row.priority, "turn": row.turn, "number": row.number}
+    return int(reader.query(GET["position"], **place, limit=-1 if limit is None else limit)[0][0])
 
 
 def _get(reader: Reader, owner: int, *, key: str | None, number: int | None) -> JobRow | None:

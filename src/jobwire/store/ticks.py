@@ -23,7 +23,7 @@ class PointConnection(Protocol):
 
 
 class TickReader:
-    """Reads single rows on one thread, whose loop ends each snapshot; `count_commits` counts this process's commits."""
+    """Reads single rows on one thread, whose loop ends each snapshot; `count_commits` counts this process's own."""
 
     def __init__(self, connection: PointConnection, count_commits: Callable[[], int]) -> None:
         self._connection = connection

@@ -9,10 +9,11 @@ import logging
 import queue
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from jobwire.domain.job import NewJob, Receipt
 from jobwire.store.contract import Claim, ClaimRequest, Wake
 from jobwire.store.operations import OpenTransaction, refuse_closed
 from jobwire.store.pending import Pending
@@ -50,10 +51,11 @@ class Engine(Protocol):
 
 @dataclass(slots=True)
 class Write:
-    """One posted operation and its answer."""
+    """One posted operation and its answer; `jobs` when it is a submission, which may share a batch with others."""
 
     apply: Callable[[OpenTransaction], Any]
     pending: Pending[Any] = field(default_factory=Pending)
+    jobs: Sequence[NewJob] | None = None
 
 
 @dataclass(slots=True)
@@ -96,6 +98,12 @@ class Writer:
     def post(self, apply: Callable[[OpenTransaction], Any]) -> Pending[Any]:
         """Run `apply` in the next group; the answer comes after its commit."""
         write = Write(apply)
+        self._put(write)
+        return write.pending
+
+    def submit(self, jobs: Sequence[NewJob]) -> Pending[list[Receipt]]:
+        """Submit in the next group, in one batch with the submissions beside it."""
+        write = Write(lambda transaction: transaction.submit(jobs), jobs=jobs)
         self._put(write)
         return write.pending
 
@@ -217,8 +225,9 @@ class Writer:
         try:
             transaction = engine.begin()
             is_alone = len(writes) == 1 and not self._owed
-            for write in writes:
-                answers.append(self._apply(engine, transaction, write, is_alone=is_alone))
+            for beside in _join_submissions(writes):
+                joint = self._submit_together(engine, transaction, beside) if len(beside) > 1 else None
+                answers += joint or [self._apply(engine, transaction, write, is_alone=is_alone) for write in beside]
             ready = frozenset(transaction.ready_queues)
             self._serve_parked(transaction, ready | self._owed, served)
             engine.commit()
@@ -265,6 +274,20 @@ class Writer:
         transaction.connection.execute("RELEASE write")
         return write.pending, value, None
 
+    def _submit_together(
+        self, engine: Engine, transaction: OpenTransaction, writes: Sequence[Write]
+    ) -> list[tuple[Pending[Any], Any, BaseException | None]] | None:
+        """Submissions that stand beside each other as one batch: a dozen statements for all instead of for each.
+
+        None when the batch is refused: then each goes alone, and only the guilty fails.
+        """
+        batch = Write(lambda tx: tx.submit([job for write in writes for job in write.jobs or ()]))
+        _, receipts, failure = self._apply(engine, transaction, batch, is_alone=False)
+        if failure is not None:
+            return None
+        given = iter(receipts)
+        return [(write.pending, [next(given) for _ in write.jobs or ()], None) for write in writes]
+
     def _serve_parked(
         self, transaction: OpenTransaction, queues: frozenset[str], served: list[tuple[Parked, list[Claim]]]
     ) -> None:
@@ -282,3 +305,18 @@ class Writer:
                 listener(wake)
             except Exception:
                 logger.exception("a listener of the ledger failed")
+
+
+def _join_submissions(writes: Sequence[Write]) -> Iterator[list[Write]]:
+    """The writes in their order, submissions that follow each other together."""
+    beside: list[Write] = []
+    for write in writes:
+        if write.jobs is not None:
+            beside.append(write)
+            continue
+        if beside:
+            yield beside
+            beside = []
+        yield [write]
+    if beside:
+        yield beside
