@@ -33,8 +33,8 @@ class Finished:
     etag: str = ETAG
 
 
-def prepare_finished(folder: Path, jobs: int) -> Finished:
-    """Submit, claim and complete `jobs` jobs, 2,000 a commit."""
+def prepare_finished(folder: Path, jobs: int, *, polled: int | None = None) -> Finished:
+    """Submit, claim and complete `jobs` jobs, 2,000 a commit; the file has the newest `polled` of them, or all."""
     key = make_key(folder)
     house = open_house(read_bench_settings(folder), app.kinds)
     try:
@@ -42,10 +42,21 @@ def prepare_finished(folder: Path, jobs: int) -> Finished:
     finally:
         house.close()
     # The ids are of one time and would be asked for in the order of the file's pages.
+    ids = ids[-polled:] if polled else ids
     random.shuffle(ids)
     path = folder / "ids.txt"
     path.write_text("\n".join(ids) + "\n")
     return Finished(key, path, ids[0])
+
+
+def list_ids(folder: Path) -> list[str]:
+    """The ids of all jobs of the ledger in random order."""
+    house = open_house(read_bench_settings(folder))
+    try:
+        keys = house.store.read(lambda reader: reader.query("SELECT key FROM job ORDER BY random()")).result()
+    finally:
+        house.close()
+    return [show_id(key) for (key,) in keys]
 
 
 def _finish_jobs(house: House, jobs: int) -> list[str]:
