@@ -1,6 +1,6 @@
 """Status: reads a second of finished jobs, with a real key and random ids, beside bare uvicorn's constant answer.
 
-Pollers ask for jobs of the last minutes, so the newest 20,000 of 300,000 are polled; a row for any of them is beside it.
+Pollers ask for jobs of the last minutes: the newest 20,000 of 300,000 are polled; a row for any of them is beside it.
 """
 
 import http.client

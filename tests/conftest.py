@@ -4,12 +4,18 @@ import os
 import random
 import secrets
 
+import anyio
+import anyio._backends._asyncio
 import hypothesis
 import pytest
 
 from manual_clock import ManualClock
 
 SEED_VARIABLE = "JOBWIRE_SEED"
+
+# anyio loads its parts on first use, and pytest parses them anew; two threads parsing at once make Python 3.11 fail
+# with a SystemError. So they are loaded here, before any server of a test has a thread.
+LOADED_EARLY = (anyio.open_file, anyio.to_thread, anyio.create_task_group, anyio.CapacityLimiter)
 
 # Machines differ in speed: an example may take the time it needs, and a failure says how to repeat it.
 hypothesis.settings.register_profile("jobwire", deadline=None, print_blob=True)
