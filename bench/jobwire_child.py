@@ -13,7 +13,7 @@ from bench.jobwire_app import app
 from bench.orders import make_order
 from bench.peers import WARM_JOBS, wait_for_starts
 from bench.ticks import FOLDER
-from jobwire.serving import tune_collector
+from jobwire.serving import tune_interpreter
 
 GROUP = 500
 PRODUCERS = 32
@@ -42,10 +42,10 @@ async def trickle(jobs: int, gap_s: float) -> None:
 
 
 async def work() -> None:
-    """Run the worker until SIGTERM, with the collector as `jobwire worker` sets it."""
+    """Run the worker until SIGTERM, with the interpreter as `jobwire worker` sets it."""
     stop = asyncio.Event()
     async with app.running():
-        tune_collector()
+        tune_interpreter()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
         await stop.wait()
 

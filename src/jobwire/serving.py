@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 
 import uvicorn
@@ -21,6 +22,7 @@ from jobwire.worker.loop import Worker
 logger = logging.getLogger("jobwire.serve")
 
 GC_THRESHOLDS = (50_000, 20, 20)
+SWITCH_S = 0.0005
 
 
 class _Server(uvicorn.Server):
@@ -39,12 +41,17 @@ class _Server(uvicorn.Server):
         yield
 
 
-def tune_collector() -> None:
-    """Collect garbage rarely in a process that only serves: what is there at the start stays, and a request's or
-    job's objects die by their counts. The default looks through them every 700: a tenth of a poll's time."""
+def tune_interpreter() -> None:
+    """Set the interpreter for a process that only serves.
+
+    Garbage is collected rarely: what is there at the start stays, and a request's or job's objects die by their
+    counts; the default, every 700 objects, took a tenth of a poll's time. The interpreter's lock changes hands after
+    0.5 ms instead of 5: the ledger's writer asks for it after each statement, and got a quarter more done.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
+    sys.setswitchinterval(SWITCH_S)
 
 
 def bind_socket(host: str, port: int) -> socket.socket:

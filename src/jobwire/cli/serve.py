@@ -8,7 +8,7 @@ import uvloop
 from jobwire.cli.output import configure_logging, errors
 from jobwire.cli.target import DbOption, Target, load_app, opened, settings_for
 from jobwire.config import SettingError
-from jobwire.serving import bind_socket, run_house, tune_collector
+from jobwire.serving import bind_socket, run_house, tune_interpreter
 from jobwire.wiring import House
 
 WorkersOption = Annotated[
@@ -58,7 +58,7 @@ def serve(
         def announce() -> None:
             errors.print(f"[bold]Jobwire[/bold] listens on {address}", highlight=False)
             errors.print(_describe(house), highlight=False)
-            tune_collector()
+            tune_interpreter()
 
         uvloop.run(run_house(house, listener=listener, on_ready=announce))
 
@@ -79,7 +79,7 @@ def worker(
 
         def announce() -> None:
             errors.print(_describe(house), highlight=False)
-            tune_collector()
+            tune_interpreter()
 
         uvloop.run(run_house(house, listener=None, on_ready=announce))
 

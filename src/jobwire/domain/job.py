@@ -9,8 +9,7 @@ from jobwire.domain.phases import Phase, phase_of
 from jobwire.domain.states import Reason, State
 
 
-@dataclass(frozen=True, slots=True)
-class NewJob:
+class NewJob(NamedTuple):
     """A submission. `input` is JSON text; times are Unix milliseconds; texts are already validated.
 
     `key` is the id's 26 characters, made by the submitter, so that a submission can be sent again safely.

@@ -5,7 +5,6 @@ A job of another owner answers exactly like one that does not exist.
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, TypedDict, Unpack
 
 import msgspec
@@ -92,7 +91,7 @@ class Jobs:
         )
         if idempotency_key is None:
             return job
-        return replace(job, fingerprint=fingerprint or fingerprint_of(job))
+        return job._replace(fingerprint=fingerprint or fingerprint_of(job))
 
     async def submit(
         self,
@@ -162,7 +161,7 @@ class Jobs:
         tags = None if row.tags is None else msgspec.json.decode(row.tags, type=list[str])
         queue = row.queue if row.queue in self._registry.queues else None
         job = self.build(owner, row.kind, input, queue=queue, priority=row.priority, tags=tags)
-        receipts = await self._store.submit([replace(job, rerun_of=row.number, root=row.root or row.number)])
+        receipts = await self._store.submit([job._replace(rerun_of=row.number, root=row.root or row.number)])
         return accept_receipt(receipts[0])
 
 
