@@ -36,7 +36,7 @@ app.command()(demo.demo)
 def main() -> None:
     """Run the command line; an error raised on purpose is one line on stderr: exit code 2 for a setting, else 1."""
     try:
-        app()
+        app(prog_name="jobwire")
     except SettingError as error:
         sys.exit(_complain(str(error), 2))
     except JobwireError as error:
