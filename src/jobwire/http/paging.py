@@ -4,11 +4,25 @@ from collections.abc import Mapping
 
 from jobwire.dialects.parse import Page
 from jobwire.domain.job import JobFilter, JobRow
-from jobwire.http.phases import STATE_OF, read_phase
+from jobwire.domain.phases import Phase
+from jobwire.domain.states import State
 from jobwire.service.jobs import Jobs
 
 FIND_MAX = 100
 FIND_ROUNDS_MAX = 10
+
+# The state that is stored of a job in each phase; domain/phases.py has the way back.
+STATE_OF: Mapping[Phase, State] = {
+    Phase.SCHEDULED: State.QUEUED,
+    Phase.WAITING: State.QUEUED,
+    Phase.RETRYING: State.QUEUED,
+    Phase.RUNNING: State.RUNNING,
+    Phase.CANCELLING: State.RUNNING,
+    Phase.COMPLETED: State.COMPLETED,
+    Phase.FAILED: State.FAILED,
+    Phase.EXPIRED: State.FAILED,
+    Phase.CANCELLED: State.CANCELLED,
+}
 
 
 async def find_page(
@@ -34,11 +48,11 @@ async def find_page(
 
 
 def _select(page: Page, *, before: int | None, limit: int) -> JobFilter:
-    states = None if page.phases is None else tuple(sorted({STATE_OF[phase] for phase in page.phases}))
+    states = None if page.phases is None else tuple(sorted({int(STATE_OF[phase]) for phase in page.phases}))
     return JobFilter(
         kind=page.kind, states=states, tag=page.tag, created_after=page.created_after, before=before, limit=limit
     )
 
 
 def _is_wanted(row: JobRow, page: Page, kinds: Mapping[str, str] | None) -> bool:
-    return (page.phases is None or read_phase(row) in page.phases) and (kinds is None or row.kind in kinds)
+    return (page.phases is None or row.phase in page.phases) and (kinds is None or row.kind in kinds)

@@ -6,7 +6,6 @@ from jobwire.domain.job import JobRow
 from jobwire.domain.phases import FINAL_PHASES
 from jobwire.http.answer import JSON_TYPE, Answer, Headers
 from jobwire.http.files import FILE_MARK
-from jobwire.http.phases import read_phase
 from jobwire.http.site import Site
 from jobwire.service.services import Services
 
@@ -17,7 +16,7 @@ _NO_STORE = (b"cache-control", b"no-store")
 
 async def render_job(services: Services, views: Views, row: JobRow, *, count_max: int | None = None) -> bytes:
     """A job in its dialect's words; its position is null beyond `count_max`, where that is given."""
-    view = views[read_phase(row)]
+    view = views[row.phase]
     return view.render(row, await find_facts(services, view, row, count_max=count_max))
 
 
@@ -51,7 +50,7 @@ async def answer_status(site: Site, views: Views, row: JobRow, *, if_none_match:
 
     The ETag is the version, and with it the position where one is shown: that moves without the job.
     """
-    dialect, phase = site.dialect, read_phase(row)
+    dialect, phase = site.dialect, row.phase
     view = views[phase]
     needs_facts = view.needs_position or row.rerun_of is not None
     facts = await find_facts(site.services, view, row) if needs_facts else None
