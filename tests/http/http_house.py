@@ -144,10 +144,10 @@ class Host:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await self.app(scope, receive, send)
 
-    async def answer(self, scope: Any) -> Answer | None:
+    def answer_now(self, scope: Any) -> Answer | None:
         """What the app's StatusReader says, as `jobwire serve` asks it."""
         reader = getattr(self.app, "status_reader", None)
-        return None if reader is None else await reader.answer(scope)
+        return None if reader is None else reader.answer_now(scope)
 
     async def _run(self) -> None:
         self._server.config.load()

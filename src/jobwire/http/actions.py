@@ -27,7 +27,7 @@ from jobwire.domain.phases import FINAL_PHASES, Phase
 from jobwire.http.answer import Answer, Headers, encode_header, json_answer
 from jobwire.http.files import serve_file
 from jobwire.http.paging import find_page
-from jobwire.http.present import answer_status, render_job
+from jobwire.http.present import answer_status, find_facts, render_job
 from jobwire.http.routing import Served
 from jobwire.http.site import Site
 from jobwire.kinds.schema import check_input
@@ -54,10 +54,10 @@ def is_shown(dialect: Dialect, row: JobRow) -> bool:
 async def show_status(site: Site, served: Served, call: Call) -> Answer:
     """The job as it is now; a failed job is a 200."""
     row = await find_job(site, served, call)
-    etag = call.headers.get("if-none-match")
-    return await answer_status(
-        site, served.views, row, if_none_match=None if etag is None else etag.encode("latin-1")
-    )
+    view = served.views[row.phase]
+    seen = call.headers.get("if-none-match")
+    facts = await find_facts(site.services, view, row)
+    return answer_status(site.dialect, view, row, facts, seen=None if seen is None else seen.encode("latin-1"))
 
 
 async def submit_job(site: Site, served: Served, call: Call) -> Answer:

@@ -2,11 +2,11 @@
 
 from jobwire.dialects.render import View, Views
 from jobwire.dialects.sources import Facts
+from jobwire.dialects.spec import Dialect
 from jobwire.domain.job import JobRow
 from jobwire.domain.phases import FINAL_PHASES
 from jobwire.http.answer import JSON_TYPE, Answer, Headers
 from jobwire.http.files import FILE_MARK
-from jobwire.http.site import Site
 from jobwire.service.services import Services
 
 _TYPE = (b"content-type", JSON_TYPE)
@@ -45,17 +45,13 @@ async def _key_of(services: Services, owner: int, number: int | None) -> str | N
     return None if row is None else row.key
 
 
-async def answer_status(site: Site, views: Views, row: JobRow, *, if_none_match: bytes | None) -> Answer:
-    """The answer to a poll: 200, or 304 when the caller's ETag still holds.
+def answer_status(dialect: Dialect, view: View, row: JobRow, facts: Facts | None, *, seen: bytes | None) -> Answer:
+    """The answer to a poll: 200, or 304 when `seen`, the caller's If-None-Match, still holds.
 
     The ETag is the version, and with it the position where one is shown: that moves without the job.
     """
-    dialect, phase = site.dialect, row.phase
-    view = views[phase]
-    needs_facts = view.needs_position or row.rerun_of is not None
-    facts = await find_facts(site.services, view, row) if needs_facts else None
     headers: Headers = [_TYPE]
-    if dialect.retry_after_s is not None and phase not in FINAL_PHASES:
+    if dialect.retry_after_s is not None and row.phase not in FINAL_PHASES:
         headers.append((b"retry-after", b"%d" % dialect.retry_after_s))
     if not dialect.is_conditional or _has_links(row):
         headers.append(_NO_STORE)
@@ -64,7 +60,7 @@ async def answer_status(site: Site, views: Views, row: JobRow, *, if_none_match:
     if facts is not None and facts.position is not None:
         etag = b'"%d-%d"' % (row.version, facts.position)
     headers += ((b"etag", etag), _REVALIDATE)
-    if if_none_match is not None and is_same(if_none_match, etag):
+    if seen is not None and is_same(seen, etag):
         return Answer(304, headers[1:], b"")
     return Answer(200, headers, view.render(row, facts))
 

@@ -7,7 +7,6 @@ those of the uvicorn that pyproject.toml pins to.
 """
 
 import asyncio
-from collections.abc import Coroutine
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -64,6 +63,7 @@ def make_protocol(reader: StatusReader) -> type[HttpToolsProtocol]:
     class Protocol(HttpToolsProtocol):
         _is_head = False
         _head_bytes = 0
+        _used_at = 0.0
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
@@ -102,7 +102,40 @@ def make_protocol(reader: StatusReader) -> type[HttpToolsProtocol]:
             parts.append(body)
             self.cycle = _ANSWERED
             outbox.add(self.loop, self.transport, b"".join(parts))
-            self.on_response_complete()
+            self.server_state.total_requests += 1
+            if self.timeout_keep_alive_task is None:
+                self._await_request(self.timeout_keep_alive)
+
+        # One timer a connection, which looks whether it was used meanwhile, instead of one made and dropped a poll.
+
+        def _unset_keepalive_if_required(self) -> None:
+            self._used_at = self.loop.time()
+
+        def _await_request(self, seconds: float) -> None:
+            self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+        def timeout_keep_alive_handler(self) -> None:
+            self.timeout_keep_alive_task = None
+            left_s = self._used_at + self.timeout_keep_alive - self.loop.time()
+            if self.cycle is not None and not self.cycle.response_complete:
+                return
+            if left_s > 0:
+                self._await_request(left_s)
+            else:
+                super().timeout_keep_alive_handler()
+
+        def on_response_complete(self) -> None:
+            self._drop_timer()
+            super().on_response_complete()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            self._drop_timer()
+
+        def _drop_timer(self) -> None:
+            if self.timeout_keep_alive_task is not None:
+                self.timeout_keep_alive_task.cancel()
+                self.timeout_keep_alive_task = None
 
         def _read_poll(self) -> Answer | None:
             parser, cycle, headers = self.parser, self.cycle, self.headers
@@ -120,19 +153,10 @@ def make_protocol(reader: StatusReader) -> type[HttpToolsProtocol]:
             if b"%" in path or not path.isascii():
                 return None
             scope = {"method": "GET", "path": path.decode("ascii"), "headers": headers, "query_string": query}
-            return _run_now(reader.answer(scope))
+            try:
+                return reader.answer_now(scope)
+            except Exception:
+                # The long way fails the same and tells it.
+                return None
 
     return Protocol
-
-
-def _run_now(answering: Coroutine[Any, Any, Answer | None]) -> Answer | None:
-    """The answer, unless it has to be waited for; a failure goes the long way too, which tells it."""
-    try:
-        answering.send(None)
-    except StopIteration as end:
-        answer: Answer | None = end.value
-        return answer
-    except Exception:
-        return None
-    answering.close()
-    return None

@@ -8,14 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jobwire.dialects.parse import JobName, read_name
+from jobwire.dialects.sources import Facts
+from jobwire.domain.job import JobRow
 from jobwire.http.actions import is_shown
 from jobwire.http.answer import Answer, Scope
 from jobwire.http.credentials import TOKEN_CHARS_MAX
 from jobwire.http.limits import take_limits, tell_limit
-from jobwire.http.present import answer_status
+from jobwire.http.present import answer_status, find_facts
 from jobwire.http.requests import give_request_id
 from jobwire.http.routing import Served
 from jobwire.http.site import Site
+from jobwire.service.call import Principal
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,10 @@ class Target:
     served: Served
     carriers: dict[bytes, bytes]
     query_start: bytes | None
+
+
+_Poll = tuple[Target, JobName, Principal, bytes | None, bytes | None]
+"""What was recognised: where, which job, for whom, the ETag already seen, and the request id sent along."""
 
 
 class StatusReader:
@@ -61,27 +68,69 @@ class StatusReader:
                 start = f"{reference.name}=".encode()
                 self._by_path[mount + served.route.path] = Target(site, served, carriers, start)
 
+    def answer_now(self, scope: Scope) -> Answer | None:
+        """The whole answer to a poll if nothing has to be waited for, or None."""
+        poll = self._recognise(scope)
+        if poll is None:
+            return None
+        target, name, principal, seen, sent_id = poll
+        pending = target.site.services.store.get(principal.owner, key=name.key, number=name.number)
+        row = pending.result() if pending.is_done else None
+        if row is None:
+            return None
+        view = target.served.views[row.phase]
+        facts = None
+        if view.needs_position or row.rerun_of is not None:
+            finding = find_facts(target.site.services, view, row)
+            try:
+                finding.send(None)
+            except StopIteration as found:
+                facts = found.value
+            else:
+                finding.close()
+                return None
+        return _answer_row(target, principal, row, facts, seen=seen, sent_id=sent_id)
+
     async def answer(self, scope: Scope) -> Answer | None:
         """The whole answer to a poll, or None."""
+        poll = self._recognise(scope)
+        if poll is None:
+            return None
+        target, name, principal, seen, sent_id = poll
+        row = await target.site.services.store.get(principal.owner, key=name.key, number=name.number)
+        if row is None:
+            return None
+        facts = await find_facts(target.site.services, target.served.views[row.phase], row)
+        return _answer_row(target, principal, row, facts, seen=seen, sent_id=sent_id)
+
+    def _recognise(self, scope: Scope) -> _Poll | None:
         target, name = self._find(scope)
         if target is None or name is None or scope["method"] not in ("GET", "HEAD"):
             return None
+        carriers = target.carriers
         token: str | None = None
-        if_none_match = sent_id = None
+        seen: bytes | None = None
+        sent_id: bytes | None = None
         for header, value in scope["headers"]:
-            if header in target.carriers:
-                start = target.carriers[header]
+            if header in carriers:
+                start = carriers[header]
                 if value[: len(start)].lower() == start and (carried := value[len(start) :].strip()):
                     if token is not None:
                         return None
                     token = carried.decode("latin-1")
             elif header == b"if-none-match":
-                if_none_match = value if if_none_match is None else if_none_match + b", " + value
+                seen = value if seen is None else seen + b", " + value
             elif header == b"x-request-id":
                 sent_id = sent_id or value
         if token is None or len(token) > TOKEN_CHARS_MAX:
             return None
-        return await self._answer_known(target, token, name, if_none_match=if_none_match, sent_id=sent_id)
+        principal = target.site.services.owners.known(token)
+        if principal is None or target.site.dialect.name in principal.disabled_systems:
+            return None
+        scope_needed = target.served.route.scope
+        if scope_needed is not None and scope_needed not in principal.scopes:
+            return None
+        return target, name, principal, seen, sent_id
 
     def _find(self, scope: Scope) -> tuple[Target | None, JobName | None]:
         path: str = scope["path"]
@@ -98,24 +147,27 @@ class StatusReader:
         # An encoded or second field is no name in either style, and goes the long way.
         return target, read_name(target.served.reference.style, query[len(target.query_start) :].decode("latin-1"))
 
-    async def _answer_known(
-        self, target: Target, token: str, name: JobName, *, if_none_match: bytes | None, sent_id: bytes | None
-    ) -> Answer | None:
-        site, served = target.site, target.served
-        services, dialect = site.services, site.dialect
-        principal = services.owners.known(token)
-        if principal is None or dialect.name in principal.disabled_systems:
-            return None
-        if served.route.scope is not None and served.route.scope not in principal.scopes:
-            return None
-        pending = services.store.get(principal.owner, key=name.key, number=name.number)
-        row = pending.result() if pending.is_done else await pending
-        if row is None or not is_shown(dialect, row):
-            return None
-        state = take_limits(services.limits, principal.key_id, served.limits) if served.limits else None
+
+def _answer_row(
+    target: Target,
+    principal: Principal,
+    row: JobRow,
+    facts: Facts | None,
+    *,
+    seen: bytes | None,
+    sent_id: bytes | None,
+) -> Answer | None:
+    site, served = target.site, target.served
+    dialect = site.dialect
+    if not is_shown(dialect, row):
+        return None
+    state = None
+    if served.limits:
+        state = take_limits(site.services.limits, principal.key_id, served.limits)
         if state is not None and state.retry_after_s is not None:
             return None
-        answer = await answer_status(site, served.views, row, if_none_match=if_none_match)
+    answer = answer_status(dialect, served.views[row.phase], row, facts, seen=seen)
+    if state is not None:
         answer.headers.extend(tell_limit(state, dialect.limit_headers))
-        answer.headers.append((b"x-request-id", give_request_id(sent_id)))
-        return answer
+    answer.headers.append((b"x-request-id", give_request_id(sent_id)))
+    return answer

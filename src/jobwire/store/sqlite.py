@@ -276,7 +276,7 @@ class SqliteStore:
         except RuntimeError:
             # No loop runs in this thread.
             row = self._reader().execute(sql, (place, owner)).fetchone()
-        return Pending.of(None if row is None else JobRow._make(row))
+        return Pending.of(None if row is None else tuple.__new__(JobRow, row))
 
     def find(self, owner: int, jobs: JobFilter) -> Pending[list[JobRow]]:
         """See Store.find."""

@@ -7,6 +7,8 @@ import sys
 import pytest
 from rentix_house import FLAT, POLLERS_FOLDER, Client, PhotoServer
 
+pytestmark = pytest.mark.slow
+
 POLLERS = {
     "documented JavaScript": ("node", "documented_poller.mjs"),
     "PHP": ("php", "poller.php"),

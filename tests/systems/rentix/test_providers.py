@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from rentix_house import FLAT, Client, PhotoServer, run_rentix
 
+pytestmark = pytest.mark.slow
+
 
 class Providers:
     """LibreTranslate's and Nominatim's shape; `statuses` are answered first, one a request."""

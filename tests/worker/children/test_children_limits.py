@@ -13,6 +13,8 @@ from jobwire.worker.child import MEMORY_STATUS, ORPHANED_STATUS, STOPPED_STATUS
 from jobwire.worker.children import Children, explain_death
 from jobwire.worker.nursery_link import OUTPUT_BYTES_MAX, Death
 
+pytestmark = pytest.mark.slow
+
 MIB = 1024 * 1024
 
 

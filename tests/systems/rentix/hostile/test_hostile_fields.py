@@ -12,6 +12,8 @@ from rentix_house import FLAT
 from jobwire.systems.rentix.fields import AGENT_FIELDS, DESCRIPTION_CHARS_MAX, LISTING_FIELDS, Text
 from jobwire.systems.rentix.routes_bulk import OPERATIONS_MAX
 
+pytestmark = pytest.mark.slow
+
 JSON = {"Content-Type": "application/json"}
 
 VALUES = {

@@ -12,6 +12,8 @@ from jobwire.http.requests import HEADERS_BYTES_MAX
 from jobwire.systems.rentix.dialect import BODY_BYTES_MAX, RENTIX
 from jobwire.systems.rentix.fields import EXTERNAL_ID_CHARS_MAX, ID_MAX
 
+pytestmark = pytest.mark.slow
+
 ENDLESS_BYTES = 32 * 1024 * 1024
 """More than the buffers of both ends hold: it is sent to its end only if the server takes it all."""
 

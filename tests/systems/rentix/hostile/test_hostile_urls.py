@@ -16,6 +16,8 @@ from tripwire import ADDRESSES, Tripwire
 
 from jobwire.systems.rentix.fields import PHOTOS_MAX
 
+pytestmark = pytest.mark.slow
+
 JSON = {"Content-Type": "application/json"}
 NET = runpy.run_path(str(Path(__file__).parents[3] / "net" / "test_net_hostile_urls.py"))
 LATER = [f"http://example.com:{port}/" for port in NET["BAD_PORTS"]]

@@ -1,0 +1,122 @@
+"""The keep-alive time of a connection that polls: one timer, which looks at the last request before it closes."""
+
+import asyncio
+
+import uvicorn
+from uvicorn.server import ServerState
+
+from jobwire.http.answer import Answer
+from jobwire.http.protocol import make_protocol
+
+POLL = b"GET /v1/jobs/x HTTP/1.1\r\nHost: here\r\n\r\n"
+KEEP_ALIVE_S = 30
+
+
+class Reader:
+    """Answers every poll at once."""
+
+    def answer_now(self, scope):
+        return Answer(200, [], b"{}")
+
+
+class Loop:
+    """A clock that is moved by hand, and what was asked of it."""
+
+    def __init__(self):
+        self.now = 1_000.0
+        self.timers = []
+        self.soon = []
+
+    def time(self):
+        return self.now
+
+    def call_soon(self, callback):
+        self.soon.append(callback)
+
+    def call_later(self, seconds, callback):
+        timer = asyncio.TimerHandle(self.now + seconds, callback, (), self)
+        self.timers.append(timer)
+        return timer
+
+    def _timer_handle_cancelled(self, handle):
+        """Asked by a handle that is dropped."""
+
+    def get_debug(self):
+        return False
+
+    def advance(self, seconds):
+        self.now += seconds
+        while self.soon:
+            self.soon.pop()()
+        due = [timer for timer in self.timers if timer.when() <= self.now]
+        self.timers = [timer for timer in self.timers if timer not in due]
+        for timer in due:
+            if not timer.cancelled():
+                timer._run()
+
+    def count_waiting(self):
+        return sum(not timer.cancelled() for timer in self.timers)
+
+
+class Transport(asyncio.Transport):
+    """Remembers what was written, and whether it was closed."""
+
+    def __init__(self):
+        super().__init__()
+        self.written = []
+        self.closed = False
+
+    def write(self, data):
+        self.written.append(data)
+
+    def is_closing(self):
+        return self.closed
+
+    def close(self):
+        self.closed = True
+
+
+async def connect():
+    config = uvicorn.Config(Reader(), lifespan="off", timeout_keep_alive=KEEP_ALIVE_S, log_config=None)
+    config.load()
+    loop, transport = Loop(), Transport()
+    protocol = make_protocol(Reader())(config, ServerState(), {}, _loop=loop)
+    protocol.connection_made(transport)
+    return protocol, loop, transport
+
+
+def test_a_connection_that_polls_in_time_stays_and_has_one_timer():
+    async def run():
+        protocol, loop, transport = await connect()
+        for _ in range(10):
+            protocol.data_received(POLL)
+            assert loop.count_waiting() == 1
+            loop.advance(KEEP_ALIVE_S - 1)
+        assert len(transport.written) == 10
+        assert not transport.closed
+
+    asyncio.run(run())
+
+
+def test_a_connection_is_closed_when_its_last_poll_is_that_long_ago():
+    async def run():
+        protocol, loop, transport = await connect()
+        protocol.data_received(POLL)
+        loop.advance(KEEP_ALIVE_S - 1)
+        protocol.data_received(POLL)
+        loop.advance(KEEP_ALIVE_S - 1)
+        assert not transport.closed
+        loop.advance(1)
+        assert transport.closed
+
+    asyncio.run(run())
+
+
+def test_a_lost_connection_leaves_no_timer():
+    async def run():
+        protocol, loop, _ = await connect()
+        protocol.data_received(POLL)
+        protocol.connection_lost(None)
+        assert loop.count_waiting() == 0
+
+    asyncio.run(run())
