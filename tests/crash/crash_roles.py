@@ -26,7 +26,8 @@ from jobwire.domain.retry import RetryPolicy
 from jobwire.kinds.contract import Context
 from jobwire.kinds.registry import Registry, make_kind
 from jobwire.store.operations import OpenTransaction
-from jobwire.store.sqlite import SqliteEngine, open_sqlite, read_clock
+from jobwire.store.sqlite import open_sqlite, read_clock
+from jobwire.store.sqlite.engine import SqliteEngine
 from jobwire.upkeep.rounds import Upkeep
 from jobwire.worker.children import Children
 from jobwire.worker.context import Tools

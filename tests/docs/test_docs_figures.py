@@ -13,7 +13,7 @@ from jobwire.http.body import JSON_DEPTH_MAX
 from jobwire.kinds.contract import ChildLimits
 from jobwire.kinds.schema import INPUT_BYTES_MAX
 from jobwire.service.submission import HORIZON_DAYS_MAX, TAGS_MAX
-from jobwire.store.sqlite import CHECKPOINT_PAGES, RESTART_PAGES
+from jobwire.store.sqlite.store import CHECKPOINT_PAGES, RESTART_PAGES
 from jobwire.store.writer import GROUP_MAX
 from jobwire.systems.rentix.dialect import RENTIX
 from jobwire.systems.rentix.photo_decode import PIXELS_MAX, SIDE_PX_MAX

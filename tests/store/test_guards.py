@@ -178,7 +178,7 @@ def keeps_its_promise(guard: Guard, clock: ManualClock) -> bool:
 def test_a_ledger_without_this_guard_breaks_a_promise(
     guard: Guard, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    statements = load_statements(guard.file)
+    statements = load_statements("sqlite", guard.file)
     sql = statements[guard.statement]
     assert guard.text in sql
     assert keeps_its_promise(guard, clock)

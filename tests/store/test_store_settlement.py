@@ -21,7 +21,7 @@ from jobwire.domain.outcome import Completed, Outcome
 from jobwire.domain.settlement import Settlement
 from jobwire.domain.states import FINAL_STATES, Event, Reason, State
 from jobwire.store.contract import Claim, ProgressReport
-from jobwire.store.operations import encode_error
+from jobwire.store.transaction import encode_error
 
 NAMES = [type(outcome).__name__ + ("-flaky" if outcome is FLAKY else "") for outcome in OUTCOMES]
 

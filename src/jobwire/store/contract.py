@@ -1,4 +1,4 @@
-"""The Store: what the ledger promises, whatever database keeps it. sqlite.py is the engine for one machine.
+"""The Store: what the ledger promises, whatever database keeps it: sqlite/ for one machine, postgres/ for many.
 
 Every method is non-blocking and thread-safe and returns a Pending: `await` it in a coroutine, call `.result()`
 elsewhere (pending.py). A write's Pending is fulfilled after its commit has reached the disk. Statements take their

@@ -1,4 +1,4 @@
-"""The writer: one thread that groups concurrent writes into one commit. sqlite.py opens its connection.
+"""The writer: one thread that groups concurrent writes into one commit. An engine opens its connection.
 
 A group is whatever has been posted while the last commit was on its way to the disk, so nothing waits for a
 window and an fsync is shared by all who came meanwhile. A claim that finds no work is parked here; when a group
@@ -15,8 +15,9 @@ from typing import Any, Protocol
 
 from jobwire.domain.job import NewJob, Receipt
 from jobwire.store.contract import Claim, ClaimRequest, Wake
-from jobwire.store.operations import OpenTransaction, refuse_closed
+from jobwire.store.operations import OpenTransaction
 from jobwire.store.pending import Pending
+from jobwire.store.transaction import refuse_closed
 
 logger = logging.getLogger("jobwire.store")
 

@@ -10,12 +10,13 @@ from store_ledger import DONE, WAIT_S, Ledger
 
 from jobwire.domain.errors import RequestError
 from jobwire.domain.states import State
-from jobwire.store import operations, sqlite
-from jobwire.store.sqlite import SqliteStore, connect, open_sqlite, read_pragma
+from jobwire.store.contract import ClaimRequest
+from jobwire.store.sqlite import SqliteStore, connect, engine, open_sqlite
+from jobwire.store.sqlite.engine import SqliteTransaction, read_pragma
 from jobwire.store.statements import load_migrations
 from manual_clock import ManualClock
 
-NEWEST = load_migrations()[-1][0]
+NEWEST = load_migrations("sqlite")[-1][0]
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def test_the_writer_fsyncs_every_commit_into_a_write_ahead_log(path: Path, clock
         "journal_mode": "wal",
         "synchronous": 2,
         "wal_autocheckpoint": 0,
-        "busy_timeout": sqlite.BUSY_MS,
+        "busy_timeout": engine.BUSY_MS,
     }
     ledger.close()
 
@@ -60,7 +61,7 @@ def test_a_closed_ledger_is_one_file_that_sqlite_finds_sound(path: Path, clock: 
 
 
 def test_an_old_sqlite_is_refused_with_the_versions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "SQLITE_VERSION_MIN", apsw.SQLITE_VERSION_NUMBER + 1)
+    monkeypatch.setattr(engine, "SQLITE_VERSION_MIN", apsw.SQLITE_VERSION_NUMBER + 1)
     with pytest.raises(RuntimeError, match=r"3\.51\.3 or newer is needed, apsw brings 3\."):
         connect(":memory:")
 
@@ -90,8 +91,8 @@ def test_a_migration_that_fails_leaves_the_ledger_as_it_was(
     path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     open_ledger(path, clock).close()
-    broken = (*load_migrations(), (NEWEST + 1, "CREATE TABLE extra (a); INSERT INTO nowhere VALUES (1);"))
-    monkeypatch.setattr(sqlite, "load_migrations", lambda: broken)
+    broken = (*load_migrations("sqlite"), (NEWEST + 1, "CREATE TABLE extra (a); INSERT INTO nowhere VALUES (1);"))
+    monkeypatch.setattr(engine, "load_migrations", lambda name: broken)
     with pytest.raises(apsw.SQLError, match="nowhere"):
         open_ledger(path, clock)
     monkeypatch.undo()
@@ -153,7 +154,7 @@ def test_a_parked_claim_that_a_full_disk_put_off_is_served_when_there_is_room(pa
     # Nothing fits: the claim's own commit fails, too.
     ledger.store.write(lambda tx: tx.query("PRAGMA max_page_count = 1")).result(WAIT_S)
     page_filler = '"' + "x" * 100_000 + '"'
-    parked = ledger.store.claim(operations.ClaimRequest("w1", "q", 1))
+    parked = ledger.store.claim(ClaimRequest("w1", "q", 1))
     with pytest.raises(RequestError):
         ledger.submit(input=page_filler)
     ledger.store.write(lambda tx: tx.query("PRAGMA max_page_count = 1000000")).result(WAIT_S)
@@ -165,13 +166,13 @@ def test_a_parked_claim_that_a_full_disk_put_off_is_served_when_there_is_room(pa
 def test_a_claim_that_comes_while_another_process_holds_the_ledger_is_not_forgotten(
     path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "BUSY_MS", 50)
+    monkeypatch.setattr(engine, "BUSY_MS", 50)
     ledger = open_ledger(path, clock)
     number = ledger.submit()
     ledger.beat()
     other = connect(str(path))
     other.execute("BEGIN IMMEDIATE")
-    parked = ledger.store.claim(operations.ClaimRequest("w1", "q", 1))
+    parked = ledger.store.claim(ClaimRequest("w1", "q", 1))
     with pytest.raises(RequestError) as refused:
         ledger.submit()
     assert refused.value.code == "unavailable"
@@ -183,15 +184,16 @@ def test_a_claim_that_comes_while_another_process_holds_the_ledger_is_not_forgot
 
 
 # The plan of each hot statement walks an index: nothing of it grows with the number of jobs.
+SQL = SqliteTransaction.sql
 HOT = {
-    "submit": operations.SUBMIT,
-    "claim": operations.CLAIM,
-    "settle": operations.SETTLE,
-    "heartbeat": {name: operations.HEARTBEAT[name] for name in ("renew", "progressed", "progress", "retire")},
-    "cancel": operations.CANCEL,
-    "promote": operations.PROMOTE,
-    "get": {name: sql for name, sql in operations.GET.items() if name != "position"},
-    "events": {name: operations.EVENTS[name] for name in ("log_new", "log", "tail", "last_at")},
+    "submit": SQL.submit,
+    "claim": SQL.claim,
+    "settle": SQL.settle,
+    "heartbeat": {name: SQL.heartbeat[name] for name in ("renew", "progressed", "progress", "retire")},
+    "cancel": SQL.cancel,
+    "promote": SQL.promote,
+    "get": {name: sql for name, sql in SQL.get.items() if name != "position"},
+    "events": {name: SQL.events[name] for name in ("log_new", "log", "tail", "last_at")},
 }
 BIG_TABLES = (
     "job", "state", "ready", "due", "live", "idempotency", "event", "attempt_log", "step", "owner_lane", "lane",

@@ -9,7 +9,7 @@ from store_ledger import WAIT_S, Ledger
 from jobwire.domain.errors import RequestError
 from jobwire.domain.job import NewJob
 from jobwire.store.contract import ClaimRequest
-from jobwire.store.sqlite import SqliteEngine
+from jobwire.store.sqlite.engine import SqliteEngine
 from jobwire.store.writer import Writer
 from manual_clock import ManualClock
 

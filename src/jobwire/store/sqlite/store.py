@@ -1,13 +1,12 @@
-"""The engine for one machine: SQLite in WAL mode, every commit fsynced, one writer thread, short readers.
+"""The Store on one SQLite file in WAL mode, every commit fsynced: one writer thread, short readers.
 
-operations.py has what a write does, writer.py groups writes into commits. A second process on the same file stays
-correct (its claims and settles are guarded by the same statements) but is not the fast path. `:memory:` is the
-test double: the same engine without a file.
+../operations.py has what a write does, engine.py how it commits. A second process on the same file stays correct
+(its claims and settles are guarded by the same statements) but is not the fast path. `:memory:` is the test double:
+the same engine without a file.
 """
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any, TypeVar
 import apsw
 import msgspec
 
-from jobwire.domain.errors import JobwireError, RequestError
+from jobwire.domain.errors import RequestError
 from jobwire.domain.job import JobFilter, JobRow, NewJob, Receipt
 from jobwire.domain.settlement import Lease, Settlement
 from jobwire.store.contract import (
@@ -26,140 +25,30 @@ from jobwire.store.contract import (
     ClaimRequest,
     EventRow,
     HeldLease,
-    LeaseLost,
     ProgressReport,
     Reader,
     Settled,
     Transaction,
     Wake,
 )
-from jobwire.store.operations import EVENTS, GET, Connection, FinalHook, OpenTransaction, refuse_closed
+from jobwire.store.operations import OpenTransaction
 from jobwire.store.pending import Pending
-from jobwire.store.statements import load_migrations
-from jobwire.store.ticks import TickReader
+from jobwire.store.sqlite.engine import SqliteEngine, SqliteTransaction, connect, read_clock, read_pragma
+from jobwire.store.sqlite.ticks import TickReader
+from jobwire.store.transaction import Connection, FinalHook, refuse_closed
 from jobwire.store.writer import Writer
 
 T = TypeVar("T")
 
-BY_KEY, BY_NUMBER = GET["by_key"], GET["by_number"]
+SQL = SqliteTransaction.sql
+BY_KEY, BY_NUMBER = SQL.get["by_key"], SQL.get["by_number"]
 
 logger = logging.getLogger("jobwire.store")
 
-SQLITE_VERSION_MIN = 3_051_003
-BUSY_MS = 10_000
 CHECKPOINT_INTERVAL_S = 0.25
 CHECKPOINT_PAGES = 1_000
 RESTART_PAGES = 64_000
-CACHE_KIB = 65_536
 NEAR = 1_000
-
-
-def read_clock() -> int:
-    """Unix milliseconds."""
-    return time.time_ns() // 1_000_000
-
-
-class SqliteEngine:
-    """The writer's connection: opens, migrates, begins and commits."""
-
-    def __init__(self, path: str, clock: Callable[[], int], final_hooks: dict[str, FinalHook]) -> None:
-        self.connection = connect(path)
-        self._clock = clock
-        self._final_hooks = final_hooks
-        migrate(self.connection)
-        last = self.connection.execute(EVENTS["last_at"]).fetchone()
-        self._last_now: int = last[0] if last else 0
-        self._data_version = self._read_data_version()
-
-    def begin(self) -> OpenTransaction:
-        """Open a write transaction at a time that never goes back."""
-        self.connection.execute("BEGIN IMMEDIATE")
-        self._last_now = max(self._last_now, self._clock())
-        return OpenTransaction(self.connection, self._last_now, self._final_hooks)
-
-    def commit(self) -> None:
-        """Fsync the write-ahead log."""
-        self.connection.execute("COMMIT")
-
-    def rollback(self) -> None:
-        """Undo an open transaction."""
-        if self.connection.in_transaction:
-            self.connection.execute("ROLLBACK")
-
-    def is_open(self) -> bool:
-        """Whether the transaction survived (a full disk ends it)."""
-        return bool(self.connection.in_transaction)
-
-    def map_error(self, error: BaseException) -> BaseException:
-        """Errors raised on purpose pass; the database's own become `unavailable`, logged here."""
-        if isinstance(error, JobwireError | LeaseLost) or not isinstance(error, apsw.Error):
-            return error
-        logger.error("the ledger refused a write: %s: %s", type(error).__name__, error)
-        return RequestError("unavailable", "The ledger cannot be written right now; try again.", retry_after_s=1)
-
-    def has_foreign_changes(self) -> bool:
-        """PRAGMA data_version moves only when another connection has committed."""
-        try:
-            seen = self._read_data_version()
-        except apsw.Error:
-            # A ledger that cannot be read now is asked again; the next write says what is wrong.
-            return False
-        changed, self._data_version = seen != self._data_version, seen
-        return changed
-
-    def _read_data_version(self) -> int:
-        return read_pragma(self.connection, "data_version")
-
-    def close(self) -> None:
-        """Close; the last connection of a file checkpoints it."""
-        self.connection.close()
-
-
-def connect(path: str, *, is_reader: bool = False) -> apsw.Connection:
-    """A connection with the ledger's settings; refuses an SQLite with the WAL-reset bug (fixed in 3.51.3)."""
-    if apsw.SQLITE_VERSION_NUMBER < SQLITE_VERSION_MIN:
-        raise RuntimeError(f"SQLite 3.51.3 or newer is needed, apsw brings {apsw.sqlite_lib_version()}; upgrade apsw")
-    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
-    connection = apsw.Connection(path, flags=flags, statementcachesize=256)
-    connection.set_busy_timeout(BUSY_MS)
-    # Without it SQLite plans a statement anew for each bound value: 22 µs instead of 4 for a read by key.
-    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
-    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-    if is_reader:
-        connection.execute("PRAGMA query_only = ON")
-    else:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
-    return connection
-
-
-def read_pragma(connection: apsw.Connection, name: str) -> int:
-    """The value of a numeric PRAGMA."""
-    row = connection.execute(f"PRAGMA {name}").fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def migrate(connection: apsw.Connection) -> None:
-    """Bring the ledger to this program's version; refuse a newer one."""
-    migrations = load_migrations()
-    newest = migrations[-1][0]
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        version = read_pragma(connection, "user_version")
-        if version > newest:
-            raise RuntimeError(
-                f"the ledger has version {version}, this program knows up to {newest}; upgrade jobwire"
-            )
-        for number, script in migrations:
-            if number > version:
-                connection.execute(script)
-                connection.execute(f"PRAGMA user_version = {number}")
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
 
 
 class SqliteStore:
@@ -247,7 +136,7 @@ class SqliteStore:
 
         return self._writer.post(apply)
 
-    def transaction_on(self, connection: Connection) -> OpenTransaction:
+    def transaction_on(self, connection: Connection) -> SqliteTransaction:
         """The caller's own open transaction on this ledger's file as a Transaction: their commit makes what is done
         through it visible, their rollback undoes it.
 
@@ -261,7 +150,7 @@ class SqliteStore:
             )
         if not connection.in_transaction:
             raise RuntimeError("the connection has no open transaction; run its execute('BEGIN IMMEDIATE') first")
-        return OpenTransaction(connection, self.clock(), self.final_hooks)
+        return SqliteTransaction(connection, self.clock(), self.final_hooks)
 
     # reads
 
@@ -282,7 +171,7 @@ class SqliteStore:
         """See Store.find."""
         params = {name: getattr(jobs, name) for name in JobFilter.__dataclass_fields__}
         params["states"] = None if jobs.states is None else msgspec.json.encode(jobs.states).decode()
-        return self.read(lambda r: [JobRow._make(row) for row in r.query(GET["find"], owner=owner, **params)])
+        return self.read(lambda r: [JobRow._make(row) for row in r.query(SQL.get["find"], owner=owner, **params)])
 
     def position(self, row: JobRow, *, limit: int | None = None) -> Pending[int]:
         """See Store.position: a near one at once, a far one on a thread of its own, for it takes 40 ns a job."""
@@ -305,7 +194,7 @@ class SqliteStore:
         """See Store.input_of."""
 
         def look(reader: Reader) -> str:
-            rows = reader.query(GET["input_of"], number=number)
+            rows = reader.query(SQL.get["input_of"], number=number)
             if not rows:
                 raise RequestError("gone", "the job has passed its retention time and was deleted")
             return str(rows[0][0])
@@ -314,17 +203,17 @@ class SqliteStore:
 
     def steps(self, number: int) -> Pending[dict[str, str]]:
         """See Store.steps."""
-        return self.read(lambda r: dict(r.query(GET["steps"], number=number)))
+        return self.read(lambda r: dict(r.query(SQL.get["steps"], number=number)))
 
     def events(self, after: int, *, number: int | None = None, limit: int = 1_000) -> Pending[list[EventRow]]:
         """See Store.events."""
-        sql = EVENTS["tail"] if number is None else EVENTS["of_job"]
+        sql = SQL.events["tail"] if number is None else SQL.events["of_job"]
         params = {"after": after, "limit": limit} | ({} if number is None else {"number": number})
         return self.read(lambda r: [EventRow._make(row) for row in r.query(sql, **params)])
 
     def attempts(self, number: int) -> Pending[list[AttemptRow]]:
         """See Store.attempts."""
-        return self.read(lambda r: [AttemptRow._make(row) for row in r.query(GET["attempts"], number=number)])
+        return self.read(lambda r: [AttemptRow._make(row) for row in r.query(SQL.get["attempts"], number=number)])
 
     def read(self, work: Callable[[Reader], T]) -> Pending[T]:
         """See Store.read: on this thread's own connection, in one snapshot."""
@@ -402,14 +291,14 @@ class _Snapshot:
 
 def _count_before(reader: Reader, row: JobRow, limit: int | None) -> int:
     place = {"queue": row.queue, "priority": row.priority, "turn": row.turn, "number": row.number}
-    return int(reader.query(GET["position"], **place, limit=-1 if limit is None else limit)[0][0])
+    return int(reader.query(SQL.get["position"], **place, limit=-1 if limit is None else limit)[0][0])
 
 
 def _get(reader: Reader, owner: int, *, key: str | None, number: int | None) -> JobRow | None:
     if key is not None:
-        rows = reader.query(GET["by_key"], key=key, owner=owner)
+        rows = reader.query(SQL.get["by_key"], key=key, owner=owner)
     else:
-        rows = reader.query(GET["by_number"], number=number, owner=owner)
+        rows = reader.query(SQL.get["by_number"], number=number, owner=owner)
     return JobRow._make(rows[0]) if rows else None
 
 
