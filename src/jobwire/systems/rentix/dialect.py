@@ -89,8 +89,14 @@ RENTIX = Dialect(
             "GET", "/listings/external/{externalId}", endpoint=routes_listings.get_listing_by_external_id,
             summary="Read a listing by your own id",
         ),
-        Route("POST", "/listings/{id}/link", endpoint=routes_listings.post_link, body="json", summary="Bind your id"),
-        Route("DELETE", "/listings/{id}/link", endpoint=routes_listings.delete_link, summary="Unbind your id"),
+        Route(
+            "POST",
+            "/listings/{id}/link",
+            endpoint=routes_listings.LINKS.post_link,
+            body="json",
+            summary="Bind your id",
+        ),
+        Route("DELETE", "/listings/{id}/link", endpoint=routes_listings.LINKS.delete_link, summary="Unbind your id"),
         Route(
             "POST", "/media/upload-from-url", endpoint=routes_media.import_media, body="json",
             summary="Import a picture",
@@ -127,8 +133,8 @@ RENTIX = Dialect(
             "GET", "/users/external/{externalId}", endpoint=routes_users.get_user_by_external_id,
             summary="Read a user by your own id",
         ),
-        Route("POST", "/users/{id}/link", endpoint=routes_users.post_link, body="json", summary="Bind your id"),
-        Route("DELETE", "/users/{id}/link", endpoint=routes_users.delete_link, summary="Unbind your id"),
+        Route("POST", "/users/{id}/link", endpoint=routes_users.LINKS.post_link, body="json", summary="Bind your id"),
+        Route("DELETE", "/users/{id}/link", endpoint=routes_users.LINKS.delete_link, summary="Unbind your id"),
         Route("GET", "/agency", endpoint=routes_agency.get_agency, summary="Read your agency and its limits"),
         Route(
             "GET", "/reference/schema/base", endpoint=routes_agency.get_base_schema,

@@ -15,15 +15,15 @@ Operation = Callable[[Call, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 
 _LISTING_OPERATIONS: Final[Mapping[str, Operation]] = {
     "upsert": routes_listings.upsert_one,
-    "link": routes_listings.link_one,
-    "unlink": routes_listings.unlink_one,
+    "link": routes_listings.LINKS.link_one,
+    "unlink": routes_listings.LINKS.unlink_one,
     "delete": routes_listings.delete_one,
     "validate": routes_listings.validate_one,
 }
 _USER_OPERATIONS: Final[Mapping[str, Operation]] = {
     "upsert": routes_users.upsert_one,
-    "link": routes_users.link_one,
-    "unlink": routes_users.unlink_one,
+    "link": routes_users.LINKS.link_one,
+    "unlink": routes_users.LINKS.unlink_one,
 }
 
 

@@ -1,12 +1,12 @@
-"""Listings over HTTP: upsert, read, list, link. upsert.py has the rules, routes_bulk.py runs many at once."""
+"""Listings over HTTP: upsert, read, list, delete. upsert.py has the rules, links.py binds, routes_bulk.py runs many."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from jobwire.domain.errors import RequestError
 from jobwire.service.call import Call, Reply
 from jobwire.store.contract import Reader, Transaction
 from jobwire.systems.rentix.fields import PENDING_ACTIVE
+from jobwire.systems.rentix.links import Links
 from jobwire.systems.rentix.queries import read_external_id, read_number, read_page
 from jobwire.systems.rentix.records import (
     ListingRow,
@@ -20,8 +20,10 @@ from jobwire.systems.rentix.records_agents import find_agent
 from jobwire.systems.rentix.records_media import media_of
 from jobwire.systems.rentix.settings import RentixSettings
 from jobwire.systems.rentix.upsert import Upserted, apply_upsert, plan_upsert
-from jobwire.systems.rentix.validation import read_identity, read_link, read_listing
+from jobwire.systems.rentix.validation import read_identity, read_listing
 from jobwire.systems.rentix.views import show_listing, show_upserted
+
+LINKS = Links("listing", find_listing, rename_listing)
 
 
 async def put_listing(call: Call) -> Reply:
@@ -75,50 +77,12 @@ async def get_listing_by_external_id(call: Call) -> Reply:
     return await _read_one(call, external_id=read_external_id(call.params["externalId"]))
 
 
-async def post_link(call: Call) -> Reply:
-    """Bind a listing to the client's id."""
-    return Reply(await link_one(call, {**_body(call), "id": read_number("id", call.params["id"])}))
-
-
-async def delete_link(call: Call) -> Reply:
-    """Unbind a listing from the client's id."""
-    return Reply(await unlink_one(call, {"id": read_number("id", call.params["id"])}))
-
-
-async def link_one(call: Call, body: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer to one link; raises RequestError."""
-    owner, (number, external_id) = call.principal.owner, read_link(body)
-
-    def link(tx: Transaction) -> None:
-        _require(tx, owner, number=number)
-        holder = find_listing(tx, owner, external_id=external_id)
-        if holder is not None and holder.id != number:
-            raise RequestError("conflict", f"externalId is already linked to listing {holder.id}")
-        rename_listing(tx, owner, number, external_id=external_id)
-
-    await call.services.store.write(link)
-    return {"id": number, "externalId": external_id, "linked": True}
-
-
-async def unlink_one(call: Call, body: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer to one unlink, with the client's id as it was; raises RequestError."""
-    owner, identity = call.principal.owner, read_identity(body)
-
-    def unlink(tx: Transaction) -> ListingRow:
-        row = _require(tx, owner, number=identity.id, external_id=identity.external_id)
-        rename_listing(tx, owner, row.id, external_id=None)
-        return row
-
-    row = await call.services.store.write(unlink)
-    return {"id": row.id, "externalId": row.external_id, "unlinked": True}
-
-
 async def delete_one(call: Call, body: Mapping[str, Any]) -> dict[str, Any]:
     """Remove a listing and cancel the job that publishes it; raises RequestError."""
     owner, identity = call.principal.owner, read_identity(body)
 
     def delete(tx: Transaction) -> ListingRow:
-        row = _require(tx, owner, number=identity.id, external_id=identity.external_id)
+        row = LINKS.require(tx, owner, number=identity.id, external_id=identity.external_id)
         delete_listing(tx, owner, row.id)
         if row.status == PENDING_ACTIVE and row.job is not None:
             tx.cancel(owner, [row.job])
@@ -132,23 +96,12 @@ async def _read_one(call: Call, *, number: int | None = None, external_id: str |
     owner, public_url = call.principal.owner, RentixSettings(call.services.settings).public_url
 
     def read(reader: Reader) -> dict[str, Any]:
-        row = _require(reader, owner, number=number, external_id=external_id)
+        row = LINKS.require(reader, owner, number=number, external_id=external_id)
         return _show(reader, owner, row, public_url=public_url)
 
     return Reply(await call.services.store.read(read))
 
 
-def _require(reader: Reader, owner: int, *, number: int | None = None, external_id: str | None = None) -> ListingRow:
-    row = find_listing(reader, owner, number=number, external_id=external_id)
-    if row is None:
-        raise RequestError("listing_not_found", "Listing not found")
-    return row
-
-
 def _show(reader: Reader, owner: int, row: ListingRow, *, public_url: str) -> dict[str, Any]:
     agent = find_agent(reader, owner, number=row.agent) if row.agent is not None else None
     return show_listing(row, media=media_of(reader, owner, row.id), agent=agent, public_url=public_url)
-
-
-def _body(call: Call) -> Mapping[str, Any]:
-    return call.body if isinstance(call.body, dict) else {}
