@@ -3,18 +3,18 @@
 A job of another owner answers exactly like one that does not exist.
 """
 
-import secrets
 from collections.abc import Callable, Sequence
 from typing import Any, TypedDict, Unpack
 
 import msgspec
 
 from jobwire.domain.errors import RequestError
-from jobwire.domain.ids import RANDOM_BITS, make_key, read_id, show_id
+from jobwire.domain.ids import make_key, read_id, show_id
 from jobwire.domain.job import JobFilter, JobRow, NewJob, Receipt
 from jobwire.domain.phases import FINAL_PHASES
 from jobwire.kinds.registry import Registry
 from jobwire.kinds.schema import check_input
+from jobwire.service.randomness import random_bits
 from jobwire.service.submission import (
     NUMBER_MAX,
     check_filter,
@@ -76,7 +76,7 @@ class Jobs:
         now = self._clock()
         check_moments(now, run_at=run_at, deadline_at=deadline_at)
         job = NewJob(
-            key=make_key(now, secrets.randbits(RANDOM_BITS)),
+            key=make_key(now, random_bits()),
             owner=owner,
             kind=known.name,
             queue=known.queue if queue is None else check_queue(queue, self._registry.queues),

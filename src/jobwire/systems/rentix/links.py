@@ -30,7 +30,8 @@ Record = TypeVar("Record", bound=Linked)
 class Links(Generic[Record]):
     """The routes and bulk operations that bind one sort of record, which the vendor calls `word`.
 
-    `find(reader, owner, number=…, external_id=…)` gives a record, `rename(tx, owner, number, external_id=…)` binds it.
+    `find(reader, owner, number=…, external_id=…)` gives a record,
+    `rename(tx, owner, number, external_id=…)` binds it.
     """
 
     word: str

@@ -1,4 +1,4 @@
-"""Listings over HTTP: upsert, read, list, delete. upsert.py has the rules, links.py binds, routes_bulk.py runs many."""
+"""Listings over HTTP: upsert, read, list, delete. upsert.py has the rules, links.py binds, routes_bulk.py many."""
 
 from collections.abc import Mapping
 from typing import Any
