@@ -1,8 +1,10 @@
 """What every test may use: a seed that a failing run prints, and a clock that the test moves."""
 
+import logging
 import os
 import random
 import secrets
+from collections.abc import Iterator
 
 import anyio
 import anyio._backends._asyncio
@@ -41,6 +43,16 @@ def pytest_report_header(config: pytest.Config) -> str:
 def rng(request: pytest.FixtureRequest) -> random.Random:
     """Random numbers of this test in this run; the run's header names the seed that repeats them."""
     return random.Random(f"{request.config.stash[SEED]}/{request.node.nodeid}")
+
+
+@pytest.fixture(autouse=True)
+def root_logging() -> Iterator[None]:
+    """A command that sets up logging does so for its own test: its stream is closed in the next."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from http_house import House
 
 from jobwire.domain.outcome import CancelConfirmed, Completed, Failed, PublicError
 from jobwire.http import actions
-from jobwire.store import sqlite
+from jobwire.store.sqlite import store as sqlite_store
 
 PROGRESS = '{"percent":62.5,"stage":"sort","done":5,"total":8,"message":"half"}'
 BROKEN = PublicError("too_big", "It is too big", retryable=False, details='{"limit":3}')
@@ -339,6 +339,6 @@ def test_a_far_position_is_left_to_the_poll(client: httpx.Client, monkeypatch: p
 
 
 def test_a_position_beyond_the_near_ones_is_as_exact(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "NEAR", 2)
+    monkeypatch.setattr(sqlite_store, "NEAR", 2)
     made = [submit(client) for _ in range(6)]
     assert [read(client, job)["position"] for job in made] == [0, 1, 2, 3, 4, 5]
