@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobwire.domain.order import TURN_STEP, WEIGHT_MAX, give_turns
+from jobwire.domain.order import CELL_SHIFTS, TURN_STEP, WEIGHT_MAX, count_leaves, give_turns, stack_cells
 
 OWNERS = "abcd"
 
@@ -120,3 +120,19 @@ def test_a_weight_outside_the_limits_is_refused_with_its_value(weight: int) -> N
 @pytest.mark.parametrize("weight", [1, WEIGHT_MAX])
 def test_weights_at_the_limits_are_taken(weight: int) -> None:
     assert len(give_turns(2, now_turn=0, last_turn=None, weight=weight)) == 2
+
+
+@given(st.lists(st.integers(0, 2**44) | st.integers(0, 2**24), max_size=60), st.integers(0, 2**44))
+def test_a_rank_is_the_sum_of_smaller_cells_under_one_parent_and_a_count_in_the_leaf(
+    turns: list[int], turn: int
+) -> None:
+    levels = stack_cells(count_leaves(turns))
+    assert [sum(level.values()) for level in levels] == [len(turns)] * len(CELL_SHIFTS)
+    rank, above = 0, -1
+    for level, shift in reversed(list(zip(levels, CELL_SHIFTS, strict=True))):
+        siblings = {cell: n for cell, n in level.items() if above < 0 or cell >> 6 == above}
+        assert above < 0 or len(siblings) <= 64
+        rank += sum(n for cell, n in siblings.items() if cell < turn >> shift)
+        above = turn >> shift
+    rank += sum(other < turn for other in turns if other >> CELL_SHIFTS[0] == above)
+    assert rank == sum(other < turn for other in turns)

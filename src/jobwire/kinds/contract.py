@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from jobwire.domain.caps import Cap
 from jobwire.domain.retry import RetryPolicy
 
 Isolation = Literal["none", "process"]
@@ -102,6 +103,14 @@ class Snooze(Exception):  # noqa: N818 - a control signal, not an error
         self.delay_ms = delay_ms
 
 
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue and its policy: in a fair one owners take turns, in any other all jobs stand in the order they came."""
+
+    name: str
+    fair: bool = True
+
+
 Handler = Callable[..., Any] | Callable[..., Awaitable[Any]]
 
 
@@ -132,6 +141,8 @@ class Kind:
     limits: ChildLimits = field(default_factory=ChildLimits)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     stages: Mapping[str, float] | None = None
+    max_wait_ms: int | None = None
+    caps: tuple[Cap, ...] = ()
     takes_context: bool = False
     spread_input: bool = True
     is_async: bool = False

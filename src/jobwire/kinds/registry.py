@@ -12,7 +12,8 @@ import msgspec
 
 from jobwire.domain.errors import RequestError
 from jobwire.domain.retry import ATTEMPTS_MAX_LIMIT, RetryPolicy
-from jobwire.kinds.contract import ChildLimits, Context, FinalJob, Handler, Isolation, Kind
+from jobwire.kinds.caps import make_caps
+from jobwire.kinds.contract import ChildLimits, Context, FinalJob, Handler, Isolation, Kind, Queue
 from jobwire.kinds.durations import read_duration_ms
 from jobwire.kinds.schema import json_schema
 from jobwire.kinds.spelling import did_you_mean, quote
@@ -26,9 +27,10 @@ NAME_RULE = f"1 to {NAME_CHARS_MAX} of the characters a-z, 0-9, _ . and -"
 class Registry:
     """The kinds by name. Kinds are added at start, before the first job; reading is thread-safe."""
 
-    def __init__(self, kinds: Iterable[Kind] = (), *, queues: Iterable[str] = ()) -> None:
+    def __init__(self, kinds: Iterable[Kind] = (), *, queues: Iterable[str | Queue] = ()) -> None:
         self._kinds: dict[str, Kind] = {}
-        self._queues = set(queues)
+        declared = (Queue(queue) if isinstance(queue, str) else queue for queue in queues)
+        self._queues = {queue.name: queue for queue in declared}
         for queue in self._queues:
             check_name(queue, what="queue")
         for kind in kinds:
@@ -62,7 +64,12 @@ class Registry:
     @property
     def queues(self) -> tuple[str, ...]:
         """Every queue a worker serves here: the kinds' own and those named beside them; sorted."""
-        return tuple(sorted(self._queues | {kind.queue for kind in self._kinds.values()}))
+        return tuple(sorted(self._queues.keys() | {kind.queue for kind in self._kinds.values()}))
+
+    @property
+    def fairness(self) -> Mapping[str, bool]:
+        """Whether owners take turns, by queue; they do unless a Queue says otherwise."""
+        return {name: name not in self._queues or self._queues[name].fair for name in self.queues}
 
 
 def make_kind(
@@ -75,6 +82,10 @@ def make_kind(
     isolation: Isolation = "none",
     stages: Mapping[str, float] | None = None,
     retry: RetryPolicy | None = None,
+    max_wait: str | float | None = None,
+    running_max: int | None = None,
+    key_running_max: int | None = None,
+    key_rate: str | None = None,
     limits: ChildLimits | None = None,
     on_final: Callable[[Any, FinalJob], None] | None = None,
     description: str | None = None,
@@ -83,7 +94,9 @@ def make_kind(
 
     A first parameter named `ctx` or annotated `Context` is given the Context. The others are the fields of the
     input object, with their defaults; a single one annotated with a msgspec.Struct or dataclass takes the whole
-    object. `timeout` is one attempt's time: "500ms", "60s", "5m", "1h" or seconds. `name` is the function's own
+    object. `timeout` is one attempt's time: "500ms", "60s", "5m", "1h" or seconds. A submission
+    that names no `max_wait` (its longest likely wait, in the same form) has the kind's. `running_max`,
+    `key_running_max` and `key_rate` are its caps (caps.py). `name` is the function's own
     unless given; `description` the first line of its docstring. Raises ValueError that says what to change.
     """
     name = getattr(function, "__name__", "") if name is None else name
@@ -105,6 +118,8 @@ def make_kind(
         limits=limits or ChildLimits(),
         retry=retry or RetryPolicy(),
         stages=_check_stages(stages, name),
+        caps=make_caps(name, running_max=running_max, key_running_max=key_running_max, key_rate=key_rate),
+        max_wait_ms=None if max_wait is None else read_duration_ms(max_wait, name=f"max_wait of kind {name!r}"),
         takes_context=takes_context,
         spread_input=whole is None,
         is_async=inspect.iscoroutinefunction(function),

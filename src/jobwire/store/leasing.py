@@ -1,9 +1,12 @@
 """Leases: claim, renew, retire, rescue, and what may be written under a fence."""
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 
 import msgspec
 
+from jobwire.domain.order import count_leaves
 from jobwire.domain.settlement import AttemptFacts, Lease, settle_loss
 from jobwire.domain.states import Event
 from jobwire.store.contract import Claim, ClaimRequest, HeldLease, LeaseLost, ProgressReport
@@ -12,24 +15,24 @@ from jobwire.store.transaction import encode_json
 
 _decode_claims = msgspec.json.Decoder(list[Claim]).decode
 _decode_leases = msgspec.json.Decoder(list[HeldLease]).decode
-_decode_places = msgspec.json.Decoder(list[tuple[int, int, int]]).decode
 
 
 class Leasing(Settling):
     """See Store.claim, heartbeat, retire, rescue and save_step."""
 
     def claim(self, request: ClaimRequest) -> list[Claim]:
-        """T3: takes the first jobs of the queue's order, grows their fences and leases them."""
-        places = _decode_places(self._one(self.sql.claim["pick"], queue=request.queue, limit=request.limit)[0])
-        if not places:
+        """T3: takes the first jobs in order that no cap holds back, grows their fences and leases them."""
+        spots, permits = self._admit(request.queue, request.limit)
+        if not spots:
             return []
-        priority, turn, number = places[-1]
-        numbers = encode_json([place[2] for place in places])
-        self._run(self.sql.claim["take"], queue=request.queue, priority=priority, turn=turn, number=number)
+        numbers = encode_json([number for *_, number in spots])
         self._run(self.sql.claim["start"], now=self.now, numbers=numbers)
         self._run(self.sql.claim["lease"], worker=request.worker, numbers=numbers)
-        for lane_priority, lane_turn in {place[0]: place[1] for place in places}.items():
-            self._run(self.sql.claim["move_lane"], queue=request.queue, priority=lane_priority, turn=lane_turn)
+        self._take_permits(permits)
+        for priority, lane in groupby(spots, itemgetter(0)):
+            turns = [turn for _, turn, _ in lane]
+            self._run(self.sql.claim["move_lane"], queue=request.queue, priority=priority, turn=turns[-1])
+            self._count(request.queue, priority, {leaf: -n for leaf, n in count_leaves(turns).items()})
         self._log(Event.CLAIMED, numbers)
         return _decode_claims(self._one(self.sql.claim["claimed"], numbers=numbers)[0])
 

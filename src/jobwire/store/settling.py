@@ -11,13 +11,14 @@ from jobwire.domain.outcome import PublicError
 from jobwire.domain.settlement import Settlement, cancel
 from jobwire.domain.states import Event, State
 from jobwire.kinds.contract import FinalJob
+from jobwire.store.capping import Capping
 from jobwire.store.contract import Settled
-from jobwire.store.transaction import Statements, decode_numbers, encode_error, encode_json
+from jobwire.store.transaction import decode_numbers, encode_error, encode_json
 
 logger = logging.getLogger("jobwire.store")
 
 
-class Settling(Statements):
+class Settling(Capping):
     """See Store.settle."""
 
     def settle(self, settlements: Sequence[Settlement]) -> Settled:
@@ -59,6 +60,7 @@ class Settling(Statements):
             return accepted
         self._run(self.sql.settle["complete" if event is Event.COMPLETED else "decide"], rows=rows, now=self.now)
         self._run(self.sql.settle["end_leases"], numbers=accepted_json)
+        self._end_permits(accepted_json)
         self._log(event, accepted_json)
         if event is not Event.COMPLETED:
             taken = set(accepted)
@@ -79,11 +81,7 @@ class Settling(Statements):
         ready = [s.lease.number for s in group if s.delay_ms == 0]
         later = [s.lease.number for s in group if s.delay_ms]
         if ready:
-            numbers = encode_json(ready)
-            self._run(self.sql.settle["back_to_ready"], numbers=numbers)
-            self.ready_queues.update(
-                row[0] for row in self.connection.execute(self.sql.settle["queues_of"], {"numbers": numbers})
-            )
+            self._enter_order(encode_json(ready))
         if later:
             self._run(self.sql.settle["back_to_due"], numbers=encode_json(later))
 

@@ -20,6 +20,8 @@ class SqlTexts(NamedTuple):
     get: Named
     events: Named
     prune: Named
+    cells: Named
+    caps: Named
 
 
 @cache

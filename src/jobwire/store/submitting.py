@@ -1,18 +1,23 @@
 """Submission: jobs, their order, event and keys in one transaction. domain/order.py gives the turns."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
+import msgspec
+
 from jobwire.domain.job import NewJob, Receipt
-from jobwire.domain.order import give_turns
+from jobwire.domain.order import FIFO_LANE, count_leaves, give_turns
 from jobwire.domain.states import Event
-from jobwire.store.transaction import Statements, encode_json
+from jobwire.store.counting import Counting
+from jobwire.store.transaction import encode_json
+
+_decode_queues = msgspec.json.Decoder(list[str]).decode
 
 IDEMPOTENCY_MS = 24 * 3_600_000
 
 
-class Submitting(Statements):
+class Submitting(Counting):
     """See Store.submit."""
 
     def submit(self, jobs: Sequence[NewJob]) -> list[Receipt]:
@@ -47,9 +52,9 @@ class Submitting(Statements):
     def _insert(self, jobs: Sequence[NewJob]) -> list[Receipt]:
         if not jobs:
             return []
-        last = self._one(self.sql.submit["take_numbers"], count=len(jobs))[0]
+        last, unfair = self._one(self.sql.submit["take_numbers"], count=len(jobs))
         numbers = range(last - len(jobs) + 1, last + 1)
-        turns = self._take_turns(jobs)
+        turns = self._take_turns(jobs, _decode_queues(unfair))
         rows = encode_json(
             [self._job_row(number, job, turn) for number, job, turn in zip(numbers, jobs, turns, strict=True)]
         )
@@ -58,6 +63,9 @@ class Submitting(Statements):
         new = {"first": numbers[0], "last": last}
         self._run(self.sql.submit["insert_jobs"], rows=rows, now=self.now)
         self._run(self.sql.submit["insert_states"], **new)
+        if any(job.concurrency_key is not None or job.rerun_of is not None for job in jobs):
+            keys = [(number, job.concurrency_key, job.rerun_of) for number, job in zip(numbers, jobs, strict=True)]
+            self._run(self.sql.submit["insert_concurrency"], rows=encode_json(keys))
         if any(job.run_at is not None for job in jobs):
             self._run(self.sql.submit["set_due"], rows=rows)
             self._run(self.sql.submit["insert_due"], **new)
@@ -76,18 +84,24 @@ class Submitting(Statements):
         place = (number, job.key, job.owner, job.kind, job.queue, job.priority, turn, job.attempts_max)
         return (*place, job.deadline_at, job.tags, job.rerun_of, job.root, job.input, run_at)
 
-    def _take_turns(self, jobs: Sequence[NewJob]) -> list[int]:
+    def _take_turns(self, jobs: Sequence[NewJob], unfair: Collection[str]) -> list[int]:
+        """The jobs' turns, after counting those that enter the order now."""
         lanes: dict[tuple[str, int, int], list[int]] = defaultdict(list)
         for index, job in enumerate(jobs):
-            lanes[job.queue, job.priority, job.owner].append(index)
+            lanes[job.queue, job.priority, FIFO_LANE if job.queue in unfair else job.owner].append(index)
+        later = {index for index, job in enumerate(jobs) if job.run_at is not None and job.run_at > self.now}
         turns = [0] * len(jobs)
+        entered: dict[tuple[str, int], list[int]] = defaultdict(list)
         for (queue, priority, owner), places in lanes.items():
             lane = {"queue": queue, "priority": priority, "owner": owner}
             now_turn, last_turn, weight = self._one(self.sql.submit["lane_of"], **lane)
             given = give_turns(len(places), now_turn=now_turn or 0, last_turn=last_turn, weight=weight or 1)
             for place, turn in zip(places, given, strict=True):
                 turns[place] = turn
+            entered[queue, priority] += [turns[place] for place in places if place not in later] if later else given
             self._run(self.sql.submit["move_owner"], last_turn=given[-1], **lane)
+        for (queue, priority), waiting in entered.items():
+            self._count(queue, priority, count_leaves(waiting))
         return turns
 
     def _keep_keys(self, job: NewJob, number: int) -> None:

@@ -42,6 +42,7 @@ class Statements:
         self.now = now
         self.final_hooks = final_hooks
         self.ready_queues: set[str] = set()
+        self.unfinished_queues: set[str] = set()
         self.has_changes = False
 
     def query(self, sql: str, /, **params: Any) -> list[tuple[Any, ...]]:

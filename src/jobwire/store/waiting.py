@@ -26,14 +26,14 @@ class Waiting(Settling):
         if numbers != "[]":
             self._run(self.sql.promote["leave_due"], numbers=numbers)
             self._run(self.sql.promote["become_ready"], numbers=numbers)
-            self._run(self.sql.settle["back_to_ready"], numbers=numbers)
-            self.ready_queues.update(row[0] for row in self.query(self.sql.settle["queues_of"], numbers=numbers))
+            self._enter_order(numbers)
             self._log(Event.PROMOTED, numbers)
+        self._end_windows()
         next_at: int | None = self._one(self.sql.promote["next_due"])[0]
         return next_at
 
     def _end_waiting(self, numbers: str, state: State, reason: Reason, error: PublicError | None = None) -> None:
-        self._run(self.sql.cancel["leave_ready"], numbers=numbers)
+        self._leave_order(numbers)
         self._run(self.sql.promote["leave_due"], numbers=numbers)
         text = None if error is None else encode_error(error)
         params = {"state": int(state), "reason": int(reason), "error": text}
@@ -59,7 +59,7 @@ class Waiting(Settling):
     def prune(self, before: int, limit: int) -> int:
         """Deletes final jobs with everything that belongs to them; events stay while a job they may concern does."""
         numbers = self._one(self.sql.prune["old"], before=before, limit=limit)[0]
-        for name in ("job", "state", "step", "attempt_log"):
+        for name in ("job", "state", "concurrency", "step", "attempt_log"):
             self._run(self.sql.prune[name], numbers=numbers)
         self._run(self.sql.prune["idempotency"], now=self.now)
         self._run(self.sql.prune["event"], before=before, limit=limit * EVENTS_A_JOB)

@@ -9,6 +9,7 @@ import apsw
 from jobwire.domain.errors import JobwireError, RequestError
 from jobwire.store.contract import LeaseLost
 from jobwire.store.operations import OpenTransaction
+from jobwire.store.sqlite.libraries import remember
 from jobwire.store.statements import load_migrations, load_sql
 from jobwire.store.transaction import FinalHook
 
@@ -32,6 +33,8 @@ def read_clock() -> int:
 
 class SqliteEngine:
     """The writer's connection: opens, migrates, begins and commits."""
+
+    is_optimistic = False
 
     def __init__(self, path: str, clock: Callable[[], int], final_hooks: dict[str, FinalHook]) -> None:
         self.connection = connect(path)
@@ -60,6 +63,10 @@ class SqliteEngine:
     def is_open(self) -> bool:
         """Whether the transaction survived (a full disk ends it)."""
         return bool(self.connection.in_transaction)
+
+    def waits_to_rerun(self, error: BaseException) -> bool:
+        """Never: the one writer is in nobody's way."""
+        return False
 
     def map_error(self, error: BaseException) -> BaseException:
         """Errors raised on purpose pass; the database's own become `unavailable`, logged here."""
@@ -91,7 +98,7 @@ def connect(path: str, *, is_reader: bool = False) -> apsw.Connection:
     if apsw.SQLITE_VERSION_NUMBER < SQLITE_VERSION_MIN:
         raise RuntimeError(f"SQLite 3.51.3 or newer is needed, apsw brings {apsw.sqlite_lib_version()}; upgrade apsw")
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
-    connection = apsw.Connection(path, flags=flags, statementcachesize=256)
+    connection = remember(apsw.Connection(path, flags=flags, statementcachesize=256), path)
     connection.set_busy_timeout(BUSY_MS)
     # Without it SQLite plans a statement anew for each bound value: 22 µs instead of 4 for a read by key.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)

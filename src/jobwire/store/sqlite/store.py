@@ -8,7 +8,6 @@ the same engine without a file.
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +17,7 @@ import msgspec
 from jobwire.domain.errors import RequestError
 from jobwire.domain.job import JobFilter, JobRow, NewJob, Receipt
 from jobwire.domain.settlement import Lease, Settlement
+from jobwire.store.callers import Link
 from jobwire.store.contract import (
     AttemptRow,
     CancelReply,
@@ -25,6 +25,7 @@ from jobwire.store.contract import (
     ClaimRequest,
     EventRow,
     HeldLease,
+    Place,
     ProgressReport,
     Reader,
     Settled,
@@ -34,8 +35,10 @@ from jobwire.store.contract import (
 from jobwire.store.operations import OpenTransaction
 from jobwire.store.pending import Pending
 from jobwire.store.sqlite.engine import SqliteEngine, SqliteTransaction, connect, read_clock, read_pragma
+from jobwire.store.sqlite.libraries import opening, refuse_other_opener
+from jobwire.store.sqlite.own import write_on
 from jobwire.store.sqlite.ticks import TickReader
-from jobwire.store.transaction import Connection, FinalHook, refuse_closed
+from jobwire.store.transaction import FinalHook, refuse_closed
 from jobwire.store.writer import Writer
 
 T = TypeVar("T")
@@ -48,7 +51,6 @@ logger = logging.getLogger("jobwire.store")
 CHECKPOINT_INTERVAL_S = 0.25
 CHECKPOINT_PAGES = 1_000
 RESTART_PAGES = 64_000
-NEAR = 1_000
 
 
 class SqliteStore:
@@ -62,7 +64,6 @@ class SqliteStore:
         self._engine: SqliteEngine | None = None
         self._local = threading.local()
         self._stop = threading.Event()
-        self._counter = ThreadPoolExecutor(1, thread_name_prefix="jobwire-position")
         self._writer = Writer(self._open_engine, watches_others=not self._in_memory)
         self._checkpointer: threading.Thread | None = None
         if not self._in_memory:
@@ -122,6 +123,10 @@ class SqliteStore:
         """See Store.save_step."""
         return self._writer.post(lambda tx: tx.save_step(lease, name=name, output=output))
 
+    def fold(self, limit: int = 10_000) -> Pending[int]:
+        """See Store.fold: empty cells go."""
+        return self._writer.post(lambda tx: tx.fold(limit))
+
     def prune(self, before: int, limit: int = 1_000) -> Pending[int]:
         """See Store.prune."""
         return self._writer.post(lambda tx: tx.prune(before, limit))
@@ -136,21 +141,9 @@ class SqliteStore:
 
         return self._writer.post(apply)
 
-    def transaction_on(self, connection: Connection) -> SqliteTransaction:
-        """The caller's own open transaction on this ledger's file as a Transaction: their commit makes what is done
-        through it visible, their rollback undoes it.
-
-        Only apsw connections (else TypeError) with a begun transaction (else RuntimeError). The sqlite3 module brings
-        a second SQLite into the process: POSIX locks do not part the two, and one overwrites the other's commits.
-        """
-        if not isinstance(connection, apsw.Connection):
-            raise TypeError(
-                f"the ledger cannot share its file with a {type(connection).__module__} connection in one process; "
-                "open yours with apsw.Connection"
-            )
-        if not connection.in_transaction:
-            raise RuntimeError("the connection has no open transaction; run its execute('BEGIN IMMEDIATE') first")
-        return SqliteTransaction(connection, self.clock(), self.final_hooks)
+    def write_on(self, link: Link, work: Callable[[Transaction], T]) -> T:
+        """Runs `work` in the caller's own open transaction on this file; see own.py."""
+        return write_on(link, work, path=self.path, clock=self.clock, final_hooks=self.final_hooks)
 
     # reads
 
@@ -173,22 +166,10 @@ class SqliteStore:
         params["states"] = None if jobs.states is None else msgspec.json.encode(jobs.states).decode()
         return self.read(lambda r: [JobRow._make(row) for row in r.query(SQL.get["find"], owner=owner, **params)])
 
-    def position(self, row: JobRow, *, limit: int | None = None) -> Pending[int]:
-        """See Store.position: a near one at once, a far one on a thread of its own, for it takes 40 ns a job."""
-        if self._in_memory or (limit is not None and limit <= NEAR):
-            return self.read(lambda r: _count_before(r, row, limit))
-        near = self.read(lambda r: _count_before(r, row, NEAR)).result()
-        if near < NEAR:
-            return Pending.of(near)
-        far: Pending[int] = Pending()
-        self._counter.submit(self._count_far, row, limit, far)
-        return far
-
-    def _count_far(self, row: JobRow, limit: int | None, far: Pending[int]) -> None:
-        try:
-            far.fulfil(self.read(lambda r: _count_before(r, row, limit)).result())
-        except BaseException as error:
-            far.fail(error)
+    def position(self, row: JobRow) -> Pending[Place]:
+        """See Store.position."""
+        place = {"queue": row.queue, "priority": row.priority, "turn": row.turn, "number": row.number}
+        return self.read(lambda r: Place._make(r.query(SQL.cells["position"], **place)[0]))
 
     def input_of(self, number: int) -> Pending[str]:
         """See Store.input_of."""
@@ -253,7 +234,6 @@ class SqliteStore:
     def close(self) -> None:
         """See Store.close."""
         self._stop.set()
-        self._counter.shutdown(wait=True, cancel_futures=True)
         if self._checkpointer is not None:
             self._checkpointer.join()
         # Each thread's reading connection closes with its last reference: at once, or when its read is over.
@@ -289,11 +269,6 @@ class _Snapshot:
         return self._connection.execute(sql, params).fetchall()
 
 
-def _count_before(reader: Reader, row: JobRow, limit: int | None) -> int:
-    place = {"queue": row.queue, "priority": row.priority, "turn": row.turn, "number": row.number}
-    return int(reader.query(SQL.get["position"], **place, limit=-1 if limit is None else limit)[0][0])
-
-
 def _get(reader: Reader, owner: int, *, key: str | None, number: int | None) -> JobRow | None:
     if key is not None:
         rows = reader.query(SQL.get["by_key"], key=key, owner=owner)
@@ -304,4 +279,6 @@ def _get(reader: Reader, owner: int, *, key: str | None, number: int | None) -> 
 
 def open_sqlite(path: str | Path, *, clock: Callable[[], int] = read_clock) -> SqliteStore:
     """Open (or make) the ledger at `path`; `:memory:` keeps it in memory only."""
-    return SqliteStore(str(path), clock=clock)
+    with opening:
+        refuse_other_opener(str(path))
+        return SqliteStore(str(path), clock=clock)

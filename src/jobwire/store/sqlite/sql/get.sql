@@ -24,9 +24,6 @@ SELECT j.number, j.key, j.owner, j.kind, j.queue, j.priority, j.turn, j.attempts
    AND (:created_after IS NULL OR j.created_at > :created_after)
    AND (:tag IS NULL OR EXISTS (SELECT 1 FROM json_each(j.tags) WHERE value = :tag))
  ORDER BY j.number DESC LIMIT :limit;
--- :position
-SELECT count(*) FROM
-  (SELECT 1 FROM ready WHERE queue = :queue AND (priority, turn, number) < (:priority, :turn, :number) LIMIT :limit);
 -- :input_of
 SELECT input FROM job WHERE number = :number;
 -- :steps

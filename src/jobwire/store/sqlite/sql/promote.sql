@@ -12,4 +12,8 @@ SELECT json_group_array(number) FROM
 -- :pass_deadlines
 DELETE FROM deadline WHERE at <= :now AND number NOT IN (SELECT number FROM state WHERE number = deadline.number AND state = 0);
 -- :next_due
-SELECT min(at) FROM (SELECT min(run_at) AS at FROM due UNION ALL SELECT min(at) FROM deadline);
+SELECT min(at) FROM
+  (SELECT min(run_at) AS at FROM due
+   UNION ALL SELECT min(at) FROM deadline
+   UNION ALL SELECT min(ends_at) FROM permit
+              WHERE ends_at IS NOT NULL AND EXISTS (SELECT 1 FROM blocked WHERE scope = 'rate'));

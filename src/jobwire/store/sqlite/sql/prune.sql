@@ -5,6 +5,8 @@ SELECT json_group_array(number) FROM
 DELETE FROM job WHERE number IN (SELECT value FROM json_each(:numbers));
 -- :state
 DELETE FROM state WHERE number IN (SELECT value FROM json_each(:numbers));
+-- :concurrency
+DELETE FROM concurrency WHERE number IN (SELECT value FROM json_each(:numbers));
 -- :step
 DELETE FROM step WHERE number IN (SELECT value FROM json_each(:numbers));
 -- :attempt_log

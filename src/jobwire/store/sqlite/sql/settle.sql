@@ -27,8 +27,6 @@ DELETE FROM live WHERE number IN (SELECT value FROM json_each(:numbers));
 -- :back_to_ready
 INSERT INTO ready (queue, priority, turn, number)
 SELECT queue, priority, turn, number FROM job WHERE number IN (SELECT value FROM json_each(:numbers));
--- :queues_of
-SELECT DISTINCT queue FROM job WHERE number IN (SELECT value FROM json_each(:numbers));
 -- :back_to_due
 INSERT INTO due (run_at, number)
 SELECT run_at, number FROM state WHERE number IN (SELECT value FROM json_each(:numbers));

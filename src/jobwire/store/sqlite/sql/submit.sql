@@ -9,7 +9,8 @@ SELECT j.number, j.key, i.fingerprint FROM idempotency AS i CROSS JOIN job AS j 
 SELECT j.number, j.key FROM live AS l CROSS JOIN job AS j ON j.number = l.number
  WHERE l.owner = :owner AND l.kind = :kind AND l.unique_key = :unique_key;
 -- :take_numbers
-UPDATE counter SET value = value + :count WHERE name = 'job' RETURNING value;
+UPDATE counter SET value = value + :count WHERE name = 'job'
+RETURNING value, (SELECT json_group_array(queue) FROM queue_policy WHERE is_fair = 0);
 -- :lane_of
 SELECT (SELECT now_turn FROM lane WHERE queue = :queue AND priority = :priority),
        (SELECT last_turn FROM owner_lane WHERE queue = :queue AND priority = :priority AND owner = :owner),
@@ -23,6 +24,11 @@ INSERT INTO job (number, key, owner, kind, queue, priority, turn, attempts_max, 
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
        value ->> 8, value ->> 9, value ->> 10, value ->> 11, :now, value ->> 12
   FROM json_each(:rows);
+-- :insert_concurrency
+INSERT INTO concurrency (number, key)
+SELECT w.value ->> 0, coalesce(w.value ->> 1, k.key)
+  FROM json_each(:rows) AS w LEFT JOIN concurrency AS k ON k.number = w.value ->> 2
+ WHERE coalesce(w.value ->> 1, k.key) IS NOT NULL;
 -- :insert_states
 INSERT INTO state (number, state) SELECT number, 0 FROM job WHERE number BETWEEN :first AND :last;
 -- :set_due
