@@ -9,8 +9,10 @@ import pytest
 from jobwire.domain.ids import RANDOM_BITS, make_key
 from jobwire.domain.job import NewJob
 from jobwire.domain.phases import Phase
+from jobwire.domain.run_times import Tally
 from jobwire.domain.states import Event, Reason
 from jobwire.store.contract import ClaimRequest
+from jobwire.store.estimates import RunGroup, add_backlog, add_runs, set_slots
 from jobwire.store.sqlite import open_sqlite, read_clock
 from jobwire.upkeep import rounds
 from jobwire.upkeep.rounds import Upkeep
@@ -259,6 +261,47 @@ def test_pruning_goes_on_until_nothing_old_is_left(monkeypatch):
             return [await d.row(number) for number in numbers]
 
     assert run(look()) == [None] * 10
+
+
+def test_pruning_forgets_run_times_slots_and_backlogs_that_tell_nothing_any_more():
+    tables = ("run_time", "worker_queue", "backlog")
+
+    async def look():
+        async with desk() as d:
+            number, live = await d.submit(), await d.submit()
+            await d.store.heartbeat("w", lease_ms=90 * DAY_MS)
+
+            def fill(tx):
+                add_runs(tx, {RunGroup("default", "work", 1, 20): Tally(1, 1_000)})
+                set_slots(tx, "w", {"default": 1})
+                set_slots(tx, "gone", {"default": 1})
+                add_backlog(tx, 1, [number, live])
+
+            await d.store.write(fill)
+            await d.store.cancel(1, [number])
+            d.clock.ahead_ms += 8 * DAY_MS
+            await Upkeep(d.store).prune()
+            counts = [await d.store.read(lambda r, t=t: r.query(f"SELECT count(*) FROM {t}")[0][0]) for t in tables]
+            return dict(zip(tables, counts, strict=True))
+
+    assert run(look()) == {"run_time": 0, "worker_queue": 1, "backlog": 1}
+
+
+def test_counters_are_folded_beside_the_rounds():
+    async def look():
+        async with desk() as d:
+            folded = asyncio.Event()
+            fold = d.store.fold
+
+            def hear():
+                folded.set()
+                return fold()
+
+            d.store.fold = hear
+            async with upkeep_of(d.store, round_ms=3_600_000):
+                await folded.wait()
+
+    run(look())
 
 
 def test_old_jobs_are_pruned_by_themselves_after_the_start():

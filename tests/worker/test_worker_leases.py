@@ -11,8 +11,8 @@ from jobwire.domain.errors import RequestError
 from jobwire.domain.phases import Phase
 from jobwire.domain.states import Event, Reason
 from jobwire.kinds.contract import Context
-from jobwire.store import sqlite
 from jobwire.store.contract import ClaimRequest, LeaseLost
+from jobwire.store.sqlite import engine, open_sqlite
 from jobwire.worker import loop as worker_loop
 
 
@@ -20,12 +20,13 @@ from jobwire.worker import loop as worker_loop
 def short_ticks(monkeypatch):
     monkeypatch.setattr(worker_loop, "TICK_S", 0.01)
     monkeypatch.setattr(worker_loop, "RETRY_S", 0.01)
-    monkeypatch.setattr(sqlite, "BUSY_MS", 20)
+    monkeypatch.setattr(engine, "BUSY_MS", 20)
 
 
 async def lose_leases(house, worker):
     """What upkeep does when the worker's heart was not heard for a lease."""
-    await house.store.retire(worker.id)
+    # Together, so that no heartbeat comes between.
+    house.store.retire(worker.id)
     assert await house.store.rescue() > 0
 
 
@@ -173,7 +174,7 @@ def test_leases_that_no_attempt_has_are_given_back():
     assert events == [Event.SUBMITTED, Event.CLAIMED, Event.INTERRUPTED, Event.CLAIMED, Event.COMPLETED]
 
 
-def test_an_outage_of_the_ledger_loses_no_settlement(tmp_path):
+def test_an_outage_of_the_ledger_loses_no_settlement(sqlite_file):
     runs = []
 
     async def look():
@@ -184,11 +185,10 @@ def test_an_outage_of_the_ledger_loses_no_settlement(tmp_path):
             await gate.pass_()
             return ctx.number
 
-        path = tmp_path / "jobs.db"
-        async with working_house(work, path=path, slots=4) as house:
+        async with working_house(work, path=sqlite_file, slots=4) as house:
             numbers = [await house.submit("work") for _ in range(4)]
             await gate.reached(4)
-            async with locked(path):
+            async with locked(sqlite_file):
                 gate.open()
                 with pytest.raises(RequestError):
                     await house.submit("work")
@@ -200,15 +200,14 @@ def test_an_outage_of_the_ledger_loses_no_settlement(tmp_path):
     assert sorted(runs) == [1, 2, 3, 4]
 
 
-def test_an_idle_worker_works_again_after_an_outage_of_the_ledger(tmp_path):
+def test_an_idle_worker_works_again_after_an_outage_of_the_ledger(sqlite_file):
     async def work() -> int:
         return 1
 
     async def look():
-        path = tmp_path / "jobs.db"
-        async with working_house(work, path=path, slots=1) as house:
+        async with working_house(work, path=sqlite_file, slots=1) as house:
             assert (await house.finish("work")).phase is Phase.COMPLETED
-            async with locked(path):
+            async with locked(sqlite_file):
                 for _ in range(3):
                     with pytest.raises(RequestError):
                         await house.submit("work")
@@ -220,14 +219,13 @@ def test_an_idle_worker_works_again_after_an_outage_of_the_ledger(tmp_path):
 OUTAGE_S = 3
 
 
-def test_a_claim_that_meets_an_outage_is_answered(tmp_path):
+def test_a_claim_that_meets_an_outage_is_answered(sqlite_file):
     async def work() -> int:
         return 1
 
     async def look():
-        path = tmp_path / "jobs.db"
-        async with open_house(work, path=path) as house:
-            async with locked(path):
+        async with open_house(work, path=sqlite_file) as house:
+            async with locked(sqlite_file):
                 claim = house.store.claim(ClaimRequest("w", "default", 1))
                 with pytest.raises(RequestError):
                     await house.submit("work")
@@ -241,17 +239,16 @@ def test_a_claim_that_meets_an_outage_is_answered(tmp_path):
     assert run(look()) in (1, "unavailable")
 
 
-def test_a_worker_that_is_stopped_during_an_outage_ends(tmp_path):
+def test_a_worker_that_is_stopped_during_an_outage_ends(sqlite_file):
     async def work() -> int:
         return 1
 
     async def look():
-        path = tmp_path / "jobs.db"
-        async with open_house(work, path=path) as house:
+        async with open_house(work, path=sqlite_file) as house:
             worker = house.make_worker(slots=2)
             task = asyncio.create_task(worker.run())
             await house.finish("work")
-            async with locked(path):
+            async with locked(sqlite_file):
                 worker.stop()
                 # The second is refused after the withdrawals were.
                 for _ in range(2):
@@ -264,7 +261,7 @@ def test_a_worker_that_is_stopped_during_an_outage_ends(tmp_path):
     assert run(look()).phase is Phase.WAITING
 
 
-def test_a_worker_that_cannot_renew_its_leases_stops_its_attempts(tmp_path):
+def test_a_worker_that_cannot_renew_its_leases_stops_its_attempts(sqlite_file):
     async def look():
         stopped = asyncio.Event()
         gate = Gate()
@@ -277,11 +274,10 @@ def test_a_worker_that_cannot_renew_its_leases_stops_its_attempts(tmp_path):
                 raise
             return "done"
 
-        path = tmp_path / "jobs.db"
-        async with working_house(work, path=path, slots=1, lease_ms=400) as house:
+        async with working_house(work, path=sqlite_file, slots=1, lease_ms=400) as house:
             number = await house.submit("work")
             await gate.reached()
-            async with locked(path):
+            async with locked(sqlite_file):
                 await stopped.wait()
             gate.open()
             return await house.until_final(number), await house.store.attempts(number)
@@ -308,18 +304,17 @@ def test_a_job_whose_workers_die_three_times_in_a_row_is_stopped():
     assert (row.phase, row.reason, row.attempt) == (Phase.FAILED, Reason.POISON, 3)
 
 
-def test_work_of_another_process_is_found_while_this_one_is_busy_writing(tmp_path):
+def test_work_of_another_process_is_found_while_this_one_is_busy_writing(sqlite_file):
     """A parked claim sees a foreign job although the writer never rests."""
 
     async def look():
         async def work() -> int:
             return 1
 
-        path = tmp_path / "jobs.db"
-        async with working_house(work, path=path, slots=1) as house:
+        async with working_house(work, path=sqlite_file, slots=1) as house:
             await house.finish("work")
             busy = asyncio.create_task(keep_writing(house))
-            other = sqlite.open_sqlite(path)
+            other = open_sqlite(sqlite_file)
             try:
                 mine, house.store = house.store, other
                 number = await house.submit("work")

@@ -140,8 +140,8 @@ def test_a_job_given_back_keeps_its_place_and_is_finished_by_another_worker():
             later = await house.submit("work")
             first.stop_now()
             await task
-            assert await house.store.position(await house.row(number)) == 0
-            assert await house.store.position(await house.row(later)) == 1
+            assert (await house.store.position(await house.row(number))).position == 0
+            assert (await house.store.position(await house.row(later))).position == 1
             async with house.running(house.make_worker(slots=1)):
                 return await house.until_final(number)
 

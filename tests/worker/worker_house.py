@@ -7,6 +7,7 @@ import secrets
 
 import msgspec
 
+from house_engines import new_address, open_store
 from jobwire.blobs.local import LocalBlobs
 from jobwire.domain.errors import JobError
 from jobwire.domain.ids import RANDOM_BITS, make_key
@@ -15,8 +16,8 @@ from jobwire.domain.phases import FINAL_PHASES
 from jobwire.domain.retry import RetryPolicy
 from jobwire.kinds.contract import Kind
 from jobwire.kinds.registry import Registry, make_kind
-from jobwire.store.sqlite import open_sqlite
 from jobwire.upkeep.rounds import Upkeep
+from jobwire.wiring import read_clock
 from jobwire.worker.children import Children
 from jobwire.worker.context import Tools
 from jobwire.worker.loop import Worker
@@ -123,9 +124,9 @@ class House:
 
 
 @contextlib.asynccontextmanager
-async def open_house(*kinds, path=":memory:", files=None, with_children=False, clock=None):
-    """A house without a worker."""
-    store = open_sqlite(path, **({} if clock is None else {"clock": clock}))
+async def open_house(*kinds, path=None, files=None, with_children=False, clock=read_clock):
+    """A house without a worker, on a ledger of its own unless `path` names one."""
+    store = open_store(new_address() if path is None else str(path), clock)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(store.close)
         children = Children(preload=("worker_targets",), grace_ms=200)
@@ -138,7 +139,7 @@ async def open_house(*kinds, path=":memory:", files=None, with_children=False, c
 
 
 @contextlib.asynccontextmanager
-async def working_house(*kinds, path=":memory:", files=None, with_children=False, clock=None, **options):
+async def working_house(*kinds, path=None, files=None, with_children=False, clock=read_clock, **options):
     """A house with one running worker and upkeep; `options` are the worker's."""
     async with open_house(*kinds, path=path, files=files, with_children=with_children, clock=clock) as house:
         upkeep = asyncio.create_task(Upkeep(house.store, round_ms=200).run())

@@ -50,7 +50,8 @@ class RequestError(JobwireError):
     """Raised by the service door: the call was refused and changed nothing; `code` is in docs/errors.md.
 
     Codes: invalid_request, unauthorized, forbidden, owner_suspended, system_disabled, not_found, conflict,
-    not_finished, gone, payload_too_large, unsupported_media_type, unprocessable, rate_limited, unavailable.
+    not_finished, gone, payload_too_large, unsupported_media_type, unprocessable, rate_limited, backlog_full,
+    unavailable, overloaded.
     """
 
     def __init__(

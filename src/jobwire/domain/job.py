@@ -13,7 +13,9 @@ class NewJob(NamedTuple):
     """A submission. `input` is JSON text; times are Unix milliseconds; texts are already validated.
 
     `key` is the id's 26 characters, made by the submitter, so that a submission can be sent again safely.
-    `unique_key` names the one live job of this owner and kind; `idempotency_key` the customer's own submission.
+    `unique_key` names the one live job of this owner and kind; `idempotency_key` the customer's own submission;
+    `concurrency_key` what the kind's caps on keys count together; a rerun without one has its origin's.
+    `max_wait_ms` refuses the job when it is not likely to start within that time; it is not stored.
     """
 
     key: str
@@ -31,6 +33,8 @@ class NewJob(NamedTuple):
     fingerprint: str | None = None
     rerun_of: int | None = None
     root: int | None = None
+    concurrency_key: str | None = None
+    max_wait_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

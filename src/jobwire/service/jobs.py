@@ -14,18 +14,21 @@ from jobwire.domain.job import JobFilter, JobRow, NewJob, Receipt
 from jobwire.domain.phases import FINAL_PHASES
 from jobwire.kinds.registry import Registry
 from jobwire.kinds.schema import check_input
+from jobwire.service.admission import Admission
 from jobwire.service.randomness import random_bits
 from jobwire.service.submission import (
     NUMBER_MAX,
     check_filter,
     check_key_text,
+    check_max_wait,
     check_moments,
     check_priority,
     check_queue,
     check_tags,
     fingerprint_of,
 )
-from jobwire.store.contract import Store
+from jobwire.store.contract import Place, Store, Transaction
+from jobwire.store.pending import Pending
 
 
 class SubmitOptions(TypedDict, total=False):
@@ -39,15 +42,18 @@ class SubmitOptions(TypedDict, total=False):
     unique_key: str | None
     idempotency_key: str | None
     fingerprint: str | None
+    max_wait: str | float | None
+    concurrency_key: str | None
 
 
 class Jobs:
     """The use cases of jobs over one store; thread-safe. `clock` gives Unix milliseconds."""
 
-    def __init__(self, store: Store, registry: Registry, clock: Callable[[], int]) -> None:
+    def __init__(self, store: Store, registry: Registry, clock: Callable[[], int], admission: Admission) -> None:
         self._store = store
         self._registry = registry
         self._clock = clock
+        self._admission = admission
 
     def build(
         self,
@@ -63,12 +69,15 @@ class Jobs:
         unique_key: str | None = None,
         idempotency_key: str | None = None,
         fingerprint: str | None = None,
+        max_wait: str | float | None = None,
+        concurrency_key: str | None = None,
     ) -> NewJob:
         """A checked submission with a new id, ready for `Store.submit` or `Transaction.submit`; nothing is written.
 
         What is None is the kind's own. Times are Unix milliseconds; a `run_at` in the past means now. With an
         idempotency key, `fingerprint` tells a repetition from another job; without one it is computed from
-        everything given here, so give your own where a repetition differs in it (a relative delay).
+        everything given here, so give your own where a repetition differs in it (a relative delay). With `max_wait`
+        ("30s" or seconds) the job is only admitted if it is likely to start within that time.
         Raises RequestError invalid_request with details `errors` [{pointer, detail}], or payload_too_large.
         """
         known = self._registry.get(kind)
@@ -87,7 +96,9 @@ class Jobs:
             deadline_at=deadline_at,
             tags=check_tags(tags),
             unique_key=check_key_text(unique_key, pointer="/unique_key"),
+            max_wait_ms=known.max_wait_ms if max_wait is None else check_max_wait(max_wait),
             idempotency_key=check_key_text(idempotency_key, pointer="/idempotency_key"),
+            concurrency_key=check_key_text(concurrency_key, pointer="/concurrency_key"),
         )
         if idempotency_key is None:
             return job
@@ -102,10 +113,19 @@ class Jobs:
     ) -> Receipt:
         """G1, G2: the job is on disk when this returns, or is the one that its keys named before.
 
-        Raises as `build`, and RequestError unprocessable when the idempotency key was used for another job.
+        Raises as `build`, and RequestError unprocessable when the idempotency key was used for another job,
+        backlog_full or overloaded when it is not admitted.
         """
-        receipts = await self._store.submit([self.build(owner, kind, input, **options)])
+        receipts = await self.admit([self.build(owner, kind, input, **options)])
         return accept_receipt(receipts[0])
+
+    def admit(self, jobs: Sequence[NewJob]) -> Pending[list[Receipt]]:
+        """Submits what `build` has made, or none of it: RequestError backlog_full or overloaded."""
+        return self._admission.submit(jobs)
+
+    def admit_in(self, tx: Transaction, jobs: Sequence[NewJob]) -> list[Receipt]:
+        """As `admit`, inside a transaction, of which a refusal undoes nothing else."""
+        return self._admission.submit_in(tx, jobs)
 
     async def read(self, owner: int, *, key: str | None = None, number: int | None = None) -> JobRow:
         """The owner's job by the 26 characters of its id or by its number; RequestError not_found."""
@@ -116,9 +136,9 @@ class Jobs:
             raise _not_found()
         return row
 
-    async def position(self, row: JobRow, *, limit: int | None = None) -> int:
-        """G9: how many jobs would be claimed before this one."""
-        return await self._store.position(row, limit=limit)
+    async def position(self, row: JobRow) -> Place:
+        """G9: how many jobs stand before this one, and what holds it back."""
+        return await self._store.position(row)
 
     async def find(self, owner: int, jobs: JobFilter) -> list[JobRow]:
         """The owner's jobs that match, newest first; RequestError invalid_request for a filter out of bounds."""
@@ -161,7 +181,7 @@ class Jobs:
         tags = None if row.tags is None else msgspec.json.decode(row.tags, type=list[str])
         queue = row.queue if row.queue in self._registry.queues else None
         job = self.build(owner, row.kind, input, queue=queue, priority=row.priority, tags=tags)
-        receipts = await self._store.submit([job._replace(rerun_of=row.number, root=row.root or row.number)])
+        receipts = await self.admit([job._replace(rerun_of=row.number, root=row.root or row.number)])
         return accept_receipt(receipts[0])
 
 

@@ -3,17 +3,19 @@
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import msgspec
 
+from jobwire.domain.caps import RUNNING_LIMIT_MAX, Cap
 from jobwire.domain.errors import RequestError
+from jobwire.domain.order import WEIGHT_MAX
 from jobwire.kinds.spelling import did_you_mean, quote
 from jobwire.service.call import Principal
 from jobwire.service.keys import KeyText, hash_secret, make_key_text, read_key, show_key
-from jobwire.store import accounts
+from jobwire.store import accounts, policies
 from jobwire.store.contract import KeyRow, OwnerRow, Store, Transaction
 
 T = TypeVar("T")
@@ -71,6 +73,22 @@ class Owners:
     async def activate(self, name: str) -> None:
         """End a suspension."""
         await self._change(lambda tx: _set_suspended(tx, name, False))
+
+    async def set_share(self, name: str, *, weight: int | None = None, running_max: int | None = None) -> None:
+        """Give the owner's later jobs `weight` times the turns, and let at most `running_max` of its jobs run at once
+        (0 for any number); None leaves what is. RequestError not_found, or invalid_request with the bounds."""
+        if weight is not None and not 1 <= weight <= WEIGHT_MAX:
+            bounds = f"a whole number from 1 to {WEIGHT_MAX:,}"
+            raise RequestError("invalid_request", f"weight is {weight}; it is {bounds}")
+        if running_max is not None and not 0 <= running_max <= RUNNING_LIMIT_MAX:
+            bounds = f"1 to {RUNNING_LIMIT_MAX:,}, or 0 for no cap"
+            raise RequestError("invalid_request", f"running_max is {running_max}; it is a whole number from {bounds}")
+        await self._change(lambda tx: _set_share(tx, name, weight, running_max))
+
+    async def running_caps(self) -> Mapping[int, int]:
+        """How many jobs may run at once, by the id of each owner that has a cap."""
+        caps = await self._store.read(policies.list_caps)
+        return {int(cap.name): cap.count_max for cap in caps.values() if cap.scope == "owner"}
 
     async def disable_system(self, name: str, system: str) -> None:
         """Refuse the owner's calls to one system."""
@@ -197,6 +215,16 @@ def _require_owner(tx: Transaction, name: str) -> OwnerRow:
 def _set_suspended(tx: Transaction, name: str, is_suspended: bool) -> None:
     _require_owner(tx, name)
     accounts.set_suspended(tx, name, is_suspended)
+
+
+def _set_share(tx: Transaction, name: str, weight: int | None, running_max: int | None) -> None:
+    owner = _require_owner(tx, name)
+    if weight is not None:
+        policies.set_weight(tx, name, weight)
+    if running_max:
+        tx.set_cap(Cap("owner", str(owner.id), running_max))
+    elif running_max == 0:
+        tx.drop_cap("owner", str(owner.id))
 
 
 def _change_systems(tx: Transaction, name: str, change: Callable[[frozenset[str]], frozenset[str]]) -> None:

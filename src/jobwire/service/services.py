@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from jobwire.blobs.links import FileLinks
 from jobwire.blobs.local import LocalBlobs
 from jobwire.kinds.registry import Registry
+from jobwire.service.estimates import Estimates
 from jobwire.service.jobs import Jobs
 from jobwire.service.limits import Limits
 from jobwire.service.owners import Owners
@@ -17,6 +18,7 @@ class Services:
     """The use cases over one ledger and what they stand on; `clock` gives Unix milliseconds."""
 
     jobs: Jobs
+    estimates: Estimates
     owners: Owners
     limits: Limits
     store: Store

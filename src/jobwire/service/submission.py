@@ -8,6 +8,7 @@ import msgspec
 from jobwire.domain.errors import RequestError
 from jobwire.domain.job import JobFilter, NewJob
 from jobwire.domain.order import PRIORITY_DEFAULT, PRIORITY_MAX, PRIORITY_MIN
+from jobwire.kinds.durations import read_duration_ms
 from jobwire.kinds.registry import NAME_RULE, NAME_SHAPE
 from jobwire.kinds.spelling import quote
 
@@ -68,10 +69,18 @@ def check_tags(tags: Sequence[str] | None) -> str | None:
 
 
 def check_key_text(text: str | None, *, pointer: str) -> str | None:
-    """An idempotency or unique key; None without one."""
+    """An idempotency, unique or concurrency key; None without one."""
     if text is not None:
         _check_text(text, pointer=pointer, name=pointer[1:], chars_max=KEY_CHARS_MAX)
     return text
+
+
+def check_max_wait(max_wait: str | float) -> int:
+    """The milliseconds of a longest wait: "30s" or seconds, from 1 ms to 7 days."""
+    try:
+        return read_duration_ms(max_wait, name="max_wait")
+    except ValueError as error:
+        raise refuse("/max_wait", str(error)) from None
 
 
 def check_filter(jobs: JobFilter) -> None:
@@ -90,7 +99,11 @@ def check_filter(jobs: JobFilter) -> None:
 
 def fingerprint_of(job: NewJob) -> str:
     """SHA-256 of everything the submitter chose, the same for the same submission at any time."""
-    chosen = (job.kind, job.queue, job.input, job.priority, job.run_at, job.deadline_at, job.tags, job.unique_key)
+    times = (job.run_at, job.deadline_at)
+    chosen = [job.kind, job.queue, job.input, job.priority, *times, job.tags, job.unique_key]
+    # Not told when there is none, so that a repetition of what an earlier release was sent is known for one.
+    if job.concurrency_key is not None:
+        chosen.append(job.concurrency_key)
     return hashlib.sha256(msgspec.json.encode(chosen)).hexdigest()
 
 

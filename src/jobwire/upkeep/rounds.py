@@ -1,4 +1,4 @@
-"""Upkeep: promotes due jobs, rescues expired leases, prunes old jobs. Safe to run in every process.
+"""Upkeep: promotes due jobs, rescues expired leases, folds counters, prunes what is old. Safe in every process.
 
 Each round is one store call whose WHERE clauses let only one of many win; a round that finds nothing writes
 nothing. The rounds follow the ledger: due work is promoted at its time, not at the next tick.
@@ -9,11 +9,13 @@ import logging
 from contextlib import suppress
 
 from jobwire.store.contract import Store, Wake
+from jobwire.store.estimates import prune_estimates
 
 logger = logging.getLogger("jobwire.upkeep")
 
 ROUND_MS = 1_000
 SETTLE_MS = 20
+FOLD_INTERVAL_MS = 200
 PRUNE_INTERVAL_MS = 3_600_000
 RETENTION_MS = 30 * 24 * 3_600_000
 BATCH = 1_000
@@ -36,15 +38,19 @@ class Upkeep:
             loop.call_soon_threadsafe(moved.set)
 
         end_listening = self._store.listen(hear)
-        pruned_at = -float(PRUNE_INTERVAL_MS)
+        pruned_at, folded_at = -float(PRUNE_INTERVAL_MS), 0.0
         try:
             while True:
                 moved.clear()
                 wait_ms = float(self._round_ms)
                 try:
                     wait_ms = await self.run_round()
-                    if loop.time() * 1000 - pruned_at > PRUNE_INTERVAL_MS:
-                        pruned_at = loop.time() * 1000
+                    now = loop.time() * 1000
+                    if now - folded_at > FOLD_INTERVAL_MS:
+                        folded_at = now
+                        await self._store.fold()
+                    if now - pruned_at > PRUNE_INTERVAL_MS:
+                        pruned_at = now
                         await self.prune()
                 except Exception:
                     logger.exception("an upkeep round failed; trying again")
@@ -64,7 +70,8 @@ class Upkeep:
         return float(self._round_ms) if next_at is None else max(0, min(self._round_ms, next_at - now))
 
     async def prune(self) -> None:
-        """Delete what ended longer ago than the retention."""
+        """Delete what ended longer ago than the retention, and run times that are too old to tell anything."""
+        await self._store.write(prune_estimates)
         now = await self._store.write(lambda tx: tx.now)
         while await self._store.prune(now - self._retention_ms, BATCH) >= BATCH:
             continue

@@ -23,13 +23,14 @@ class Stop(Enum):
 
 @dataclass(slots=True, eq=False)
 class Attempt:
-    """A claimed job while it runs; `deadline_at` and `stopped_at` are in loop seconds.
+    """A claimed job while it runs; `claimed_at`, `deadline_at` and `stopped_at` are in loop seconds.
 
     `finish` takes the outcome (None: nothing may be said) once, from the task or from whoever gave up on it.
     """
 
     claim: Claim
     kind: Kind
+    claimed_at: float
     deadline_at: float
     finish: "Callable[[Attempt, Outcome | None], None]"
     task: "asyncio.Task[None] | None" = None

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from jobwire.domain.errors import RequestError
-from jobwire.domain.outcome import Interrupted, Outcome, Snoozed
+from jobwire.domain.outcome import Completed, Interrupted, Outcome, Snoozed
 from jobwire.domain.retry import RetryPolicy
 from jobwire.domain.settlement import AttemptFacts, Lease, Settlement, settle_outcome
 from jobwire.kinds.registry import Registry
@@ -22,6 +22,7 @@ from jobwire.store.pending import Pending
 from jobwire.worker.attempt import Attempt, Stop
 from jobwire.worker.context import Tools
 from jobwire.worker.executor import run_attempt
+from jobwire.worker.stopwatch import WRITE_S, Held, Stopwatch
 from jobwire.worker.threads import HandlerThreads
 
 logger = logging.getLogger("jobwire.worker")
@@ -67,6 +68,7 @@ class Worker:
         self._pumps: list[_Pump] = []
         self.is_stopping = False
         self._threads = HandlerThreads()
+        self.stopwatch = Stopwatch(self.store, self.id)
 
     async def run(self) -> None:
         """Claim, run and settle until stopped; returns when every attempt is settled or given back."""
@@ -79,7 +81,8 @@ class Worker:
             if slots
         ]
         pumps = [asyncio.create_task(pump.run()) for pump in self._pumps]
-        keepers = [asyncio.create_task(self._keep_heart()), asyncio.create_task(self._keep_limits())]
+        keeping = (self._keep_heart, self._keep_limits, self._keep_run_times)
+        keepers = [asyncio.create_task(keep()) for keep in keeping]
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             ended, _ = await asyncio.wait([stopping, *keepers, *pumps], return_when=asyncio.FIRST_COMPLETED)
@@ -102,6 +105,7 @@ class Worker:
             await self._retire()
 
     async def _retire(self) -> None:
+        await self.stopwatch.write({})
         try:
             await self.store.retire(self.id)
         except RequestError as error:
@@ -154,7 +158,7 @@ class Worker:
             if kind is None:
                 pump.settle(self._put_off(claim))
                 continue
-            attempt = Attempt(claim, kind, now + kind.timeout_ms / 1000, pump.finish)
+            attempt = Attempt(claim, kind, now, now + kind.timeout_ms / 1000, pump.finish)
             self._running[claim.number, claim.fence] = attempt
             attempt.task = loop.create_task(self._run(attempt))
 
@@ -218,6 +222,12 @@ class Worker:
             await asyncio.sleep(self._tick_s)
             self._enforce_limits(loop.time())
 
+    async def _keep_run_times(self) -> None:
+        """Tell the slots at once, and now and then how long attempts held them."""
+        while True:
+            await self.stopwatch.write(self._slots)
+            await asyncio.sleep(WRITE_S)
+
     def _enforce_limits(self, now: float) -> None:
         """Stop what is over its time; give up on what was told to stop and does not."""
         for attempt in list(self._running.values()):
@@ -272,6 +282,7 @@ class _Pump:
         self._busy = 0
         self._finished: list[Settlement] = []
         self._in_flight: list[Settlement] = []
+        self._held: list[Held] = []
         self._parked: Pending[list[Claim]] | None = None
         self._is_refused = False
         self._woken = asyncio.Event()
@@ -295,6 +306,7 @@ class _Pump:
         if not self._worker.take_out(attempt):
             return
         if outcome is not None:
+            self._held.append((attempt.kind.name, isinstance(outcome, Completed), attempt.claimed_at))
             self.settle(self._worker.decide(attempt, outcome))
             return
         logger.info("job %d: lease lost, result discarded", attempt.claim.number)
@@ -358,6 +370,7 @@ class _Pump:
     async def _exchange(self) -> None:
         """Settle what has finished and claim for the slots it frees, in one commit."""
         self._in_flight, self._finished = self._finished, []
+        held, self._held = self._held, []
         free = self._slots - self._busy + len(self._in_flight)
         claim = None
         if self._parked is None and free > 0 and not self._worker.is_stopping:
@@ -367,11 +380,13 @@ class _Pump:
         except Exception:
             logger.exception("%d settlements could not be written; trying again", len(self._in_flight))
             self._finished = self._in_flight + self._finished
+            self._held = held + self._held
             self._in_flight = []
             await asyncio.sleep(RETRY_S)
             return
         self._busy -= len(self._in_flight)
         self._in_flight = []
+        self._worker.stopwatch.tally(self._queue, held, until=asyncio.get_running_loop().time())
         self._start(settled.claims)
 
 
