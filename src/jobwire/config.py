@@ -16,9 +16,15 @@ class Setting:
 
 
 SETTINGS = (
-    Setting("JOBWIRE_DB", "jobwire.db", "The ledger: a path, `sqlite:path`, or `:memory:` for a test."),
     Setting(
-        "JOBWIRE_FILES", "", "Folder for files jobs keep; empty means the ledger's path with `-files` behind it."
+        "JOBWIRE_DB", "jobwire.db", "The ledger: a path, `sqlite:path`, `:memory:` for a test, or `postgresql://…`."
+    ),
+    Setting("JOBWIRE_PG_PREPARE", "1", "0 sends PostgreSQL no prepared statements, for a pgbouncer older than 1.21."),
+    Setting(
+        "JOBWIRE_FILES",
+        "",
+        "Folder for files jobs keep; empty means the path of an SQLite ledger with `-files` behind it, else "
+        "`jobwire-files`.",
     ),
     Setting("JOBWIRE_HOST", "127.0.0.1", "Address the HTTP server listens on."),
     Setting("JOBWIRE_PORT", "8000", "Port the HTTP server listens on; 0 picks a free one and says which."),
@@ -28,6 +34,11 @@ SETTINGS = (
     Setting("JOBWIRE_LEASE_MS", "20000", "Milliseconds a worker's leases live without a heartbeat (200 to 3600000)."),
     Setting("JOBWIRE_DRAIN_S", "10", "Seconds a stopping worker waits before it gives jobs back (0 to 3600)."),
     Setting("JOBWIRE_RETENTION_DAYS", "30", "Days a finished job is kept (1 to 3650)."),
+    Setting(
+        "JOBWIRE_OWNER_BACKLOG_MAX",
+        "0",
+        "Unfinished jobs an account may have before it is refused more; 0: no limit.",
+    ),
     Setting("JOBWIRE_LOG", "info", "Log level: debug, info, warning or error."),
 )
 
@@ -44,6 +55,7 @@ class Settings:
     """The settings of one process, read once."""
 
     db: str = "jobwire.db"
+    pg_prepare: bool = True
     files: Path = Path("jobwire.db-files")
     host: str = "127.0.0.1"
     port: int = 8000
@@ -52,6 +64,7 @@ class Settings:
     lease_ms: int = 20_000
     drain_s: int = 10
     retention_days: int = 30
+    owner_backlog_max: int = 0
     log: str = "info"
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -79,7 +92,10 @@ def read_settings(environment: Mapping[str, str] | None = None, **overrides: obj
         raise SettingError(f"JOBWIRE_LOG must be one of {', '.join(LOG_LEVELS)}, got {log!r}")
     return Settings(
         db=db,
-        files=Path(text("JOBWIRE_FILES") or (f"{db}-files" if db != ":memory:" else "jobwire-files")),
+        pg_prepare=number("JOBWIRE_PG_PREPARE", 0, 1) == 1,
+        files=Path(
+            text("JOBWIRE_FILES") or ("jobwire-files" if db == ":memory:" or is_postgres(db) else f"{db}-files")
+        ),
         host=text("JOBWIRE_HOST"),
         port=number("JOBWIRE_PORT", 0, 65_535),
         workers=number("JOBWIRE_WORKERS", 0, 10_000),
@@ -87,15 +103,23 @@ def read_settings(environment: Mapping[str, str] | None = None, **overrides: obj
         lease_ms=number("JOBWIRE_LEASE_MS", 200, 3_600_000),
         drain_s=number("JOBWIRE_DRAIN_S", 0, 3_600),
         retention_days=number("JOBWIRE_RETENTION_DAYS", 1, 3_650),
+        owner_backlog_max=number("JOBWIRE_OWNER_BACKLOG_MAX", 0, 1_000_000),
         log=log,
         environment=environment,
     )
 
 
+def is_postgres(address: str) -> bool:
+    """Whether the address names a PostgreSQL database."""
+    return address.startswith(("postgres://", "postgresql://"))
+
+
 def read_ledger(address: str) -> str:
-    """The path of an SQLite ledger from `path`, `sqlite:path` or `sqlite:///path`."""
+    """A PostgreSQL address as it is, or the path of an SQLite ledger from `path`, `sqlite:path` or `sqlite:///path`."""
+    if is_postgres(address):
+        return address
     if address.startswith(("postgres:", "postgresql:")):
-        raise SettingError("PostgreSQL is not there yet; JOBWIRE_DB must be the path of an SQLite file")
+        raise SettingError("JOBWIRE_DB must be postgresql://user:password@host:port/database, or name a file")
     path = address.removeprefix("sqlite:")
     path = path.removeprefix("//") if path.startswith("//") else path
     if not path:

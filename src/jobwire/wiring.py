@@ -9,29 +9,49 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from jobwire.blobs.links import FileLinks
 from jobwire.blobs.local import LocalBlobs
-from jobwire.config import SettingError, Settings
+from jobwire.config import SettingError, Settings, is_postgres
 from jobwire.dialects.native import NATIVE
 from jobwire.http.app import build_app
-from jobwire.kinds.contract import Kind
+from jobwire.kinds.contract import Kind, Queue
 from jobwire.kinds.registry import Registry
+from jobwire.service.admission import Admission
 from jobwire.service.call import System
+from jobwire.service.estimates import Estimates
 from jobwire.service.jobs import Jobs
 from jobwire.service.limits import Limits
 from jobwire.service.owners import Owners
 from jobwire.service.services import Services
-from jobwire.store.contract import Transaction
+from jobwire.store import policies
+from jobwire.store.callers import Link
+from jobwire.store.contract import Store, Transaction
+from jobwire.store.moving.marks import refuse_moved
 from jobwire.store.sqlite import SqliteStore, open_sqlite, read_clock
+from jobwire.store.sqlite.own import write_on
 from jobwire.upkeep.rounds import Upkeep
 from jobwire.worker.children import Children
 from jobwire.worker.context import Tools
 from jobwire.worker.loop import Worker
 
+if TYPE_CHECKING:
+    from jobwire.store.postgres import PostgresStore
+
 SYSTEMS = {"rentix": "jobwire.systems.rentix"}
 DAY_MS = 24 * 3_600_000
+
+Ledger: TypeAlias = "SqliteStore | PostgresStore"
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where a process submits; `write_on` runs work in the open transaction of a caller's own connection."""
+
+    jobs: Jobs
+    clock: Callable[[], int]
+    write_on: Callable[[Link, Callable[[Transaction], Any]], Any]
 
 
 @dataclass(slots=True)
@@ -39,11 +59,16 @@ class House:
     """Everything one process needs, opened on one ledger. Close it when done."""
 
     settings: Settings
-    store: SqliteStore
+    store: Ledger
     services: Services
     registry: Registry
     systems: Sequence[System]
     missing_systems: dict[str, str]
+
+    @property
+    def door(self) -> Door:
+        """Where this process submits."""
+        return Door(self.services.jobs, self.services.clock, self.store.write_on)
 
     def build_app(self, *, prefix: str = "") -> Any:
         """The ASGI app of all dialects, for the root or for a mount below `prefix`."""
@@ -85,17 +110,21 @@ def open_house(
     settings: Settings,
     kinds: Iterable[Kind] = (),
     *,
-    queues: Iterable[str] = (),
+    queues: Iterable[str | Queue] = (),
     clock: Callable[[], int] = read_clock,
 ) -> House:
     """Open the ledger of `settings` and bind everything to it; SettingError for a system that cannot be served."""
     systems, missing = load_systems(settings.systems)
-    store = open_sqlite(settings.db, clock=clock)
+    store = open_ledger(settings, clock)
     try:
+        store.read(lambda reader: refuse_moved(reader, store.path)).result()
         secret = store.write(keep_secret).result()
         registry = Registry(kinds, queues=queues)
+        estimates = Estimates(store, clock)
+        admission = Admission(store, estimates, owner_backlog_max=settings.owner_backlog_max)
         services = Services(
-            jobs=Jobs(store, registry, clock),
+            jobs=Jobs(store, registry, clock, admission),
+            estimates=estimates,
             owners=Owners(store, clock),
             limits=Limits(clock),
             store=store,
@@ -112,6 +141,7 @@ def open_house(
         for kind in registry.kinds:
             if kind.on_final is not None:
                 store.final_hooks[kind.name] = kind.on_final
+        store.write(lambda tx: keep_policies(tx, registry)).result()
         for system in systems:
             if system.start is not None:
                 system.start(services)
@@ -119,6 +149,45 @@ def open_house(
         store.close()
         raise
     return House(settings, store, services, registry, systems, missing)
+
+
+def open_door(settings: Settings, kinds: Iterable[Kind], *, queues: Iterable[str | Queue] = ()) -> Door:
+    """The door of a process that has not opened the ledger, an SQLite file: it writes through its callers only."""
+    store = cast(Store, _Unopened())
+    admission = Admission(store, Estimates(store, read_clock), owner_backlog_max=settings.owner_backlog_max)
+    jobs = Jobs(store, Registry(kinds, queues=queues), read_clock, admission)
+
+    def write(link: Link, work: Callable[[Transaction], Any]) -> Any:
+        def check_and_work(tx: Transaction) -> Any:
+            refuse_moved(tx, settings.db)
+            return work(tx)
+
+        return write_on(link, check_and_work, path=settings.db, clock=read_clock, final_hooks={})
+
+    return Door(jobs, read_clock, write)
+
+
+class _Unopened:
+    """Stands for the store where there is none."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError("this process submits through its own connections only and has not opened the ledger")
+
+
+def open_ledger(settings: Settings, clock: Callable[[], int]) -> Ledger:
+    """The ledger at the settings' address; SettingError if it cannot be reached."""
+    if not is_postgres(settings.db):
+        return open_sqlite(settings.db, clock=clock)
+    try:
+        postgres = import_module("jobwire.store.postgres")
+    except ModuleNotFoundError as error:
+        if error.name is None or not error.name.startswith("psycopg"):
+            raise
+        raise SettingError("a ledger on PostgreSQL needs psycopg: pip install 'jobwire[postgresql]'") from error
+    # Many machines have many clocks: the database's is the one they share.
+    shared = None if clock is read_clock else clock
+    opened: PostgresStore = postgres.open_postgres(settings.db, clock=shared, can_prepare=settings.pg_prepare)
+    return opened
 
 
 def open_blobs(settings: Settings, clock: Callable[[], int]) -> LocalBlobs:
@@ -150,6 +219,12 @@ def load_systems(wanted: str) -> tuple[list[System], dict[str, str]]:
     return systems, missing
 
 
+def keep_policies(tx: Transaction, registry: Registry) -> None:
+    """What this program declares holds for every process on the ledger."""
+    policies.keep_caps(tx, registry.kinds)
+    policies.keep_fairness(tx, registry.fairness)
+
+
 def keep_secret(tx: Transaction) -> str:
     """The ledger's own secret (it signs file links), made with the ledger."""
     tx.execute(
@@ -160,18 +235,16 @@ def keep_secret(tx: Transaction) -> str:
 
 
 def migrate_system(tx: Transaction, system: System) -> None:
-    """Bring a system's tables to this program's version, each script once."""
+    """Bring a system's tables to this program's version, each script once, whoever else opens the ledger now."""
     name = f"system:{system.name}"
-    rows = tx.query("SELECT value FROM ledger WHERE name = :name", name=name)
-    done = int(rows[0][0]) if rows else 0
+    tx.execute("INSERT INTO ledger (name, value) VALUES (:name, '0') ON CONFLICT (name) DO NOTHING", name=name)
+    # Locks the row, so that another process waits here until these tables are there.
+    tx.execute("UPDATE ledger SET value = value WHERE name = :name", name=name)
+    done = int(tx.query("SELECT value FROM ledger WHERE name = :name", name=name)[0][0])
     for script in system.migrations[done:]:
         for statement in split_script(script):
             tx.execute(statement)
-    tx.execute(
-        "INSERT INTO ledger (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = :value",
-        name=name,
-        value=str(len(system.migrations)),
-    )
+    tx.execute("UPDATE ledger SET value = :value WHERE name = :name", name=name, value=str(len(system.migrations)))
 
 
 def split_script(script: str) -> list[str]:

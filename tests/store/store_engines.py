@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobwire.store.contract import Store
+from jobwire.store.postgres import open_postgres
 from jobwire.store.sqlite import open_sqlite
+from postgres_server import is_left_out, new_ledger
 
 
 @dataclass(frozen=True)
@@ -27,5 +29,8 @@ SQLITE_FILE = Engine(
     lambda folder: str(folder / "jobwire.db"),
     lambda address, clock: open_sqlite(address, clock=clock),
 )
-ENGINES = (SQLITE_MEMORY, SQLITE_FILE)
+POSTGRES = Engine(
+    "postgresql", True, lambda folder: new_ledger(), lambda address, clock: open_postgres(address, clock=clock)
+)
+ENGINES = (SQLITE_MEMORY, SQLITE_FILE) if is_left_out() else (SQLITE_MEMORY, SQLITE_FILE, POSTGRES)
 DURABLE_ENGINES = tuple(engine for engine in ENGINES if engine.is_durable)

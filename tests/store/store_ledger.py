@@ -1,16 +1,29 @@
 """Ledger: a store with a test's everyday verbs, each waited for, and the two checks that must always hold."""
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
+from jobwire.domain.caps import Cap
 from jobwire.domain.ids import make_key
 from jobwire.domain.job import JobRow, NewJob, Receipt
+from jobwire.domain.order import CELL_SHIFTS
 from jobwire.domain.outcome import CancelConfirmed, Completed, Failed, Interrupted, Outcome, PublicError, Snoozed
 from jobwire.domain.retry import RetryPolicy
 from jobwire.domain.settlement import AttemptFacts, Lease, Settlement, settle_outcome
 from jobwire.domain.states import FINAL_STATES, TRANSITIONS, Event, State, is_legal
-from jobwire.store.contract import CancelReply, Claim, ClaimRequest, HeldLease, ProgressReport, Settled, Store
+from jobwire.store.contract import (
+    CancelReply,
+    Claim,
+    ClaimRequest,
+    HeldLease,
+    Place,
+    ProgressReport,
+    Settled,
+    Store,
+    Transaction,
+)
 from jobwire.store.pending import Pending
 from manual_clock import ManualClock
 
@@ -32,13 +45,16 @@ TARGETS = {transition.event: transition.target for transition in TRANSITIONS}
 _serials = count(1)
 
 STRAYS = """
+WITH waiting AS (
+  SELECT queue, priority, turn, number FROM ready UNION ALL SELECT queue, priority, turn, number FROM blocked
+)
 SELECT 'not in the order and not due', number FROM state WHERE state = 0
-   AND (SELECT count(*) FROM ready JOIN job USING (queue, priority, turn, number) WHERE number = state.number)
+   AND (SELECT count(*) FROM waiting JOIN job USING (queue, priority, turn, number) WHERE number = state.number)
      + (SELECT count(*) FROM due WHERE due.number = state.number AND due.run_at = state.run_at) <> 1
-UNION ALL SELECT 'due and in the order', number FROM due WHERE number IN (SELECT number FROM ready)
-UNION ALL SELECT 'in the order, not waiting', number FROM ready
+UNION ALL SELECT 'due and in the order', number FROM due WHERE number IN (SELECT number FROM waiting)
+UNION ALL SELECT 'in the order, not waiting', number FROM waiting
    WHERE number NOT IN (SELECT number FROM state WHERE state = 0 AND run_at IS NULL)
-UNION ALL SELECT 'twice in the order', number FROM ready GROUP BY number HAVING count(*) > 1
+UNION ALL SELECT 'twice in the order', number FROM waiting GROUP BY number HAVING count(*) > 1
 UNION ALL SELECT 'due, not waiting', number FROM due
    WHERE number NOT IN (SELECT number FROM state WHERE state = 0 AND run_at IS NOT NULL)
 UNION ALL SELECT 'twice due', number FROM due GROUP BY number HAVING count(*) > 1
@@ -51,6 +67,8 @@ UNION ALL SELECT 'unique key of a final job', number FROM live
 UNION ALL SELECT 'job without a state', number FROM job WHERE number NOT IN (SELECT number FROM state)
 UNION ALL SELECT 'state without a job', number FROM state WHERE number NOT IN (SELECT number FROM job)
 """
+
+IN_ORDER = "SELECT queue, priority, turn FROM ready UNION ALL SELECT queue, priority, turn FROM blocked"
 
 
 class Ledger:
@@ -115,6 +133,17 @@ class Ledger:
         assert self.settle(claim, outcome)
         return claim.number
 
+    def run_new(self, outcome: Outcome = DONE, **fields: Any) -> int:
+        """Submit, claim and settle one job."""
+        self.submit(**fields)
+        return self.run(outcome)
+
+    def set_cap(self, cap: Cap) -> None:
+        self.store.write(lambda tx: tx.set_cap(cap)).result(WAIT_S)
+
+    def drop_cap(self, scope: str, name: str) -> None:
+        self.store.write(lambda tx: tx.drop_cap(scope, name)).result(WAIT_S)
+
     def cancel(self, number: int, *, owner: int = 1) -> CancelReply | None:
         return self.store.cancel(owner, [number]).result(WAIT_S)[0]
 
@@ -127,6 +156,12 @@ class Ledger:
         row = self.store.get(owner, number=number).result(WAIT_S)
         assert row is not None, f"job {number} of owner {owner} is not there"
         return row
+
+    def place(self, number: int, *, owner: int = 1) -> Place:
+        return self.store.position(self.row(number, owner=owner)).result(WAIT_S)
+
+    def position(self, number: int, *, owner: int = 1) -> int:
+        return self.place(number, owner=owner).position
 
     def state(self, number: int) -> State:
         return State(self.row(number).state)
@@ -142,8 +177,9 @@ class Ledger:
         return self.store.read(lambda reader: reader.query(sql, **params)).result(WAIT_S)
 
     def check(self) -> None:
-        """Every job is in exactly one place, and its events are a legal path to where it is, none missing."""
+        """Every job is in exactly one place and counted there, and its events are a legal path to where it is."""
         assert self.query(STRAYS) == []
+        self.check_cells()
         stored = {number: rest for number, *rest in self.query("SELECT number, state, version FROM state")}
         at: dict[int, tuple[State | None, int]] = {}
         for entry in self.store.events(0, limit=1_000_000).result(WAIT_S):
@@ -155,6 +191,16 @@ class Ledger:
             at[entry.number] = TARGETS[event], entry.version
         assert {number: list(place) for number, place in at.items()} == stored
 
+    def check_cells(self) -> None:
+        """The cells of every level hold the numbers of the jobs in the order, and no empty one stays."""
+        while self.store.fold().result(WAIT_S):
+            continue
+        counted: Counter[tuple[str, int, int, int]] = Counter()
+        for queue, priority, turn in self.query(IN_ORDER):
+            counted.update((queue, level, priority, turn >> shift) for level, shift in enumerate(CELL_SHIFTS))
+        cells = self.query("SELECT queue, level, priority, cell, n FROM cell")
+        assert {tuple(cell): n for *cell, n in cells} == counted
+
 
 def decide(claim: Claim, outcome: Outcome, *, cancel_requested: bool = False, jitter: float = 0.5) -> Settlement:
     """The settlement of a claim's outcome."""
@@ -164,3 +210,17 @@ def decide(claim: Claim, outcome: Outcome, *, cancel_requested: bool = False, ji
 
 def lease_of(claim: Claim) -> Lease:
     return Lease(claim.number, claim.fence)
+
+
+def give_weight(ledger: Ledger, owner: int, weight: int) -> None:
+    """Make the owner's account with its share of the turns."""
+
+    def write(tx: Transaction) -> None:
+        tx.execute(
+            "INSERT INTO owner (id, name, weight, created_at) VALUES (:id, :name, :weight, 0)",
+            id=owner,
+            name=f"owner {owner}",
+            weight=weight,
+        )
+
+    ledger.store.write(write).result(WAIT_S)

@@ -4,12 +4,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from random import Random
 
 import pytest
 import test_store_cancel as cancels
+import test_store_caps as caps
+import test_store_churn as churn
 import test_store_claims as claims
 import test_store_leases as leases
 import test_store_order as order
+import test_store_policies as policies
 import test_store_reads as reads
 import test_store_settlement as settlement
 import test_store_submission as submission
@@ -95,6 +99,18 @@ def late_in_small_rounds(ledger: Ledger) -> None:
     time.test_every_late_job_expires_even_in_rounds_smaller_than_their_number(ledger)
 
 
+def small_churn(ledger: Ledger) -> None:
+    churn.compare_under_churn(ledger, Random(7), samples=1_500)
+
+
+def scopes_of_one_name(ledger: Ledger) -> None:
+    caps.test_a_rate_and_a_cap_of_one_key_are_counted_apart(ledger)
+
+
+def key_cap_raised(ledger: Ledger) -> None:
+    caps.test_a_cap_that_is_raised_or_dropped_lets_go_what_it_held(ledger, caps.KEY_CAP, is_dropped=False)
+
+
 GUARDS = (
     # Settle: the fence and the state, in the statement that accepts and in those that write.
     Guard("settle", "accepted", "s.fence = r.value ->> 1 AND", "", stale_alone),
@@ -143,9 +159,40 @@ GUARDS = (
     Guard("claim", "start", "fence = fence + 1", "fence = max(fence, 1)", claims.test_a_second_attempt_has_a_greater_fence_and_counts),
     Guard("claim", "start", "progress = NULL", "progress = progress", leases.test_a_new_attempt_starts_without_the_last_one_s_progress),
     Guard("claim", "move_lane", "max(now_turn, excluded.now_turn)", "excluded.now_turn", order.test_g10_a_job_that_comes_back_does_not_turn_its_queue_back),
-    Guard("get", "position", "queue = :queue AND", "", order.test_g9_a_queue_s_positions_know_nothing_of_another_queue),
-    Guard("get", "position", "<", "<=", order.test_g9_a_queue_s_positions_know_nothing_of_another_queue),
+    Guard("cells", "add", "n + excluded.n", "excluded.n", small_churn),
+    Guard("cells", "lanes_of", "s.run_at IS NULL", "true", small_churn),
+    Guard("cells", "position", "queue = :queue AND level = 3", "level = 3", small_churn),
+    Guard("cells", "position", "(priority, cell) < (:priority, :turn >> 41)", "cell < :turn >> 41", small_churn),
+    Guard("cells", "position", "level = 2 AND priority = :priority", "level = 2", small_churn),
+    Guard("cells", "position", "cell >= (:turn >> 41) << 6 AND", "", small_churn),
+    Guard("cells", "position", "cell >= (:turn >> 35) << 6 AND", "", small_churn),
+    Guard("cells", "position", "cell >= (:turn >> 29) << 6 AND", "", small_churn),
+    Guard("cells", "position", "AND turn >= (:turn >> 23) << 23", "", small_churn),
+    Guard("cells", "position", "(SELECT count(*) FROM blocked", "0 * (SELECT count(*) FROM blocked", small_churn),
+    Guard("cells", "fold", "n = 0", "true", small_churn),
     Guard("submit", "insert_ready", " AND s.run_at IS NULL", "", time.test_a_promoted_job_enters_the_order_it_was_given_at_submission),
+    Guard("submit", "take_numbers", "WHERE is_fair = 0", "", policies.test_an_owner_s_jobs_stay_in_order_when_a_queue_becomes_fair_and_newcomers_get_their_turn),
+    Guard("submit", "insert_concurrency", "coalesce(w.value ->> 1, k.key)", "w.value ->> 1", caps.test_a_rerun_has_its_origin_s_concurrency_key),
+    # Caps: whom they concern, what counts, what comes back, to whom.
+    Guard("caps", "needs", "c.name = CAST(n.owner AS TEXT)", "true", caps.test_a_cap_holds_back_only_whom_it_concerns),
+    Guard("caps", "needs", "AND c.name = n.kind", "", caps.test_a_cap_holds_back_only_whom_it_concerns),
+    Guard("caps", "needs", "n.owner || '/' ||", "", caps.test_a_concurrency_key_belongs_to_its_owner_and_kind),
+    Guard("caps", "needs", "n.kind || '/' ||", "'' ||", caps.test_a_concurrency_key_belongs_to_its_owner_and_kind),
+    Guard("caps", "taken", "p.scope = w.value ->> 0 AND", "", scopes_of_one_name),
+    Guard("caps", "taken", " AND p.name = w.value ->> 1", "", caps.test_a_concurrency_key_belongs_to_its_owner_and_kind),
+    Guard("caps", "end_leased", "ends_at IS NULL AND", "", caps.test_a_rate_counts_starts_in_a_window_that_moves_exact_on_both_sides),
+    Guard("caps", "end_leased", "number IN (SELECT value FROM json_each(:numbers))", "true", caps.test_no_settlement_gives_back_another_job_s_permit),
+    Guard("caps", "end_windows", "ends_at <= :now", "ends_at < :now", caps.test_a_rate_counts_starts_in_a_window_that_moves_exact_on_both_sides),
+    Guard("caps", "end_windows", "ends_at <= :now", "true", caps.test_a_rate_counts_starts_in_a_window_that_moves_exact_on_both_sides),
+    Guard("caps", "held_queues", "b.queue > h.queue", "false", caps.test_a_slot_that_frees_goes_to_the_first_who_waits_for_it_in_each_queue),
+    Guard("caps", "first_held", "AND queue = :queue", "", caps.test_a_slot_that_frees_goes_to_the_first_who_waits_for_it_in_each_queue),
+    Guard("caps", "first_held", "ORDER BY priority, turn, number", "ORDER BY number", caps.test_a_slot_that_frees_goes_to_the_first_who_waits_for_it_in_each_queue),
+    Guard("caps", "all_held", " OR (name > :name || '/' AND name < :name || '0')", "", key_cap_raised),
+    Guard("caps", "count_running", "THEN CAST(j.owner AS TEXT) = :name", "THEN true", caps.test_what_runs_already_counts_under_a_new_cap),
+    Guard("caps", "count_running", "THEN j.kind = :name", "THEN true", caps.test_what_runs_already_counts_under_a_new_cap),
+    Guard("caps", "drop_permits", "name = :name OR", "", caps.test_a_cap_that_comes_back_knows_nothing_of_what_has_ended_without_it),
+    Guard("caps", "drop_permits", " OR (name > :name || '/' AND name < :name || '0')", "", caps.test_a_cap_that_comes_back_knows_nothing_of_what_has_ended_without_it),
+    Guard("promote", "next_due", " AND EXISTS (SELECT 1 FROM blocked WHERE scope = 'rate')", "", caps.test_a_rate_counts_starts_in_a_window_that_moves_exact_on_both_sides),
     # Time: what is due, late, old.
     Guard("promote", "due", "run_at <= :now", "true", time.test_a_scheduled_job_becomes_ready_when_its_time_has_come_and_not_before),
     Guard("promote", "late", "d.at <= :now AND", "", time.test_a_job_not_claimed_before_its_deadline_expires),

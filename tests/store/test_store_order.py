@@ -8,27 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_engines import ENGINES, Engine
-from store_ledger import DONE, SHUTDOWN, WAIT_S, Ledger
+from store_ledger import DONE, SHUTDOWN, Ledger, give_weight
 
-from jobwire.store.contract import Transaction
 from manual_clock import ManualClock
 
 
 def owner_order(ledger: Ledger, how_many: int) -> list[int]:
     """The owners of the next jobs, one claim at a time."""
     return [claim.owner for _ in range(how_many) for claim in ledger.claim(1)]
-
-
-def set_weight(ledger: Ledger, owner: int, weight: int) -> None:
-    def write(tx: Transaction) -> None:
-        tx.execute(
-            "INSERT INTO owner (id, name, weight, created_at) VALUES (:id, :name, :weight, 0)",
-            id=owner,
-            name=f"owner {owner}",
-            weight=weight,
-        )
-
-    ledger.store.write(write).result(WAIT_S)
 
 
 def test_g9_a_position_is_the_number_of_jobs_that_are_claimed_first(ledger: Ledger, rng: Random) -> None:
@@ -39,17 +26,14 @@ def test_g9_a_position_is_the_number_of_jobs_that_are_claimed_first(ledger: Ledg
                 assert ledger.settle(claim, rng.choice([DONE, SHUTDOWN]))
     ledger.submit_many(5, queue="another")
     waiting = ledger.query("SELECT number, owner FROM job JOIN state USING (number) WHERE state = 0 AND queue = 'q'")
-    positions = {
-        number: ledger.store.position(ledger.row(number, owner=owner)).result(WAIT_S) for number, owner in waiting
-    }
+    positions = {number: ledger.position(number, owner=owner) for number, owner in waiting}
     claimed = [claim.number for claim in ledger.claim(1_000)]
     assert positions == {number: rank for rank, number in enumerate(claimed)}
 
 
 def test_g9_a_queue_s_positions_know_nothing_of_another_queue(ledger: Ledger) -> None:
     ledger.submit_many(3, queue="another", priority=0)
-    rows = [ledger.row(number) for number in ledger.submit_many(3)]
-    assert [ledger.store.position(row).result(WAIT_S) for row in rows] == [0, 1, 2]
+    assert [ledger.position(number) for number in ledger.submit_many(3)] == [0, 1, 2]
 
 
 def test_g10_two_backlogged_owners_are_served_in_turn(ledger: Ledger) -> None:
@@ -99,7 +83,7 @@ def test_g10_a_claim_over_two_priorities_moves_both_on(ledger: Ledger) -> None:
 
 
 def test_g10_weights_share_a_queue_in_proportion(ledger: Ledger) -> None:
-    set_weight(ledger, 1, 3)
+    give_weight(ledger, 1, 3)
     ledger.submit_many(100, owner=1)
     ledger.submit_many(100, owner=2)
     served = owner_order(ledger, 80)
@@ -156,8 +140,7 @@ def test_g9_g10_positions_and_shares_hold_for_any_mix_of_submissions_and_claims(
                             assert abs(gaps[pair]) <= 2
                         if not set(pair) <= set(waiting.values()):
                             gaps.pop(pair, None)
-        rows = [ledger.row(number, owner=owner) for number, owner in waiting.items()]
-        positions = {row.number: store.position(row).result(WAIT_S) for row in rows}
+        positions = {number: ledger.position(number, owner=owner) for number, owner in waiting.items()}
         assert [claim.number for claim in ledger.claim(1_000)] == sorted(positions, key=positions.__getitem__)
         assert sorted(positions.values()) == list(range(len(positions)))
         store.close()
@@ -166,4 +149,4 @@ def test_g9_g10_positions_and_shares_hold_for_any_mix_of_submissions_and_claims(
 @pytest.mark.parametrize("weight", [0, 1_001])
 def test_an_owner_s_weight_outside_the_limits_is_refused_by_the_ledger(ledger: Ledger, weight: int) -> None:
     with pytest.raises(Exception, match="cannot be written"):
-        set_weight(ledger, 1, weight)
+        give_weight(ledger, 1, weight)

@@ -127,7 +127,7 @@ def test_time_never_goes_back_for_the_ledger_when_the_clock_does(ledger: Ledger)
     assert ledger.store.rescue().result(WAIT_S) == 0
     ledger.clock.advance(1)
     assert ledger.store.rescue().result(WAIT_S) == 1
-    times = [at for (at,) in ledger.query("SELECT at FROM event ORDER BY no")]
+    times = [row.at for row in ledger.store.events(0).result(WAIT_S)]
     assert times == sorted(times)
     assert ledger.state(first) is State.QUEUED
 

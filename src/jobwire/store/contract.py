@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from jobwire.domain.caps import Cap
 from jobwire.domain.job import JobFilter, JobRow, NewJob, Receipt
 from jobwire.domain.settlement import Lease, Settlement
 from jobwire.domain.states import State
@@ -74,6 +75,13 @@ class CancelReply:
 
     state: State
     changed: bool
+
+
+class Place(NamedTuple):
+    """Where a waiting job stands: how many come first, and the word of the cap that holds it back, if one does."""
+
+    position: int
+    blocked_by: str | None
 
 
 class EventRow(NamedTuple):
@@ -149,6 +157,15 @@ class Transaction(Reader, Protocol):
     def cancel(self, owner: int, numbers: Sequence[int]) -> list[CancelReply | None]:
         """Cancel jobs as `Store.cancel` does, inside this transaction."""
 
+    def place(self, number: int) -> Place:
+        """Where a job stands, or will when it is due, as this transaction has left its queue's order."""
+
+    def set_cap(self, cap: Cap) -> None:
+        """No claim goes over the cap from now on; what runs already counts, and is not stopped."""
+
+    def drop_cap(self, scope: str, name: str) -> None:
+        """The cap holds nothing back any more."""
+
 
 class Store(Protocol):
     """The durable ledger: at most 25 methods, each docstring a guarantee."""
@@ -158,8 +175,9 @@ class Store(Protocol):
 
     def claim(self, request: ClaimRequest) -> Pending[list[Claim]]:
         """Each ready job goes to exactly one claim, in the order (priority, turn, number), with a fence that only
-        grows. Waits (parked) until the queue has work; `withdraw` ends the wait with an empty list. A submission
-        that finds a parked claim is claimed in its own commit."""
+        grows; a job that would go over a cap is passed over and keeps its place. Waits (parked) until the queue has
+        work; `withdraw` ends the wait with an empty list. A submission that finds a parked claim is claimed in its
+        own commit."""
 
     def withdraw(self, pending: Pending[list[Claim]]) -> None:
         """Fulfils a parked claim with an empty list; a claim already served is served as it is."""
@@ -181,7 +199,8 @@ class Store(Protocol):
         """G8: takes back up to `limit` jobs whose worker's lease has expired; returns how many."""
 
     def promote(self, limit: int = 1_000) -> Pending[int | None]:
-        """Moves due jobs into their order and expires those past their deadline; returns when the next is due."""
+        """Moves due jobs into their order, expires those past their deadline and lets go what a rate no longer holds;
+        returns when the next is due."""
 
     def cancel(self, owner: int, numbers: Sequence[int]) -> Pending[list[CancelReply | None]]:
         """G7: a waiting job is cancelled at once, a running one is asked to stop; None for another owner's job."""
@@ -204,8 +223,8 @@ class Store(Protocol):
     def find(self, owner: int, jobs: JobFilter) -> Pending[list[JobRow]]:
         """The owner's jobs that match, newest first, without counting."""
 
-    def position(self, row: JobRow, *, limit: int | None = None) -> Pending[int]:
-        """G9: how many jobs would be claimed before this one, in one snapshot; counts to `limit` and no further."""
+    def position(self, row: JobRow) -> Pending[Place]:
+        """G9: how many jobs stand before this one in its queue's order, in one snapshot, whatever their number."""
 
     def input_of(self, number: int) -> Pending[str]:
         """The input of a job as JSON text."""
@@ -215,6 +234,9 @@ class Store(Protocol):
 
     def attempts(self, number: int) -> Pending[list[AttemptRow]]:
         """The attempt log of a job, oldest first: failures, losses and refused late results."""
+
+    def fold(self, limit: int = 10_000) -> Pending[int]:
+        """Folds counters, which no answer depends on; safe to run in every process; returns how many it folded."""
 
     def prune(self, before: int, limit: int = 1_000) -> Pending[int]:
         """Deletes up to `limit` jobs that were final before time `before`; returns how many."""

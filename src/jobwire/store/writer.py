@@ -3,21 +3,33 @@
 A group is whatever has been posted while the last commit was on its way to the disk, so nothing waits for a
 window and an fsync is shared by all who came meanwhile. A claim that finds no work is parked here; when a group
 brings work to its queue, the claim is served in the same commit: submission and claim cost one fsync together.
+
+Where a database asks for it, a group is run again from its start: nothing of it had been committed.
 """
 
 import logging
 import queue
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from jobwire.domain.job import NewJob, Receipt
 from jobwire.store.contract import Claim, ClaimRequest, Wake
 from jobwire.store.operations import OpenTransaction
 from jobwire.store.pending import Pending
-from jobwire.store.transaction import refuse_closed
+from jobwire.store.posted import (
+    Answer,
+    Foreign,
+    Item,
+    Parked,
+    Served,
+    Withdrawal,
+    Write,
+    fail_all,
+    join_submissions,
+    refuse,
+)
 
 logger = logging.getLogger("jobwire.store")
 
@@ -27,6 +39,9 @@ FOREIGN_POLL_S = 0.02
 
 class Engine(Protocol):
     """What the writer needs of the database."""
+
+    is_optimistic: bool
+    """Whether savepoints are dear: a group runs without them, and again with them only if one of its writes fails."""
 
     def begin(self) -> OpenTransaction:
         """Open a write transaction."""
@@ -40,6 +55,9 @@ class Engine(Protocol):
     def is_open(self) -> bool:
         """Whether a transaction is still open (an I/O error may have ended it)."""
 
+    def waits_to_rerun(self, error: BaseException) -> bool:
+        """Whether the group, of which nothing is committed, is to be run again; returns after the wait before it."""
+
     def map_error(self, error: BaseException) -> BaseException:
         """The error a caller is given for a driver's error."""
 
@@ -48,33 +66,6 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Close the connection."""
-
-
-@dataclass(slots=True)
-class Write:
-    """One posted operation and its answer; `jobs` when it is a submission, which may share a batch with others."""
-
-    apply: Callable[[OpenTransaction], Any]
-    pending: Pending[Any] = field(default_factory=Pending)
-    jobs: Sequence[NewJob] | None = None
-
-
-@dataclass(slots=True)
-class Parked:
-    """A claim that waits for work."""
-
-    request: ClaimRequest
-    pending: Pending[list[Claim]]
-
-
-@dataclass(slots=True)
-class Withdrawal:
-    """A parked claim that is to wait no longer; needs no transaction, so that no outage can hold it up."""
-
-    pending: Pending[list[Claim]]
-
-
-Item = Write | Parked | Withdrawal
 
 
 class Writer:
@@ -88,6 +79,8 @@ class Writer:
         self._watches_others = watches_others
         self._is_closed = False
         self.commits = 0
+        self.tell_others: Callable[[Wake], None] = lambda wake: None
+        """What tells other processes of this one's commits."""
         self._lock = threading.Lock()
         opened: Pending[Engine] = Pending()
         self._thread = threading.Thread(
@@ -118,6 +111,14 @@ class Writer:
         """Answer a parked claim with nothing; one that was served meanwhile keeps its answer."""
         self._put(Withdrawal(pending))
 
+    def hear(self, foreign: Foreign) -> None:
+        """Serve the parked claims for which another process may have made work, and wake the listeners."""
+        self._put(foreign)
+
+    def waiting_queues(self) -> list[str]:
+        """The queues for which a claim is parked, as another thread sees them."""
+        return [name for name, waiting in tuple(self._parked.items()) if waiting]
+
     def listen(self, wake: Callable[[Wake], None]) -> Callable[[], None]:
         """Call `wake` after commits that concern others; returns the function that ends it."""
 
@@ -144,8 +145,7 @@ class Writer:
             if not self._is_closed:
                 self._inbox.put(item)
                 return
-        if not isinstance(item, Withdrawal):
-            item.pending.fail(refuse_closed())
+        refuse(item)
 
     def _run(self, open_engine: Callable[[], Engine], opened: Pending[Engine]) -> None:
         try:
@@ -167,9 +167,7 @@ class Writer:
         with self._lock:
             self._is_closed = True
         while not self._inbox.empty():
-            item = self._inbox.get()
-            if item is not None and not isinstance(item, Withdrawal):
-                item.pending.fail(refuse_closed())
+            refuse(self._inbox.get())
         for waiting in self._parked.values():
             for parked in waiting:
                 parked.pending.fulfil([])
@@ -188,15 +186,19 @@ class Writer:
             goes_on = item is not None
         except queue.Empty:
             pass
-        has_foreign = self._watches_others and engine.has_foreign_changes()
-        if has_foreign:
-            self._owed.update(name for name, waiting in self._parked.items() if waiting)
-        foreign = frozenset(self._owed) if has_foreign else frozenset()
-        writes = self._sort_out(group)
-        if writes or foreign or (group and self._owed):
+        if self._watches_others and engine.has_foreign_changes():
+            group.append(Foreign(None, changed=True))
+        heard: set[str] = set()
+        has_foreign, writes = False, self._sort_out(group)
+        for item in group:
+            if isinstance(item, Foreign):
+                heard.update(self.waiting_queues() if item.queues is None else item.queues)
+                has_foreign = has_foreign or item.changed
+        self._owed.update(name for name in heard if self._parked.get(name))
+        if writes or (group and self._owed):
             self._commit(engine, writes)
-        if has_foreign:
-            self._wake(Wake(foreign, changed=True))
+        if heard or has_foreign:
+            self._wake(Wake(frozenset(heard), changed=has_foreign))
         return goes_on
 
     def _sort_out(self, group: list[Item]) -> list[Write]:
@@ -211,6 +213,8 @@ class Writer:
                     self._owed.add(item.request.queue)
                 case Withdrawal(pending):
                     self._unpark(pending)
+                case Foreign():
+                    continue
         return writes
 
     def _unpark(self, pending: Pending[list[Claim]]) -> None:
@@ -221,29 +225,54 @@ class Writer:
                     pending.fulfil([])
 
     def _commit(self, engine: Engine, writes: list[Write]) -> None:
-        answers: list[tuple[Pending[Any], Any, BaseException | None]] = []
-        served: list[tuple[Parked, list[Claim]]] = []
-        try:
-            transaction = engine.begin()
-            is_alone = len(writes) == 1 and not self._owed
-            for beside in _join_submissions(writes):
-                joint = self._submit_together(engine, transaction, beside) if len(beside) > 1 else None
-                answers += joint or [self._apply(engine, transaction, write, is_alone=is_alone) for write in beside]
-            ready = frozenset(transaction.ready_queues)
-            self._serve_parked(transaction, ready | self._owed, served)
-            engine.commit()
-        except BaseException as error:
-            # Whoever was parked stays so, to be tried again with the next commit.
-            for parked, _ in reversed(served):
-                self._parked[parked.request.queue].appendleft(parked)
-            self._owed = {name for name, waiting in self._parked.items() if waiting}
-            refusal = engine.map_error(error)
+        """Run the group until it is committed or refused."""
+        is_alone = len(writes) == 1 and not self._owed
+        is_careful = not engine.is_optimistic and not is_alone
+        while True:
+            served: Served = []
+            is_run = False
             try:
-                engine.rollback()
-            finally:
-                for write in writes:
-                    write.pending.fail(refusal)
-            return
+                transaction, answers = self._run_group(engine, writes, served, is_careful=is_careful)
+                is_run = True
+                engine.commit()
+            except BaseException as error:
+                self._park_again(served)
+                try:
+                    engine.rollback()
+                except BaseException:
+                    fail_all(writes, engine.map_error(error))
+                    raise
+                if engine.waits_to_rerun(error):
+                    continue
+                # A commit that failed is nobody's fault, and it may not be known whether it did.
+                if not (is_run or is_careful or is_alone) and isinstance(error, Exception):
+                    is_careful = True
+                    continue
+                fail_all(writes, engine.map_error(error))
+                return
+            break
+        self._tell(transaction, answers, served)
+
+    def _run_group(
+        self, engine: Engine, writes: list[Write], served: Served, *, is_careful: bool
+    ) -> tuple[OpenTransaction, list[Answer]]:
+        transaction = engine.begin()
+        answers: list[Answer] = []
+        for beside in join_submissions(writes):
+            joint = None
+            if len(beside) > 1:
+                joint = self._submit_together(engine, transaction, beside, is_careful=is_careful)
+            answers += joint or [self._apply(engine, transaction, write, is_careful=is_careful) for write in beside]
+        self._serve_parked(transaction, served)
+        return transaction, answers
+
+    def _park_again(self, served: Served) -> None:
+        """Whoever was parked stays so, to be tried again with the next commit."""
+        for parked, _ in reversed(served):
+            self._parked[parked.request.queue].appendleft(parked)
+        self._owed = {name for name, waiting in self._parked.items() if waiting}
+
+    def _tell(self, transaction: OpenTransaction, answers: list[Answer], served: Served) -> None:
         self.commits += 1
         self._owed.clear()
         for pending, value, failure in answers:
@@ -254,13 +283,16 @@ class Writer:
         for parked, claims in served:
             parked.pending.fulfil(claims)
         if transaction.has_changes:
-            self._wake(Wake(ready, changed=True))
+            wake = Wake(frozenset(transaction.ready_queues), changed=True)
+            self._wake(wake)
+            self.tell_others(wake)
+        if transaction.unfinished_queues:
+            # A claim stopped among jobs held back by caps: it goes on in the next commit, after whoever waits now.
+            self._inbox.put(Foreign(frozenset(transaction.unfinished_queues), changed=False))
 
-    def _apply(
-        self, engine: Engine, transaction: OpenTransaction, write: Write, *, is_alone: bool
-    ) -> tuple[Pending[Any], Any, BaseException | None]:
-        """Run one operation so that its failure undoes only itself."""
-        if is_alone:
+    def _apply(self, engine: Engine, transaction: OpenTransaction, write: Write, *, is_careful: bool) -> Answer:
+        """Run one operation, carefully so that its failure undoes only itself."""
+        if not is_careful:
             # Its failure rolls the whole transaction back: no savepoint needed.
             return write.pending, write.apply(transaction), None
         transaction.connection.execute("SAVEPOINT write")
@@ -276,29 +308,31 @@ class Writer:
         return write.pending, value, None
 
     def _submit_together(
-        self, engine: Engine, transaction: OpenTransaction, writes: Sequence[Write]
-    ) -> list[tuple[Pending[Any], Any, BaseException | None]] | None:
+        self, engine: Engine, transaction: OpenTransaction, writes: Sequence[Write], *, is_careful: bool
+    ) -> list[Answer] | None:
         """Submissions that stand beside each other as one batch: a dozen statements for all instead of for each.
 
         None when the batch is refused: then each goes alone, and only the guilty fails.
         """
         batch = Write(lambda tx: tx.submit([job for write in writes for job in write.jobs or ()]))
-        _, receipts, failure = self._apply(engine, transaction, batch, is_alone=False)
+        _, receipts, failure = self._apply(engine, transaction, batch, is_careful=is_careful)
         if failure is not None:
             return None
         given = iter(receipts)
         return [(write.pending, [next(given) for _ in write.jobs or ()], None) for write in writes]
 
-    def _serve_parked(
-        self, transaction: OpenTransaction, queues: frozenset[str], served: list[tuple[Parked, list[Claim]]]
-    ) -> None:
-        for name in queues:
-            waiting = self._parked[name]
-            while waiting:
-                claims = transaction.claim(waiting[0].request)
-                if not claims:
-                    break
-                served.append((waiting.popleft(), claims))
+    def _serve_parked(self, transaction: OpenTransaction, served: Served) -> None:
+        seen: set[str] = set()
+        # A claim may make work ready in another queue, when the time of a cap has passed.
+        while queues := (transaction.ready_queues | self._owed) - seen:
+            seen |= queues
+            for name in queues:
+                waiting = self._parked[name]
+                while waiting:
+                    claims = transaction.claim(waiting[0].request)
+                    if not claims:
+                        break
+                    served.append((waiting.popleft(), claims))
 
     def _wake(self, wake: Wake) -> None:
         for listener in self._listeners:
@@ -306,18 +340,3 @@ class Writer:
                 listener(wake)
             except Exception:
                 logger.exception("a listener of the ledger failed")
-
-
-def _join_submissions(writes: Sequence[Write]) -> Iterator[list[Write]]:
-    """The writes in their order, submissions that follow each other together."""
-    beside: list[Write] = []
-    for write in writes:
-        if write.jobs is not None:
-            beside.append(write)
-            continue
-        if beside:
-            yield beside
-            beside = []
-        yield [write]
-    if beside:
-        yield beside

@@ -1,0 +1,1 @@
+"""Moves a whole ledger to another engine or place. Start at move.py."""

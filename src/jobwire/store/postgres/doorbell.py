@@ -1,0 +1,173 @@
+"""The doorbell: tells other processes after a commit that there is work, and hears them; polls where it is not heard.
+
+Rung outside the writer's transactions, because a NOTIFY in a commit makes all commits of the server take turns. What
+it says is a hint: a parked claim is served by the poll at the latest.
+"""
+
+import logging
+import math
+import os
+import select
+import threading
+import time
+from collections.abc import Callable
+from secrets import token_hex
+
+import msgspec
+import psycopg
+
+from jobwire.store.contract import Wake
+from jobwire.store.posted import Foreign
+from jobwire.store.postgres.placeholders import text_array
+from jobwire.store.postgres.session import Session
+
+logger = logging.getLogger("jobwire.store")
+
+POLL_S = 0.25
+RING_INTERVAL_S = 0.05
+PAYLOAD_BYTES_MAX = 7_900
+RECONNECT_S = 0.5
+
+READY = """
+SELECT q FROM unnest(:queues::text[]) AS q
+ WHERE EXISTS (SELECT FROM ready AS r WHERE r.queue = q)
+"""
+
+
+class Ring(msgspec.Struct, array_like=True):
+    """What is said: by whom, in which queues work became ready (null: in many), whether a job's state moved."""
+
+    sender: str
+    queues: list[str] | None
+    changed: bool
+
+
+def _decode_ring(payload: str) -> Ring:
+    """What was said; what another program says on the channel may mean anything."""
+    try:
+        return msgspec.json.decode(payload, type=Ring)
+    except msgspec.MsgspecError:
+        return Ring("", None, changed=True)
+
+
+class Doorbell:
+    """One thread and one connection: rings at most 20 times a second, hears the others, polls for parked claims."""
+
+    def __init__(
+        self, connect: Callable[[], Session], *, hear: Callable[[Foreign], None], waiting: Callable[[], list[str]]
+    ) -> None:
+        self._connect = connect
+        self._hear = hear
+        self._waiting = waiting
+        self._sender = token_hex(8)
+        self._lock = threading.Lock()
+        self._queues: set[str] = set()
+        self._changed = False
+        self._is_closed = False
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_write, False)
+        self._rung_at = -RING_INTERVAL_S
+        self._polled_at = 0.0
+        self._thread = threading.Thread(target=self._run, name="jobwire-doorbell", daemon=True)
+        self._thread.start()
+
+    def ring(self, wake: Wake) -> None:
+        """Tell the others soon."""
+        with self._lock:
+            is_first = not self._queues and not self._changed
+            self._queues |= wake.queues
+            self._changed = self._changed or wake.changed
+        if is_first:
+            self._poke()
+
+    def close(self) -> None:
+        """End the thread and its connection."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._poke()
+            self._thread.join()
+            os.close(self._wake_read)
+            os.close(self._wake_write)
+
+    def _poke(self) -> None:
+        try:
+            os.write(self._wake_write, b"!")
+        except BlockingIOError:
+            return
+
+    def _run(self) -> None:
+        is_first = True
+        while not self._is_closed:
+            try:
+                session = self._connect()
+            except psycopg.Error:
+                self._wait(None, RECONNECT_S)
+                continue
+            try:
+                channel = self._listen(session)
+                if not is_first:
+                    # Whatever was rung while nobody listened.
+                    self._hear(Foreign(None, changed=True))
+                while not self._is_closed:
+                    self._serve(session, channel)
+            except psycopg.Error as error:
+                if not self._is_closed:
+                    logger.warning("the doorbell's connection was lost: %s", str(error).strip())
+                    self._wait(None, RECONNECT_S)
+            finally:
+                session.close()
+            is_first = False
+
+    def _listen(self, session: Session) -> str:
+        row = session.execute("SELECT 'jobwire_' || 'ready'::regclass::oid").fetchone()
+        assert row is not None
+        session.execute_script(f"LISTEN {row[0]}")
+        return str(row[0])
+
+    def _serve(self, session: Session, channel: str) -> None:
+        now = time.monotonic()
+        if now - self._polled_at >= POLL_S:
+            self._polled_at = now
+            self._poll(session)
+        with self._lock:
+            is_due = bool(self._queues or self._changed)
+        if is_due and now - self._rung_at >= RING_INTERVAL_S:
+            self._rung_at = now
+            self._ring_now(session, channel)
+            is_due = False
+        until_ring_s = self._rung_at + RING_INTERVAL_S - now if is_due else POLL_S
+        self._wait(session, max(0.0, min(until_ring_s, self._polled_at + POLL_S - now)), listens_to_pipe=not is_due)
+        self._take_rings(session)
+
+    def _wait(self, session: Session | None, timeout_s: float, *, listens_to_pipe: bool = True) -> None:
+        # Not select(), which refuses descriptors from 1024 on: a server with many connections has those.
+        sources = select.poll()
+        if listens_to_pipe:
+            sources.register(self._wake_read, select.POLLIN)
+        if session is not None:
+            sources.register(session.connection.fileno(), select.POLLIN)
+        readable = {fd for fd, _ in sources.poll(math.ceil(timeout_s * 1000))}
+        if self._wake_read in readable:
+            os.read(self._wake_read, 4_096)
+
+    def _take_rings(self, session: Session) -> None:
+        for notify in session.connection.notifies(timeout=0):
+            ring = _decode_ring(notify.payload)
+            if ring.sender != self._sender:
+                self._hear(Foreign(None if ring.queues is None else frozenset(ring.queues), ring.changed))
+
+    def _ring_now(self, session: Session, channel: str) -> None:
+        with self._lock:
+            queues, changed = sorted(self._queues), self._changed
+            self._queues, self._changed = set(), False
+        payload = msgspec.json.encode(Ring(self._sender, queues, changed))
+        if len(payload) > PAYLOAD_BYTES_MAX:
+            payload = msgspec.json.encode(Ring(self._sender, None, changed))
+        session.execute("SELECT pg_notify(:channel, :payload)", {"channel": channel, "payload": payload.decode()})
+
+    def _poll(self, session: Session) -> None:
+        queues = self._waiting()
+        if queues:
+            found = session.execute(READY, {"queues": text_array(queues)}).fetchall()
+            if found:
+                self._hear(Foreign(frozenset(row[0] for row in found), changed=False))

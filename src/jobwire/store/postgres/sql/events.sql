@@ -1,0 +1,21 @@
+-- :log
+INSERT INTO event_inbox (at, event, lo, hi, jobs)
+SELECT :now, :event, min(number), max(number), '[' || string_agg('[' || number || ',' || version || ']', ',') || ']'
+  FROM state WHERE number = ANY (translate(:numbers, '[]', '{}')::bigint[]) HAVING count(*) > 0;
+-- :sequence
+WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock('event'::regclass::oid::int, 1)),
+moved AS (
+  DELETE FROM event_inbox WHERE EXISTS (SELECT FROM turn) RETURNING no, at, event, lo, hi, jobs)
+INSERT INTO event (at, event, lo, hi, jobs) SELECT at, event, lo, hi, jobs FROM moved ORDER BY no;
+-- :tail
+SELECT e.no, e.at, e.event, (j.value ->> 0)::bigint, (j.value ->> 1)::bigint
+  FROM (SELECT * FROM event WHERE no > :after ORDER BY no LIMIT :limit) AS e,
+       json_array_elements(e.jobs::json) WITH ORDINALITY AS j (value, place)
+ ORDER BY e.no, j.place;
+-- :of_job
+SELECT e.no, e.at, e.event, (j.value ->> 0)::bigint, (j.value ->> 1)::bigint
+  FROM event AS e, json_array_elements(e.jobs::json) AS j (value)
+ WHERE e.no > :after AND :number BETWEEN e.lo AND e.hi AND (j.value ->> 0)::bigint = :number
+ ORDER BY e.no LIMIT :limit;
+-- :last_at
+SELECT greatest((SELECT at FROM event ORDER BY no DESC LIMIT 1), (SELECT max(at) FROM event_inbox));

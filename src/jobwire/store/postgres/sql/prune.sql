@@ -1,0 +1,23 @@
+-- :old
+SELECT coalesce(json_agg(number)::text, '[]') FROM
+  (SELECT number FROM state WHERE state >= 2 AND finalized_at < :before ORDER BY number LIMIT :limit
+      FOR UPDATE SKIP LOCKED) AS locked;
+-- :job
+DELETE FROM job WHERE number = ANY (translate(:numbers, '[]', '{}')::bigint[]);
+-- :state
+DELETE FROM state WHERE number = ANY (translate(:numbers, '[]', '{}')::bigint[]);
+-- :concurrency
+DELETE FROM concurrency WHERE number = ANY (translate(:numbers, '[]', '{}')::bigint[]);
+-- :step
+DELETE FROM step WHERE number = ANY (translate(:numbers, '[]', '{}')::bigint[]);
+-- :attempt_log
+DELETE FROM attempt_log WHERE number = ANY (translate(:numbers, '[]', '{}')::bigint[]);
+-- :idempotency
+DELETE FROM idempotency WHERE expires_at <= :now;
+-- :event
+DELETE FROM event WHERE no IN
+  (SELECT no FROM event AS e
+    WHERE e.at < :before AND NOT EXISTS (SELECT FROM job WHERE number BETWEEN e.lo AND e.hi)
+    ORDER BY no LIMIT :limit FOR UPDATE SKIP LOCKED);
+-- :commit_mark
+DELETE FROM commit_mark WHERE at < :before;

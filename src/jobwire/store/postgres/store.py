@@ -1,0 +1,251 @@
+"""The Store on PostgreSQL: one writing connection that groups commits, a few that read, one for the doorbell.
+
+../operations.py has what a write does, operations.py says it in PostgreSQL's words, engine.py commits it. Any number
+of processes may open the same ledger.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+import psycopg
+
+from jobwire.config import SettingError
+from jobwire.domain.errors import RequestError
+from jobwire.domain.job import JobFilter, JobRow, NewJob, Receipt
+from jobwire.domain.settlement import Lease, Settlement
+from jobwire.store.callers import Link
+from jobwire.store.contract import (
+    AttemptRow,
+    CancelReply,
+    Claim,
+    ClaimRequest,
+    EventRow,
+    HeldLease,
+    Place,
+    ProgressReport,
+    Reader,
+    Settled,
+    Transaction,
+    Wake,
+)
+from jobwire.store.operations import OpenTransaction
+from jobwire.store.pending import Pending
+from jobwire.store.postgres.doorbell import Doorbell
+from jobwire.store.postgres.engine import PostgresEngine
+from jobwire.store.postgres.folding import Folding
+from jobwire.store.postgres.migrate import migrate
+from jobwire.store.postgres.operations import PostgresTransaction
+from jobwire.store.postgres.own import OwnTransactions
+from jobwire.store.postgres.reader import GETS_MAX, Get, Read, Serving, SessionReader, answer_gets, answer_reads
+from jobwire.store.postgres.session import Session, explain_refusal, show_address
+from jobwire.store.transaction import FinalHook
+from jobwire.store.writer import Writer
+
+T = TypeVar("T")
+
+SQL = PostgresTransaction.sql
+READERS = 2
+
+
+class PostgresStore:
+    """The Store on a PostgreSQL database: see contract.py for what each method promises.
+
+    The work given to `write` may run more than once: when the connection is lost before its commit, or when another
+    process was in the way.
+    """
+
+    def __init__(self, dsn: str, *, clock: Callable[[], int] | None = None, can_prepare: bool = True) -> None:
+        self.path = show_address(dsn)
+        self.final_hooks: dict[str, FinalHook] = {}
+        self._dsn = dsn
+        self._clock = clock
+        self._can_prepare = can_prepare
+        self.has_wall = False
+        self._folding = Folding()
+        self._engine: PostgresEngine | None = None
+        self._writer = Writer(self._open_engine, watches_others=False)
+        self._doorbell = Doorbell(self._connect, hear=self._writer.hear, waiting=self._writer.waiting_queues)
+        self._writer.tell_others = self._doorbell.ring
+        self._gets: Serving[Get] = Serving(
+            self._connect, answer_gets, name="jobwire-get", threads=1, together_max=GETS_MAX
+        )
+        self._reads: Serving[Read[Any]] = Serving(
+            self._connect, answer_reads, name="jobwire-read", threads=READERS, together_max=1
+        )
+        self._own = OwnTransactions(self._read, clock, self.final_hooks)
+
+    def _connect(self) -> Session:
+        return Session(self._dsn, can_prepare=self._can_prepare, has_wall=self.has_wall)
+
+    def _open_engine(self) -> PostgresEngine:
+        session = Session(self._dsn, can_prepare=self._can_prepare, has_wall=False)
+        try:
+            migrate(session)
+            row = session.execute(SQL.get["has_wall"]).fetchone()
+            self.has_wall = row is not None and bool(row[0])
+        finally:
+            session.close()
+        self._engine = PostgresEngine(self._connect, self._clock, self.final_hooks)
+        return self._engine
+
+    # writes
+
+    def submit(self, jobs: Sequence[NewJob]) -> Pending[list[Receipt]]:
+        """See Store.submit."""
+        return self._writer.submit(jobs)
+
+    def claim(self, request: ClaimRequest) -> Pending[list[Claim]]:
+        """See Store.claim."""
+        return self._writer.park(request)
+
+    def withdraw(self, pending: Pending[list[Claim]]) -> None:
+        """See Store.withdraw."""
+        self._writer.withdraw(pending)
+
+    def settle(self, settlements: Sequence[Settlement], claim: ClaimRequest | None = None) -> Pending[Settled]:
+        """See Store.settle."""
+
+        def apply(tx: OpenTransaction) -> Settled:
+            settled = tx.settle(settlements)
+            return settled if claim is None else Settled(settled.accepted, tx.claim(claim))
+
+        return self._writer.post(apply)
+
+    def heartbeat(
+        self, worker: str, *, lease_ms: int, progress: Sequence[ProgressReport] = ()
+    ) -> Pending[list[HeldLease]]:
+        """See Store.heartbeat."""
+        return self._writer.post(lambda tx: tx.heartbeat(worker, lease_ms=lease_ms, progress=progress))
+
+    def retire(self, worker: str) -> Pending[None]:
+        """See Store.retire."""
+        return self._writer.post(lambda tx: tx.retire(worker))
+
+    def rescue(self, limit: int = 100) -> Pending[int]:
+        """See Store.rescue."""
+        return self._writer.post(lambda tx: tx.rescue(limit))
+
+    def promote(self, limit: int = 1_000) -> Pending[int | None]:
+        """See Store.promote."""
+        return self._writer.post(lambda tx: tx.promote(limit))
+
+    def cancel(self, owner: int, numbers: Sequence[int]) -> Pending[list[CancelReply | None]]:
+        """See Store.cancel."""
+        return self._writer.post(lambda tx: tx.cancel(owner, numbers))
+
+    def save_step(self, lease: Lease, *, name: str, output: str) -> Pending[bool]:
+        """See Store.save_step."""
+        return self._writer.post(lambda tx: tx.save_step(lease, name=name, output=output))
+
+    def prune(self, before: int, limit: int = 1_000) -> Pending[int]:
+        """See Store.prune."""
+        return self._writer.post(lambda tx: tx.prune(before, limit))
+
+    def write(self, work: Callable[[Transaction], T], *, lease: Lease | None = None) -> Pending[T]:
+        """See Store.write; `work` may run more than once, its effects in the ledger come once."""
+
+        def apply(tx: OpenTransaction) -> T:
+            if lease is not None:
+                tx.check_lease(lease)
+            return work(tx)
+
+        return self._writer.post(apply)
+
+    def write_on(self, link: Link, work: Callable[[Transaction], T]) -> T:
+        """Runs `work` in the caller's own open transaction on this database; see own.py."""
+        return self._own.write_on(link, work)
+
+    # reads
+
+    def get(self, owner: int, *, key: str | None = None, number: int | None = None) -> Pending[JobRow | None]:
+        """See Store.get."""
+        get = Get(Pending(), owner, key, number)
+        self._gets.ask(get)
+        return get.pending
+
+    def find(self, owner: int, jobs: JobFilter) -> Pending[list[JobRow]]:
+        """See Store.find."""
+        params = {name: getattr(jobs, name) for name in JobFilter.__dataclass_fields__}
+        params["states"] = None if jobs.states is None else msgspec.json.encode(jobs.states).decode()
+
+        def look(reader: SessionReader) -> list[JobRow]:
+            return [JobRow._make(row) for row in reader.query(SQL.get["find"], owner=owner, **params)]
+
+        return self._read(look, owner=owner)
+
+    def position(self, row: JobRow) -> Pending[Place]:
+        """See Store.position."""
+        place = {"queue": row.queue, "priority": row.priority, "turn": row.turn, "number": row.number}
+        return self._read(lambda r: Place._make(r.run(SQL.cells["position"], **place)[0]))
+
+    def input_of(self, number: int) -> Pending[str]:
+        """See Store.input_of."""
+
+        def look(reader: SessionReader) -> str:
+            rows = reader.run(SQL.get["input_of"], number=number)
+            if not rows:
+                raise RequestError("gone", "the job has passed its retention time and was deleted")
+            return str(rows[0][0])
+
+        return self._read(look)
+
+    def steps(self, number: int) -> Pending[dict[str, str]]:
+        """See Store.steps."""
+        return self._read(lambda r: dict(r.run(SQL.get["steps"], number=number)))
+
+    def events(self, after: int, *, number: int | None = None, limit: int = 1_000) -> Pending[list[EventRow]]:
+        """See Store.events; what has committed meanwhile is put into the log first."""
+        sql = SQL.events["tail"] if number is None else SQL.events["of_job"]
+        params = {"after": after, "limit": limit} | ({} if number is None else {"number": number})
+
+        def look(reader: SessionReader) -> list[EventRow]:
+            reader.session.execute(SQL.events["sequence"])
+            return [EventRow._make(row) for row in reader.run(sql, **params)]
+
+        return self._read(look)
+
+    def attempts(self, number: int) -> Pending[list[AttemptRow]]:
+        """See Store.attempts."""
+        return self._read(lambda r: [AttemptRow._make(row) for row in r.run(SQL.get["attempts"], number=number)])
+
+    def fold(self, limit: int = 10_000) -> Pending[int]:
+        """See Store.fold: what was appended comes to where it is read; one process at a time."""
+        return self._read(lambda r: self._folding.fold(r.session, limit))
+
+    def read(self, work: Callable[[Reader], T]) -> Pending[T]:
+        """See Store.read; after the loss of a connection `work` runs once more."""
+        return self._read(work, is_snapshot=True)
+
+    def _read(
+        self, work: Callable[[SessionReader], T], *, is_snapshot: bool = False, owner: int | None = None
+    ) -> Pending[T]:
+        pending: Pending[T] = Pending()
+        self._reads.ask(Read(pending, work, is_snapshot, owner))
+        return pending
+
+    # life
+
+    def listen(self, wake: Callable[[Wake], None]) -> Callable[[], None]:
+        """See Store.listen."""
+        return self._writer.listen(wake)
+
+    def close(self) -> None:
+        """See Store.close."""
+        if self._engine is not None:
+            self._engine.stop_waiting()
+        self._writer.close()
+        self._doorbell.close()
+        self._gets.close()
+        self._reads.close()
+
+
+def open_postgres(dsn: str, *, clock: Callable[[], int] | None = None, can_prepare: bool = True) -> PostgresStore:
+    """Open (or make) the ledger in the database at `dsn`; its time is the database's unless a `clock` is given.
+
+    Raises SettingError if there is no way in, RuntimeError if the ledger is newer than this program.
+    """
+    try:
+        return PostgresStore(dsn, clock=clock, can_prepare=can_prepare)
+    except psycopg.Error as error:
+        raise SettingError(explain_refusal(dsn, error)) from None

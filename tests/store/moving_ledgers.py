@@ -1,0 +1,118 @@
+"""A ledger with something of everything in it, to be moved, and what it must look like wherever it is."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from store_ledger import BROKEN, DONE, FLAKY, LATER, SHUTDOWN, WAIT_S, Ledger, give_weight, lease_of
+
+from jobwire.cli.move import load_scripts, open_side
+from jobwire.domain.caps import Cap
+from jobwire.store import accounts
+from jobwire.store.contract import KeyRow, Transaction
+from jobwire.store.estimates import RunGroup, Tally, add_runs
+from jobwire.store.moving.files import Files
+from jobwire.store.moving.move import Plan, Report, move
+from jobwire.store.moving.side import NOT_COPIED, Side, Table
+from jobwire.wiring import keep_secret, load_systems, migrate_system
+
+ODD = "tab\t line\n return\r back\\slash \\t \\N \\\\. \\.\n\\.\n quote \" ' $$ %s %(a)s {1} :name żółć 😀 \x01"
+FILE = "ab" * 32
+
+_AGENT = """
+INSERT INTO rentix_agent (id, owner, external_id, name, phone, role, created_at, updated_at)
+VALUES (:id, 1, :external_id, :name, NULL, '', 1, 2)
+"""
+_MEDIA = """
+INSERT INTO rentix_media (id, owner, external_id, optimization, upload_sha256, created_at, updated_at)
+VALUES (1, 1, NULL, 'pending', :sha256, 1, 2)
+"""
+
+
+def fill(ledger: Ledger, *, waiting: int = 0) -> None:
+    """Jobs in every state and table, and `waiting` more of several owners and priorities; no worker is left."""
+    ledger.store.write(_write_accounts).result(WAIT_S)
+    give_weight(ledger, 20, 3)
+    ledger.submit(queue="done", key="0" * 26, input='{"text":"' + "ż" * 500 + '"}', tags='["a","b"]')
+    ledger.run(DONE, queue="done")
+    ledger.submit(queue="broken", input=f'"{ODD}"', rerun_of=1, root=1)
+    ledger.run(BROKEN, queue="broken")
+    ledger.cancel(ledger.submit(queue="cancelled"))
+    ledger.submit(queue="retried", unique_key="one", idempotency_key="first", fingerprint="f")
+    ledger.run(FLAKY, queue="retried")
+    ledger.submit(queue="snoozed")
+    ledger.run(LATER, queue="snoozed")
+    ledger.submit(queue="later", run_at=ledger.clock() + 3_600_000, deadline_at=ledger.clock() + 7_200_000)
+    ledger.submit(queue="late", deadline_at=ledger.clock() + 1)
+    ledger.clock.advance(2)
+    ledger.store.promote().result(WAIT_S)
+    _run_with_steps(ledger)
+    _lose_a_worker(ledger)
+    ledger.set_cap(Cap("kind", "capped", 1))
+    ledger.submit_many(3, kind="capped", queue="capped", concurrency_key="k")
+    ledger.claim(3, queue="capped")
+    for batch in range(waiting // 1_000):
+        fields = [{"owner": 1 + (batch + i) % 7, "priority": i % 3} for i in range(1_000)]
+        ledger.receive(*[ledger.new(**each) for each in fields])
+    ledger.claim(5)
+    ledger.store.retire("w1").result(WAIT_S)
+    # On PostgreSQL the log has an event once somebody asked for it.
+    ledger.store.events(0, limit=1).result(WAIT_S)
+
+
+def _run_with_steps(ledger: Ledger) -> None:
+    ledger.submit(queue="steps")
+    claim = ledger.claim_one(queue="steps")
+    ledger.store.save_step(lease_of(claim), name="fetch", output='{"sha256":"' + FILE + '"}').result(WAIT_S)
+    ledger.settle(claim, SHUTDOWN)
+
+
+def _lose_a_worker(ledger: Ledger) -> None:
+    ledger.submit(queue="lost")
+    ledger.claim_one(queue="lost")
+    assert ledger.lose_worker() == 1
+
+
+def _write_accounts(tx: Transaction) -> None:
+    keep_secret(tx)
+    for system in load_systems("all")[0]:
+        migrate_system(tx, system)
+    owner = accounts.get_or_create_owner(tx, "acme")
+    accounts.insert_key(tx, KeyRow("k1", owner.id, "ab" * 32, "[]", tx.now, None, None))
+    accounts.set_disabled_systems(tx, "acme", '["rentix"]')
+    add_runs(tx, {RunGroup("q", "convert", 1, 7): Tally(3, 4_000)})
+    tx.execute("INSERT INTO queue_policy (queue, is_fair) VALUES ('plain', 0)")
+    for number, text in enumerate((ODD, "", "\\N", "\\", "\t")):
+        tx.execute(_AGENT, id=number, external_id=text, name=text or None)
+    tx.execute(_MEDIA, sha256=FILE)
+
+
+@contextmanager
+def sides(source: str, target: str) -> Iterator[tuple[Side, Side]]:
+    """Both sides of a move."""
+    with closing(open_side(source, is_source=True)) as origin, closing(open_side(target, is_source=False)) as place:
+        yield origin, place
+
+
+def move_between(source: str, target: str, plan: Plan | None = None, *, files: Files | None = None) -> Report:
+    """Move a ledger as the command does."""
+    kept = files or Files(Path("no-such-folder"))
+    with sides(source, target) as (origin, place):
+        return move(origin, place, plan or Plan(), scripts=load_scripts(), files=kept)
+
+
+def content_of(address: str) -> dict[str, Any]:
+    """Every row that a move must keep, in no order; read without what moves them."""
+    with closing(open_side(address, is_source=True)) as side:
+        tables = {name: columns for name, columns in side.find_tables().items() if name not in NOT_COPIED}
+        rows = {
+            name: sorted(side.query(f"SELECT {_names(columns)} FROM {Table(name, ()).content}"), key=repr)
+            for name, columns in tables.items()
+        }
+        return {**rows, "registers": side.read_registers()}
+
+
+def _names(columns: Any) -> str:
+    # How far an owner's latest batch went is PostgreSQL's own affair.
+    return ", ".join(sorted(f'"{column.name}"' for column in columns if column.name != "advance"))
