@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from jobwire.app import Jobwire, Submitted
     from jobwire.domain.errors import JobError, RequestError
     from jobwire.domain.retry import RetryPolicy
-    from jobwire.kinds.contract import Cancelled, ChildLimits, Context, SavedFile
+    from jobwire.kinds.contract import Cancelled, ChildLimits, Context, Queue, SavedFile
 
 __version__ = "0.1.0"
 
@@ -21,6 +21,7 @@ __all__ = [
     "Context",
     "JobError",
     "Jobwire",
+    "Queue",
     "RequestError",
     "RetryPolicy",
     "SavedFile",
@@ -33,6 +34,7 @@ _HOMES = {
     "Context": "kinds.contract",
     "JobError": "domain.errors",
     "Jobwire": "app",
+    "Queue": "kinds.contract",
     "RequestError": "domain.errors",
     "RetryPolicy": "domain.retry",
     "SavedFile": "kinds.contract",

@@ -16,18 +16,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from jobwire.config import Settings, read_settings
+from jobwire.config import Settings, is_postgres, read_settings
 from jobwire.domain.errors import RequestError
 from jobwire.domain.ids import show_id
 from jobwire.domain.job import NewJob, Receipt
 from jobwire.domain.retry import RetryPolicy
-from jobwire.kinds.contract import ChildLimits, FinalJob, Isolation, Kind
+from jobwire.kinds.contract import ChildLimits, FinalJob, Isolation, Kind, Queue
 from jobwire.kinds.registry import make_kind
 from jobwire.service.jobs import accept_receipt
 from jobwire.serving import run_house
 from jobwire.store import accounts
+from jobwire.store.callers import Caller, Link, find_caller
+from jobwire.store.contract import Transaction
 from jobwire.store.sqlite import connect
-from jobwire.wiring import House, open_house
+from jobwire.wiring import Door, House, open_door, open_house
 
 if TYPE_CHECKING:
     import apsw
@@ -47,14 +49,15 @@ class Submitted:
 class Jobwire:
     """Your kinds of job on one ledger. Settings come from the environment (docs/settings.md) unless given here.
 
-    `queues` names queues beside the kinds' own, which a submission may choose.
+    `queues` names queues beside the kinds' own, which a submission may choose; `Queue("bulk", fair=False)` gives any
+    of them its policy.
     """
 
     def __init__(
         self,
         *,
         db: str | None = None,
-        queues: Sequence[str] = (),
+        queues: Sequence[str | Queue] = (),
         systems: str | None = None,
         settings: Settings | None = None,
     ) -> None:
@@ -64,6 +67,7 @@ class Jobwire:
         self._queues = tuple(queues)
         self._kinds: list[Kind] = []
         self._house: House | None = None
+        self._door: Door | None = None
         self._owners: dict[str, int] = {}
 
     # kinds
@@ -78,6 +82,10 @@ class Jobwire:
         isolation: Isolation = "none",
         stages: Mapping[str, float] | None = None,
         retry: RetryPolicy | None = None,
+        max_wait: str | float | None = None,
+        running_max: int | None = None,
+        key_running_max: int | None = None,
+        key_rate: str | None = None,
         limits: ChildLimits | None = None,
         on_final: Callable[[Any, FinalJob], None] | None = None,
     ) -> Callable[[F], F]:
@@ -85,11 +93,13 @@ class Jobwire:
 
         Its signature is the input schema; a first parameter `ctx` receives the Context. `timeout` is one attempt's
         time ("60s", "5m" or seconds), `isolation="process"` runs it in a child process within `limits`, `stages`
-        are weighted parts of the progress, `on_final` runs inside the transaction that ends the job.
+        are weighted parts of the progress, `on_final` runs inside the transaction that ends the job. At most
+        `running_max` of its jobs run at once, `key_running_max` of those with the same `concurrency_key`, and of
+        those at most `key_rate` start ("10/60s": ten within any minute).
         """
 
         def declare(function: F) -> F:
-            if self._house is not None:
+            if self._house is not None or self._door is not None:
                 raise RuntimeError("declare every job before the first submit: the ledger is already open")
             kind = make_kind(
                 function,
@@ -100,6 +110,10 @@ class Jobwire:
                 isolation=isolation,
                 stages=stages,
                 retry=retry,
+                max_wait=max_wait,
+                running_max=running_max,
+                key_running_max=key_running_max,
+                key_rate=key_rate,
                 limits=limits,
                 on_final=on_final,
             )
@@ -135,18 +149,20 @@ class Jobwire:
 
     def close(self) -> None:
         """Close the ledger; a later call opens it again."""
-        house, self._house = self._house, None
+        house, self._house, self._door = self._house, None, None
         self._owners.clear()
         if house is not None:
             house.close()
 
     def connect(self) -> "apsw.Connection":
-        """A new connection to the ledger's file, for your own tables there and for `submit_sync`; close it yourself.
+        """A new connection to the ledger's file, for your own tables there and for `submit`; close it yourself.
 
         Never open the file with Python's `sqlite3` in this process instead: two copies of SQLite do not see each
         other's locks, and the close of the second deletes the log into which the ledger writes.
         """
-        path = self.open().store.path
+        path = self.open().settings.db
+        if is_postgres(path):
+            raise RequestError("invalid_request", "the ledger is on PostgreSQL; connect with psycopg or SQLAlchemy")
         if path == ":memory:":
             raise RequestError("invalid_request", "a ledger in memory has one connection only; name a file")
         return connect(path)
@@ -171,18 +187,43 @@ class Jobwire:
 
     # submission
 
-    async def submit(self, kind: str | Callable[..., Any], /, *, owner: str = "default", **options: Any) -> Submitted:
-        """Submit a job; returns after its commit. `input={…}` is the job's input; see `build` for the rest."""
-        job = self._build(kind, await self._find_owner(owner), options)
-        return _receive((await self.open().store.submit([job]))[0])
+    async def submit(
+        self,
+        kind: str | Callable[..., Any],
+        /,
+        *,
+        owner: str = "default",
+        connection: object = None,
+        **options: Any,
+    ) -> Submitted:
+        """Submit a job; returns after its commit. `input={…}` is the job's input; see `Jobs.build` for the rest.
+
+        With `connection`, of psycopg, SQLAlchemy, sqlite3 or `connect`, the job becomes part of the connection's own
+        open transaction: visible when you commit, gone when you roll back (docs/transactions.md).
+        """
+        inputs = [options.pop("input", None)]
+        return (await self.submit_many(kind, inputs, owner=owner, connection=connection, **options))[0]
 
     async def submit_many(
-        self, kind: str | Callable[..., Any], inputs: Sequence[Any], /, *, owner: str = "default", **options: Any
+        self,
+        kind: str | Callable[..., Any],
+        inputs: Sequence[Any],
+        /,
+        *,
+        owner: str = "default",
+        connection: object = None,
+        **options: Any,
     ) -> list[Submitted]:
-        """Submit a job for each input, all in one commit."""
-        owner_id = await self._find_owner(owner)
-        jobs = [self._build(kind, owner_id, {**options, "input": value}) for value in inputs]
-        return [_receive(receipt) for receipt in await self.open().store.submit(jobs)]
+        """Submit a job for each input, all in one commit; `connection` as in `submit`."""
+        if connection is None:
+            door = self.open().door
+            jobs = self._build(door, await self._find_owner(owner), kind, inputs, options)
+            return [_receive(receipt) for receipt in await door.jobs.admit(jobs)]
+        caller = find_caller(connection)
+        door = self._find_door(caller)
+        by = owner if caller.database == "sqlite" else await self._find_owner(owner)
+        submitted = caller.run(self._submission(door, by, kind, inputs, options))
+        return await submitted if caller.is_async else submitted  # type: ignore[no-any-return]
 
     def submit_sync(
         self,
@@ -190,33 +231,79 @@ class Jobwire:
         /,
         *,
         owner: str = "default",
-        connection: "apsw.Connection | None" = None,
+        connection: object = None,
         **options: Any,
     ) -> Submitted:
-        """Submit from plain code; returns after the commit.
+        """As `submit`, from plain code."""
+        inputs = [options.pop("input", None)]
+        return self.submit_many_sync(kind, inputs, owner=owner, connection=connection, **options)[0]
 
-        With `connection` (of `connect`) the job becomes part of the connection's own open transaction: visible when
-        you commit, gone when you roll back.
-        """
-        store = self.open().store
-        if connection is not None:
-            transaction = store.transaction_on(connection)
-            owner_id = accounts.get_or_create_owner(transaction, owner).id
-            return _receive(transaction.submit([self._build(kind, owner_id, options)])[0])
-        if owner not in self._owners:
-            self._owners[owner] = store.write(lambda tx: accounts.get_or_create_owner(tx, owner)).result().id
-        return _receive(store.submit([self._build(kind, self._owners[owner], options)]).result()[0])
+    def submit_many_sync(
+        self,
+        kind: str | Callable[..., Any],
+        inputs: Sequence[Any],
+        /,
+        *,
+        owner: str = "default",
+        connection: object = None,
+        **options: Any,
+    ) -> list[Submitted]:
+        """As `submit_many`, from plain code."""
+        if connection is None:
+            door = self.open().door
+            jobs = self._build(door, self._find_owner_sync(owner), kind, inputs, options)
+            return [_receive(receipt) for receipt in door.jobs.admit(jobs).result()]
+        caller = find_caller(connection)
+        if caller.is_async:
+            raise TypeError("the connection is an asynchronous one; give it to `await app.submit(…)`")
+        door = self._find_door(caller)
+        by = owner if caller.database == "sqlite" else self._find_owner_sync(owner)
+        return caller.run(self._submission(door, by, kind, inputs, options))  # type: ignore[no-any-return]
 
-    def _build(self, kind: str | Callable[..., Any], owner: int, options: dict[str, Any]) -> NewJob:
+    def _find_door(self, caller: Caller) -> Door:
+        settings = self.read_settings() if self._house is None else self._house.settings
+        ledger = "postgresql" if is_postgres(settings.db) else "sqlite"
+        if caller.database != ledger:
+            raise TypeError(f"the connection is to {caller.database} ({caller.library}), the ledger is on {ledger}")
+        if ledger == "postgresql" or self._house is not None:
+            return self.open().door
+        # To open the file would take its lock, which the caller may have.
+        if self._door is None:
+            self._door = open_door(settings, self._kinds, queues=self._queues)
+        return self._door
+
+    def _submission(
+        self,
+        door: Door,
+        owner: str | int,
+        kind: str | Callable[..., Any],
+        inputs: Sequence[Any],
+        options: Mapping[str, Any],
+    ) -> Callable[[Link], list[Submitted]]:
+        def submit(tx: Transaction) -> list[Submitted]:
+            # An SQLite file has one writer at a time, which is the caller now: its account is made there, too.
+            by = owner if isinstance(owner, int) else accounts.get_or_create_owner(tx, owner).id
+            receipts = door.jobs.admit_in(tx, self._build(door, by, kind, inputs, options))
+            return [_receive(receipt) for receipt in receipts]
+
+        return lambda link: door.write_on(link, submit)
+
+    def _build(
+        self,
+        door: Door,
+        owner: int,
+        kind: str | Callable[..., Any],
+        inputs: Sequence[Any],
+        options: Mapping[str, Any],
+    ) -> list[NewJob]:
         name = kind if isinstance(kind, str) else self._name_of(kind)
-        delay = options.pop("delay", None)
-        run_at = options.pop("run_at", None)
-        house = self.open()
+        rest = dict(options)
+        delay, run_at = rest.pop("delay", None), rest.pop("run_at", None)
         if delay is not None:
-            run_at = house.services.clock() + _milliseconds(delay)
+            run_at = door.clock() + _milliseconds(delay)
         elif isinstance(run_at, datetime):
             run_at = int(run_at.timestamp() * 1000)
-        return house.services.jobs.build(owner, name, options.pop("input", None), run_at=run_at, **options)
+        return [door.jobs.build(owner, name, value, run_at=run_at, **rest) for value in inputs]
 
     def _name_of(self, function: Callable[..., Any]) -> str:
         for kind in self._kinds:
@@ -227,6 +314,12 @@ class Jobwire:
     async def _find_owner(self, name: str) -> int:
         if name not in self._owners:
             self._owners[name] = (await self.open().services.owners.create_owner(name)).id
+        return self._owners[name]
+
+    def _find_owner_sync(self, name: str) -> int:
+        if name not in self._owners:
+            store = self.open().store
+            self._owners[name] = store.write(lambda tx: accounts.get_or_create_owner(tx, name)).result().id
         return self._owners[name]
 
 

@@ -1,5 +1,6 @@
 """Every command of `jobwire`: what it prints, its exit code, and one line for what went wrong."""
 
+import contextlib
 import json
 import os
 import re
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import apsw
 import httpx
+import psycopg
 import pytest
 
 from jobwire.cli.main import app as program
@@ -286,7 +288,7 @@ def test_a_job_is_submitted_and_watched_to_its_end(jobwire):
         ("JOBWIRE_DRAIN_S", "3601", "3600"),
         ("JOBWIRE_RETENTION_DAYS", "0", "3650"),
         ("JOBWIRE_LOG", "loud", "warning"),
-        ("JOBWIRE_DB", "postgresql://localhost/x", "SQLite"),
+        ("JOBWIRE_DB", "postgresql:x", "host:port/database"),
         ("JOBWIRE_DB", "sqlite:", "name a file"),
         ("JOBWIRE_SYSTEMS", "rentxi", "rentix"),
     ],
@@ -297,10 +299,28 @@ def test_a_wrong_setting_is_one_line(jobwire, monkeypatch, name, value, part):
 
 
 @pytest.mark.parametrize("command", [("jobs",), ("keys", "create", "--owner", "a"), ("serve", "--port", "0")])
-def test_a_ledger_that_cannot_be_opened_is_one_line(jobwire, tmp_path, command):
+def test_a_file_that_cannot_be_opened_is_one_line(jobwire, sqlite_file, tmp_path, command):
     assert is_one_line_of_error(jobwire(*command, "--db", str(tmp_path / "no" / "folder" / "x.db")), 2, "x.db")
     (tmp_path / "text.db").write_text("This is no database, and long enough to be seen as one. " * 20)
     assert is_one_line_of_error(jobwire(*command, "--db", str(tmp_path / "text.db")), 2, "text.db")
+
+
+@pytest.mark.parametrize("command", [("jobs",), ("keys", "create", "--owner", "a"), ("serve", "--port", "0")])
+@pytest.mark.parametrize("database", ["127.0.0.1:1/x", "no-such-host.invalid/x"])
+def test_a_server_that_does_not_answer_is_one_line_without_the_password(jobwire, house_engine, command, database):
+    ran = jobwire(*command, "--db", f"postgresql://me:hunter2@{database}")
+    assert is_one_line_of_error(ran, 2, database.removesuffix("/x").partition(":")[0])
+    assert "hunter2" not in ran.err
+
+
+def test_a_ledger_of_a_newer_program_is_one_line(jobwire, submitted, house_engine, ledger):
+    if house_engine == "sqlite":
+        with contextlib.closing(apsw.Connection(ledger)) as connection:
+            connection.execute("PRAGMA user_version = 9999")
+    else:
+        with psycopg.connect(ledger) as connection:
+            connection.execute("UPDATE ledger_version SET version = 9999")
+    assert is_one_line_of_error(jobwire("jobs"), 2, "9999", "upgrade")
 
 
 @pytest.mark.parametrize(
@@ -336,14 +356,14 @@ def test_the_doctor_looks_at_a_new_machine(jobwire):
     assert "there is no ledger" in ran.out and "fsync" in ran.out and "SQLite" in ran.out
 
 
-def test_the_doctor_looks_at_a_ledger(jobwire, submitted):
+def test_the_doctor_looks_at_a_file(jobwire, submitted, sqlite_file):
     ran = jobwire("doctor")
     assert "quick_check ok" in ran.out and "1 queued" in ran.out and "no API key yet" in ran.out
     assert "problem" not in ran.out or "GB free" in ran.out
 
 
-def test_the_doctor_finds_jobs_that_nobody_rescues(jobwire, submitted, ledger):
-    connection = apsw.Connection(str(ledger))
+def test_the_doctor_finds_jobs_that_nobody_rescues(jobwire, submitted, sqlite_file):
+    connection = apsw.Connection(str(sqlite_file))
     connection.execute("INSERT INTO lease VALUES (1, 1, 'gone')")
     connection.close()
     ran = jobwire("doctor")
@@ -351,8 +371,8 @@ def test_the_doctor_finds_jobs_that_nobody_rescues(jobwire, submitted, ledger):
 
 
 @pytest.mark.parametrize("content", ["This is no database, and long enough to be seen as one. " * 20, ""])
-def test_the_doctor_says_what_is_no_ledger(jobwire, ledger, content):
-    ledger.write_text(content)
+def test_the_doctor_says_what_is_no_ledger(jobwire, sqlite_file, content):
+    sqlite_file.write_text(content)
     ran = jobwire("doctor")
     assert ran.code == 1
     assert "problem" in ran.out and "Traceback" not in ran.err
@@ -368,7 +388,8 @@ def test_the_doctor_warns_of_a_ledger_in_memory(jobwire):
 
 
 @pytest.mark.slow
-def test_an_app_is_served_and_answers_a_client(jobwire):
+def test_an_app_is_served_and_answers_a_client(jobwire, ledger, monkeypatch):
+    monkeypatch.setenv("JOBWIRE_DB", ledger.replace("postgres@", "postgres:hunter2@"))
     key = json.loads(jobwire("keys", "create", "--owner", "acme", "--json").out)["key"]
     process = subprocess.Popen(
         [JOBWIRE, "serve", "app_tasks:app", "--port", "0"],
@@ -397,6 +418,7 @@ def test_an_app_is_served_and_answers_a_client(jobwire):
         _, rest = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0
     assert "Traceback" not in rest
+    assert "hunter2" not in said + rest
 
 
 @pytest.mark.slow

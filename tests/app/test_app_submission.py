@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sqlite3
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -177,7 +176,7 @@ def test_a_hook_runs_inside_the_transaction_that_ends_the_job(ledger):
 
 
 @pytest.fixture
-def connection(app):
+def connection(app, sqlite_file):
     made = app.connect()
     made.execute("CREATE TABLE purchase (id INTEGER PRIMARY KEY)")
     yield made
@@ -241,15 +240,7 @@ def test_a_connection_without_a_transaction_is_refused(app, connection):
     assert jobs_of(app) == []
 
 
-def test_a_connection_of_the_other_sqlite_in_this_process_is_refused(app):
-    """Its close would delete the write-ahead log under the ledger: see the next test."""
-    foreign = sqlite3.connect(":memory:")
-    with pytest.raises(TypeError, match="sqlite3 connection"):
-        app.submit_sync("add", input={"a": 1}, connection=foreign)
-    foreign.close()
-
-
-def test_a_connection_of_the_callers_loses_nothing_when_it_is_closed(ledger, tmp_path):
+def test_a_connection_of_the_callers_loses_nothing_when_it_is_closed(sqlite_file):
     """Everything acknowledged after the caller's connection was closed is there for the next process."""
     program = """
 import os
@@ -268,13 +259,13 @@ os._exit(9)
 """
     ended = subprocess.run([sys.executable, "-c", program], env=os.environ, timeout=DEADLINE_S, check=False)
     assert ended.returncode == 9
-    reader = apsw.Connection(str(ledger))
+    reader = apsw.Connection(str(sqlite_file))
     assert reader.execute("SELECT count(*) FROM job").fetchone() == (7,)
     assert reader.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     reader.close()
 
 
-def test_a_ledger_in_memory_has_no_second_connection():
+def test_a_ledger_in_memory_has_no_second_connection(sqlite_file):
     app = Jobwire(db=":memory:")
     with pytest.raises(RequestError, match="name a file"):
         app.connect()

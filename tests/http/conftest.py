@@ -1,4 +1,4 @@
-"""A house with the native dialect, the key of one owner and a stranger."""
+"""A house with the native dialect on each engine, the key of one owner and a stranger."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +6,16 @@ from pathlib import Path
 import httpx
 import pytest
 from http_house import House, open_house, stop_hosts
+
+import house_engines
+from house_engines import run_on_engines
+
+house_engine = house_engines.house_engine
+pytest_runtest_setup = house_engines.pytest_runtest_setup
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    run_on_engines(metafunc)
 
 
 def pytest_sessionfinish() -> None:

@@ -1,4 +1,4 @@
-"""A real house for a test: uvicorn on loopback, SQLite on disk, and what a worker does to its jobs."""
+"""A real house for a test: uvicorn on loopback, a ledger on disk, and what a worker does to its jobs."""
 
 import asyncio
 import threading
@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import uvicorn
 
+from house_engines import address_in, open_store
 from jobwire.blobs.links import FileLinks
 from jobwire.blobs.local import LocalBlobs
 from jobwire.dialects.native import NATIVE
@@ -22,12 +23,13 @@ from jobwire.http.answer import Answer
 from jobwire.http.app import Application, build_app
 from jobwire.http.protocol import make_protocol
 from jobwire.kinds.registry import Registry, make_kind
+from jobwire.service.admission import Admission
+from jobwire.service.estimates import Estimates
 from jobwire.service.jobs import Jobs
 from jobwire.service.limits import Limits
 from jobwire.service.owners import Owners
 from jobwire.service.services import Services
 from jobwire.store.contract import Claim, ClaimRequest, ProgressReport
-from jobwire.store.sqlite import open_sqlite
 
 WORKER = "w1"
 LEASE_MS = 60_000
@@ -104,11 +106,14 @@ class House:
         return claim
 
 
-def make_services(directory: Path, clock: Callable[[], int]) -> Services:
-    store = open_sqlite(directory / "ledger.db", clock=clock)
+def make_services(directory: Path, clock: Callable[[], int], *, owner_backlog_max: int = 0) -> Services:
+    store = open_store(address_in(directory), clock)
     registry = Registry([make_kind(echo, name="echo"), make_kind(slow, name="slow", queue="slow")])
+    estimates = Estimates(store, clock)
+    admission = Admission(store, estimates, owner_backlog_max=owner_backlog_max)
     return Services(
-        jobs=Jobs(store, registry, clock),
+        jobs=Jobs(store, registry, clock, admission),
+        estimates=estimates,
         owners=Owners(store, clock),
         limits=Limits(clock),
         store=store,
@@ -184,9 +189,9 @@ def stop_hosts() -> None:
 
 
 @contextmanager
-def open_house(directory: Path, *dialects: Dialect) -> Iterator[House]:
+def open_house(directory: Path, *dialects: Dialect, owner_backlog_max: int = 0) -> Iterator[House]:
     clock = Clock()
-    services = make_services(directory, clock)
+    services = make_services(directory, clock, owner_backlog_max=owner_backlog_max)
     house = House(services, build_app(services, dialects or (NATIVE,)), clock)
     with serve(house.app) as url:
         house.url = url

@@ -17,7 +17,7 @@ FREE_SHOP = replace(SHOP, credentials=SHOP.credentials[:2])
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def both(house_engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with open_house(tmp_path_factory.mktemp("fast"), NATIVE, FREE_SHOP) as opened:
         yield opened
 

@@ -13,7 +13,7 @@ from shop_dialect import SHOP
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def both(house_engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with open_house(tmp_path_factory.mktemp("openapi"), NATIVE, SHOP) as opened:
         yield opened
 

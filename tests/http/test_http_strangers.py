@@ -21,7 +21,7 @@ SECRET = "only for ada"
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def both(house_engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with open_house(tmp_path_factory.mktemp("strangers"), NATIVE, SHOP) as opened:
         yield opened
 

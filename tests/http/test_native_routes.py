@@ -8,8 +8,6 @@ import pytest
 from http_house import House
 
 from jobwire.domain.outcome import CancelConfirmed, Completed, Failed, PublicError
-from jobwire.http import actions
-from jobwire.store.sqlite import store as sqlite_store
 
 PROGRESS = '{"percent":62.5,"stage":"sort","done":5,"total":8,"message":"half"}'
 BROKEN = PublicError("too_big", "It is too big", retryable=False, details='{"limit":3}')
@@ -329,16 +327,9 @@ def test_a_ledger_that_is_closed_is_not_ready_and_is_asked_once_a_second(house: 
         assert (answer.status_code, answer.json()) == (503, {"status": "unavailable"})
 
 
-def test_a_far_position_is_left_to_the_poll(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(actions, "SHOWN_POSITION_MAX", 1)
-    made = [submit(client) for _ in range(4)]
-    assert [job["position"] for job in made] == [0, 1, None, None]
-    assert [read(client, job)["position"] for job in made] == [0, 1, 2, 3]
-    listed = client.get("/v1/jobs").json()["jobs"]
-    assert [job["position"] for job in reversed(listed)] == [0, 1, None, None]
-
-
-def test_a_position_beyond_the_near_ones_is_as_exact(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_store, "NEAR", 2)
+def test_a_submission_a_list_and_a_poll_show_the_same_exact_place(client: httpx.Client) -> None:
     made = [submit(client) for _ in range(6)]
-    assert [read(client, job)["position"] for job in made] == [0, 1, 2, 3, 4, 5]
+    listed = client.get("/v1/jobs").json()["jobs"]
+    polled = [read(client, job) for job in made]
+    for shown in (made, polled, list(reversed(listed))):
+        assert [(job["position"], job["blocked_by"]) for job in shown] == [(n, None) for n in range(6)]

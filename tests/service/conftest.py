@@ -1,11 +1,23 @@
-"""The real ledger in memory, on a clock that the test moves."""
+"""A real ledger of each engine, on a clock that the test moves."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
-from jobwire.store.sqlite import SqliteStore, open_sqlite
+import house_engines
+from house_engines import new_address, open_store, run_on_engines
+from jobwire.store.contract import Store
+
+house_engine = house_engines.house_engine
+pytest_runtest_setup = house_engines.pytest_runtest_setup
+
+LEDGERS = {"test_service_jobs", "test_service_owners", "test_service_estimates"}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.module.__name__ in LEDGERS:
+        run_on_engines(metafunc)
 
 
 @dataclass
@@ -24,7 +36,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def store(clock: Clock) -> Iterator[SqliteStore]:
-    opened = open_sqlite(":memory:", clock=clock)
+def store(clock: Clock) -> Iterator[Store]:
+    opened = open_store(new_address(), clock)
     yield opened
     opened.close()

@@ -15,6 +15,8 @@ from jobwire.domain.phases import Phase
 from jobwire.domain.retry import RetryPolicy
 from jobwire.domain.settlement import AttemptFacts, Lease, settle_outcome
 from jobwire.kinds.registry import Registry, make_kind
+from jobwire.service.admission import Admission
+from jobwire.service.estimates import Estimates
 from jobwire.service.jobs import Jobs
 from jobwire.service.submission import (
     FIND_LIMIT_MAX,
@@ -42,9 +44,9 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 @pytest.fixture
-def jobs(store: SqliteStore) -> Jobs:
+def jobs(store: SqliteStore, clock: Any) -> Jobs:
     registry = Registry([make_kind(add, queue="sums", attempts=3)], queues=("bulk", "other", "q" * 64))
-    return Jobs(store, registry, store.clock)
+    return Jobs(store, registry, clock, Admission(store, Estimates(store, clock)))
 
 
 def submit(jobs: Jobs, **options: Any) -> JobRow:
@@ -79,8 +81,8 @@ def test_a_submission_is_in_the_ledger_with_what_its_kind_says(jobs: Jobs, store
     assert store.input_of(row.number).result(5) == '{"a":1}'
 
 
-def test_every_option_of_a_submission_is_kept(jobs: Jobs, store: SqliteStore) -> None:
-    now = store.clock()
+def test_every_option_of_a_submission_is_kept(jobs: Jobs, store: SqliteStore, clock: Any) -> None:
+    now = clock()
     row = submit(
         jobs, queue="bulk", priority=0, run_at=now + 60_000, deadline_at=now + 90_000, tags=["a", "b", "a"]
     )  # fmt: skip
@@ -88,8 +90,8 @@ def test_every_option_of_a_submission_is_kept(jobs: Jobs, store: SqliteStore) ->
     assert (row.tags, row.phase) == ('["a","b"]', Phase.SCHEDULED)
 
 
-def test_a_time_in_the_past_means_now(jobs: Jobs, store: SqliteStore) -> None:
-    assert submit(jobs, run_at=store.clock() - 1).phase is Phase.WAITING
+def test_a_time_in_the_past_means_now(jobs: Jobs, store: SqliteStore, clock: Any) -> None:
+    assert submit(jobs, run_at=clock() - 1).phase is Phase.WAITING
 
 
 def test_a_build_writes_nothing_and_the_same_checks_hold_for_a_synchronous_submission(
@@ -157,8 +159,8 @@ def test_every_field_is_refused_beyond_its_bound_with_its_pointer(
     assert len(refused.message) < 250
 
 
-def test_times_lie_within_366_days_and_a_deadline_after_the_start(jobs: Jobs, store: SqliteStore) -> None:
-    now = store.clock()
+def test_times_lie_within_366_days_and_a_deadline_after_the_start(jobs: Jobs, store: SqliteStore, clock: Any) -> None:
+    now = clock()
     assert submit(jobs, run_at=now + HORIZON_MS).phase is Phase.SCHEDULED
     assert submit(jobs, deadline_at=now + HORIZON_MS).phase is Phase.WAITING
     assert submit(jobs, deadline_at=now + 1).phase is Phase.WAITING
@@ -178,9 +180,11 @@ def test_an_unknown_kind_and_a_wrong_input_are_refused_where_they_are(jobs: Jobs
     assert [error["pointer"] for error in refused.details["errors"]] == ["/c", "/a"]
 
 
-def test_an_idempotency_key_gives_the_first_job_again_and_refuses_another(jobs: Jobs, store: SqliteStore) -> None:
+def test_an_idempotency_key_gives_the_first_job_again_and_refuses_another(
+    jobs: Jobs, store: SqliteStore, clock: Any
+) -> None:
     first = run(jobs.submit(ALICE, "add", {"a": 1, "b": 2}, idempotency_key="k"))
-    store.clock.now += 5_000  # type: ignore[attr-defined]
+    clock.now += 5_000
     again = run(jobs.submit(ALICE, "add", {"b": 2, "a": 1}, idempotency_key="k"))
     assert (again.number, again.key, again.is_new) == (first.number, first.key, False)
     refused = refusal_of(jobs.submit(ALICE, "add", {"a": 2}, idempotency_key="k"))
@@ -209,8 +213,8 @@ def test_the_fingerprint_covers_every_option(jobs: Jobs, change: dict[str, Any])
     assert plain.fingerprint != changed.fingerprint
 
 
-def test_a_fingerprint_of_the_caller_replaces_the_computed_one(jobs: Jobs, store: SqliteStore) -> None:
-    now = store.clock()
+def test_a_fingerprint_of_the_caller_replaces_the_computed_one(jobs: Jobs, store: SqliteStore, clock: Any) -> None:
+    now = clock()
     first = run(jobs.submit(ALICE, "add", {"a": 1}, run_at=now + 9, idempotency_key="k", fingerprint="body"))
     again = run(jobs.submit(ALICE, "add", {"a": 1}, run_at=now + 99, idempotency_key="k", fingerprint="body"))
     assert again.number == first.number
@@ -252,9 +256,9 @@ def test_a_number_that_no_ledger_can_hold_is_simply_not_found(jobs: Jobs, number
 
 def test_the_position_is_the_number_of_jobs_before_it(jobs: Jobs) -> None:
     rows = [submit(jobs) for _ in range(3)]
-    assert [run(jobs.position(row)) for row in rows] == [0, 1, 2]
+    assert [run(jobs.position(row)).position for row in rows] == [0, 1, 2]
     urgent = submit(jobs, priority=0)
-    assert [run(jobs.position(row)) for row in (urgent, *rows)] == [0, 1, 2, 3]
+    assert [run(jobs.position(row)).position for row in (urgent, *rows)] == [0, 1, 2, 3]
 
 
 def test_a_waiting_job_is_cancelled_at_once_and_only_once(jobs: Jobs) -> None:

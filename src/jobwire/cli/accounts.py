@@ -12,7 +12,7 @@ from jobwire.config import read_settings
 from jobwire.service.owners import SCOPES_DEFAULT, Owners
 
 keys = typer.Typer(help="API keys: make, list, revoke.", no_args_is_help=True)
-owners = typer.Typer(help="Customer accounts: list, suspend, activate, switch systems.", no_args_is_help=True)
+owners = typer.Typer(help="Customer accounts: list, share, suspend, activate, switch systems.", no_args_is_help=True)
 
 DAY_MS = 24 * 3_600_000
 
@@ -85,12 +85,35 @@ def list_owners(db: DbOption = None, as_json: JsonOption = False) -> None:
     """List the accounts."""
     with opened(read_settings(db=db, systems="none")) as house:
         rows = asyncio.run(house.services.owners.list_owners())
+        caps = asyncio.run(house.services.owners.running_caps())
     for row in rows:
+        running_max = caps.get(row.id)
         if as_json:
-            print_json(row._asdict())
+            print_json({**row._asdict(), "running_max": running_max})
         else:
             state = "suspended" if row.is_suspended else "active"
-            console.print(f"{row.id:>4}  {state:<9}  {row.name}  without {row.disabled_systems}", highlight=False)
+            share = f"weight {row.weight}, runs {'any number' if running_max is None else f'at most {running_max}'}"
+            console.print(
+                f"{row.id:>4}  {state:<9}  {row.name}  {share}  without {row.disabled_systems}", highlight=False
+            )
+
+
+@owners.command("set")
+def set_share(
+    name: str,
+    weight: Annotated[int | None, typer.Option(help="Its share of the turns: 3 is three times that of 1.")] = None,
+    running_max: Annotated[
+        int | None, typer.Option(help="Jobs it may have running at once; 0 for any number.")
+    ] = None,
+    db: DbOption = None,
+) -> None:
+    """Set an account's share of the queues.
+
+    Example:
+
+      jobwire owners set acme --weight 3 --running-max 20
+    """
+    _change(db, lambda o: o.set_share(name, weight=weight, running_max=running_max), f"{name} is set.")
 
 
 @owners.command()

@@ -1,4 +1,4 @@
-"""`jobwire doctor`: checks what a deployment stands on, and says what to change."""
+"""`jobwire doctor`: checks what a deployment stands on, and says what to change. PostgreSQL: doctor_postgres.py."""
 
 import os
 import shutil
@@ -6,15 +6,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import apsw
 import typer
+from rich.markup import escape
 
-from jobwire.cli.output import console
-from jobwire.cli.target import DbOption
-from jobwire.config import Settings, read_settings
+from jobwire.cli.findings import MARKS, Finding, grade, judge_people
+from jobwire.cli.output import console, print_json
+from jobwire.cli.target import DbOption, JsonOption
+from jobwire.config import Settings, is_postgres, read_settings
 from jobwire.store.sqlite import connect
 from jobwire.wiring import SYSTEMS, load_systems
 
@@ -23,23 +25,14 @@ FSYNC_MS_SLOW = 20.0
 NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p"})
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check: `level` is ok, note or problem."""
-
-    level: str
-    what: str
-
-
-def doctor(db: DbOption = None) -> None:
+def doctor(db: DbOption = None, as_json: JsonOption = False) -> None:
     """Check this machine and ledger; exit code 1 when something must be changed."""
-    settings = read_settings(db=db)
     problems = 0
-    for finding in examine(settings):
-        mark = {"ok": "[green]ok     [/green]", "note": "[yellow]note   [/yellow]"}.get(
-            finding.level, "[red]problem[/red]"
-        )
-        console.print(f"{mark} {finding.what}", highlight=False)
+    for finding in examine(read_settings(db=db)):
+        if as_json:
+            print_json(finding)
+        else:
+            console.print(MARKS[finding.level], escape(str(finding)), highlight=False, soft_wrap=True)
         problems += finding.level == "problem"
     raise typer.Exit(1 if problems else 0)
 
@@ -47,24 +40,42 @@ def doctor(db: DbOption = None) -> None:
 def examine(settings: Settings) -> Iterator[Finding]:
     """Every check in turn."""
     yield Finding("ok", f"Python {sys.version.split()[0]}, SQLite {apsw.sqlite_lib_version()} (apsw)")
-    yield from _examine_ledger(settings)
+    if is_postgres(settings.db):
+        yield from _examine_server(settings.db)
+    else:
+        yield from _examine_ledger(settings)
     yield from _examine_folder(settings.files, "files")
     yield from _examine_systems()
 
 
+def _examine_server(dsn: str) -> Iterator[Finding]:
+    try:
+        postgres = import_module("jobwire.cli.doctor_postgres")
+    except ModuleNotFoundError as error:
+        if error.name != "psycopg":
+            raise
+        yield Finding("problem", "psycopg is not installed", fix="pip install 'jobwire[postgresql]'")
+        return
+    yield from postgres.examine_postgres(dsn)
+
+
 def _examine_ledger(settings: Settings) -> Iterator[Finding]:
     if settings.db == ":memory:":
-        yield Finding("problem", "JOBWIRE_DB is :memory:, nothing survives the process; name a file")
+        yield Finding("problem", "JOBWIRE_DB is :memory:, nothing survives the process", fix="name a file")
         return
     path = Path(settings.db).resolve()
     yield from _examine_folder(path.parent, "ledger")
     file_system = _file_system_of(path.parent)
     if file_system in NETWORK_FILE_SYSTEMS:
         yield Finding(
-            "problem", f"the ledger lies on {file_system}: SQLite's locks are not safe there; use a local disk"
+            "problem",
+            "the ledger's file system",
+            file_system,
+            "SQLite's locks are not safe there",
+            "use a local disk",
         )
     if not path.exists():
-        yield Finding("note", f"there is no ledger at {path} yet; the first `jobwire serve` makes it")
+        yield Finding("note", f"there is no ledger at {path} yet", fix="the first `jobwire serve` makes it")
         return
     try:
         connection = connect(str(path), is_reader=True)
@@ -73,19 +84,18 @@ def _examine_ledger(settings: Settings) -> Iterator[Finding]:
         finally:
             connection.close()
     except apsw.Error as error:
-        yield Finding(
-            "problem", f"{path} is no ledger of Jobwire that can be read: {error}; check --db and JOBWIRE_DB"
-        )
+        what = f"{path} is no ledger of Jobwire that can be read"
+        yield Finding("problem", what, str(error), fix="check --db and JOBWIRE_DB")
 
 
 def _examine_tables(connection: apsw.Connection, path: Path) -> Iterator[Finding]:
     verdict = str(connection.execute("PRAGMA quick_check").get)
-    level = "ok" if verdict == "ok" else "problem"
-    yield Finding(level, f"ledger {path}: {path.stat().st_size / 1e6:.1f} MB, quick_check {verdict}")
+    size = f"{path.stat().st_size / 1e6:.1f} MB, quick_check {verdict}"
+    yield Finding("ok" if verdict == "ok" else "problem", f"ledger {path}", size, fix="restore the last good backup")
     rows = connection.execute("SELECT state, count(*) FROM state GROUP BY state").fetchall()
     names = ("queued", "running", "completed", "failed", "cancelled")
     counted = ", ".join(f"{count} {names[int(str(state))]}" for state, count in rows) or "none"
-    yield Finding("ok", f"jobs: {counted}")
+    yield Finding("ok", "jobs", counted)
     now = time.time_ns() // 1_000_000
     workers = connection.execute("SELECT count(*) FROM worker WHERE expires_at > ?", (now,)).get
     stuck = connection.execute(
@@ -93,11 +103,8 @@ def _examine_tables(connection: apsw.Connection, path: Path) -> Iterator[Finding
         "OR worker.expires_at < ?",
         (now - 60_000,),
     ).get
-    yield Finding("ok" if workers else "note", f"live workers: {workers}")
-    if stuck:
-        yield Finding("problem", f"{stuck} jobs wait for a rescue for over a minute: no process runs upkeep; serve")
-    if not connection.execute("SELECT count(*) FROM api_key WHERE revoked_at IS NULL").get:
-        yield Finding("note", "there is no API key yet: jobwire keys create --owner NAME")
+    keys = connection.execute("SELECT count(*) FROM api_key WHERE revoked_at IS NULL").get
+    yield from judge_people(int(str(workers)), int(str(stuck)), int(str(keys)))
 
 
 def _examine_folder(folder: Path, name: str) -> Iterator[Finding]:
@@ -105,14 +112,24 @@ def _examine_folder(folder: Path, name: str) -> Iterator[Finding]:
     while not folder.exists():
         folder = folder.parent
     if not os.access(folder, os.W_OK):
-        yield Finding("problem", f"the {name} folder {folder} is not writable for this user")
+        yield Finding("problem", f"the {name} folder {folder} is not writable for this user", fix="chown or chmod it")
         return
     free = shutil.disk_usage(folder).free
-    level = "ok" if free >= DISK_FREE_BYTES_MIN else "problem"
-    yield Finding(level, f"{name} folder {folder}: {free / 1e9:.1f} GB free")
-    milliseconds = _measure_fsync_ms(folder)
-    level = "ok" if milliseconds < FSYNC_MS_SLOW else "note"
-    yield Finding(level, f"an fsync there takes {milliseconds:.2f} ms; every commit waits for one")
+    yield Finding(
+        "ok" if free >= DISK_FREE_BYTES_MIN else "problem",
+        f"{name} folder {folder}",
+        f"{free / 1e9:.1f} GB free",
+        f"at least {DISK_FREE_BYTES_MIN / 1e9:g} GB",
+        "make room",
+    )
+    fsync_ms = _measure_fsync_ms(folder)
+    yield Finding(
+        grade(fsync_ms, note_above=FSYNC_MS_SLOW),
+        "an fsync there takes",
+        f"{fsync_ms:.2f} ms",
+        f"slow above {FSYNC_MS_SLOW:g} ms",
+        "whoever keeps something there waits for it; use a faster disk",
+    )
 
 
 def _measure_fsync_ms(folder: Path) -> float:
@@ -144,4 +161,4 @@ def _examine_systems() -> Iterator[Finding]:
         if name in present:
             yield Finding("ok", f"system {name} is installed")
         else:
-            yield Finding("note", f"system {name} {missing[name]}")
+            yield Finding("note", f"system {name}", fix=missing[name])

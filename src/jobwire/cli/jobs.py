@@ -10,6 +10,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from jobwire.cli.estimate_words import say_end, say_start
 from jobwire.cli.output import console, errors, print_json
 from jobwire.cli.target import AppOption, DbOption, JsonOption, OwnerOption, load_app, opened, settings_for
 from jobwire.domain.errors import RequestError
@@ -17,17 +18,19 @@ from jobwire.domain.ids import read_id, show_id
 from jobwire.domain.job import JobFilter, JobRow
 from jobwire.domain.phases import FINAL_PHASES, Phase
 from jobwire.domain.states import Event
-from jobwire.store.sqlite import SqliteStore
-from jobwire.wiring import House
+from jobwire.store.contract import Store
+from jobwire.wiring import House, Ledger
 
 LOOK_S = 0.2
 NUMBER_DIGITS_MAX = 18
+_STARTED = frozenset({Phase.RUNNING, Phase.CANCELLING})
 JobArgument = Annotated[str, typer.Argument(metavar="JOB_ID", help="job_… or the ledger's number.")]
 
 
 def submit(
     kind: Annotated[str, typer.Argument(help="The kind of job.")],
     input_text: Annotated[str, typer.Option("--input", help="The input as JSON, or @file.json.")] = "{}",
+    concurrency_key: Annotated[str | None, typer.Option(help="What the kind's caps on keys count together.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Watch it to its end.")] = False,
     owner: OwnerOption = "default",
     app_name: AppOption = None,
@@ -46,7 +49,7 @@ def submit(
 
         async def send() -> str:
             account = await house.services.owners.create_owner(owner)
-            receipt = await house.services.jobs.submit(account.id, kind, value)
+            receipt = await house.services.jobs.submit(account.id, kind, value, concurrency_key=concurrency_key)
             return receipt.key
 
         key = asyncio.run(send())
@@ -138,7 +141,7 @@ def _read_input(text: str) -> Any:
         raise RequestError("invalid_request", f"--input is not JSON: {error}") from error
 
 
-def _find_row(store: SqliteStore, job_id: str) -> JobRow:
+def _find_row(store: Ledger, job_id: str) -> JobRow:
     """The job of any owner; RequestError not_found."""
     column, value = (
         ("number", job_id)
@@ -153,7 +156,7 @@ def _find_row(store: SqliteStore, job_id: str) -> JobRow:
     return row
 
 
-def _newest(store: SqliteStore, owner: int, kind: str | None, phase: str | None, limit: int) -> list[JobRow]:
+def _newest(store: Store, owner: int, kind: str | None, phase: str | None, limit: int) -> list[JobRow]:
     rows: list[JobRow] = []
     before: int | None = None
     while len(rows) < limit:
@@ -182,7 +185,7 @@ def _watch(house: House, row: JobRow) -> int:
         task = bar.add_task("job", total=100, phase=row.phase, note="")
         shown = ""
         while True:
-            percent, note = _progress_of(house.store, row)
+            percent, note = _progress_of(house, row)
             bar.update(task, completed=percent, phase=row.phase, note=note)
             line = f"{row.phase} {percent:g} % {note}".strip()
             if line != shown and not errors.is_terminal:
@@ -196,11 +199,22 @@ def _watch(house: House, row: JobRow) -> int:
     return 0 if row.phase is Phase.COMPLETED else 1
 
 
-def _progress_of(store: SqliteStore, row: JobRow) -> tuple[float, str]:
+def _progress_of(house: House, row: JobRow) -> tuple[float, str]:
     if row.phase is Phase.COMPLETED:
         return 100.0, ""
-    if row.phase is Phase.WAITING:
-        return 0.0, f"{store.position(row).result()} ahead"
+    if row.phase in FINAL_PHASES:
+        return _read_progress(row)
+    place = None if row.phase in _STARTED else house.store.position(row).result()
+    estimate = asyncio.run(house.services.estimates.find(row, place))
+    if place is None:
+        percent, note = _read_progress(row)
+        return percent, f"{note} {say_end(estimate)}".strip()
+    ahead = f"{place.position} ahead" if row.phase is Phase.WAITING else ""
+    held = "" if place.blocked_by is None else f"held back by its cap: {place.blocked_by}"
+    return 0.0, ", ".join(word for word in (ahead, held, say_start(estimate)) if word)
+
+
+def _read_progress(row: JobRow) -> tuple[float, str]:
     progress = {} if row.progress is None else msgspec.json.decode(row.progress)
     counted = f"{progress['done']}/{progress['total']}" if progress.get("total") else ""
     words = (progress.get("stage"), counted, progress.get("message"))

@@ -88,7 +88,7 @@ def _describe(house: House) -> str:
     kinds = ", ".join(kind.name for kind in house.registry.kinds) or "none"
     systems = ", ".join(system.name for system in house.systems) or "none"
     lines = [
-        f"  ledger {house.settings.db} · systems {systems} · kinds {kinds} · slots {house.settings.workers} a queue"
+        f"  ledger {house.store.path} · systems {systems} · kinds {kinds} · slots {house.settings.workers} a queue"
     ]
     lines += [f"  system {name} is off: {why}" for name, why in house.missing_systems.items()]
     return "\n".join(lines)

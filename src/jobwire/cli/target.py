@@ -25,7 +25,7 @@ AppOption = Annotated[
     ),
 ]
 DbOption = Annotated[
-    str | None, typer.Option("--db", help="The ledger: a path or sqlite:path [JOBWIRE_DB].", show_default=False)
+    str | None, typer.Option("--db", help="The ledger: a path or postgresql://… [JOBWIRE_DB].", show_default=False)
 ]
 OwnerOption = Annotated[str, typer.Option("--owner", help="The account the job belongs to.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -61,6 +61,9 @@ def opened(settings: Settings, app: Jobwire | None = None) -> Iterator[House]:
     """The house of the app (or of the systems alone), closed at the end."""
     try:
         house = open_house(settings) if app is None else app.open(settings)
+    except RuntimeError as error:
+        # Of a newer program, or open in a way that would lose commits: said in a whole sentence.
+        raise SettingError(str(error)) from error
     except (apsw.Error, OSError) as error:
         raise SettingError(
             f"the ledger {settings.db} cannot be opened: {error}; check --db and JOBWIRE_DB"

@@ -17,6 +17,7 @@ from jobwire.domain.phases import FINAL_PHASES, Phase
 _COMPLETED = frozenset({Phase.COMPLETED})
 _WITH_ERROR = frozenset({Phase.RETRYING, Phase.FAILED, Phase.EXPIRED})
 _WAITING = frozenset({Phase.WAITING})
+_ESTIMATED = frozenset({Phase.SCHEDULED, Phase.WAITING, Phase.RETRYING, Phase.RUNNING})
 
 NATIVE = Dialect(
     name="native",
@@ -42,6 +43,9 @@ NATIVE = Dialect(
         Field("progress.total", "progress.total"),
         Field("progress.message", "progress.message"),
         Field("position", "position", when=_WAITING),
+        Field("blocked_by", "blocked_by", when=_WAITING),
+        Field("estimate", "estimate", when=_ESTIMATED),
+        Field("estimate", when=ALL_PHASES - _ESTIMATED),
         Field("attempt", "attempt"),
         Field("attempts_max", "attempts_max"),
         Field("result", "output", when=_COMPLETED),

@@ -37,6 +37,8 @@ class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     delay: Annotated[float, Meta(ge=0, le=DELAY_S_MAX)] | None = None
     deadline: Time | None = None
     tags: list[str] | None = None
+    max_wait: str | float | None = None
+    concurrency_key: str | None = None
 
 
 class JobName(NamedTuple):

@@ -11,7 +11,16 @@ from operator import itemgetter
 from typing import Any
 
 from jobwire.dialects.codecs import plain, quote
-from jobwire.dialects.sources import LINEAGE_SOURCES, TEMPLATE_PIECES, Facts, Hole, Piece, ShowOutput, find_pieces
+from jobwire.dialects.sources import (
+    LINEAGE_SOURCES,
+    PLACE_SOURCES,
+    TEMPLATE_PIECES,
+    Facts,
+    Hole,
+    Piece,
+    ShowOutput,
+    find_pieces,
+)
 from jobwire.dialects.spec import Dialect, Envelope, Field
 from jobwire.domain.job import JobRow
 from jobwire.domain.phases import Phase
@@ -28,6 +37,7 @@ class View:
 
     render: Callable[[JobRow, Facts | None], bytes]
     needs_position: bool
+    needs_estimate: bool
     needs_lineage: bool
 
 
@@ -71,7 +81,8 @@ def _compile_view(
     before, after = wrap_texts(envelope)
     return View(
         _make_render([before, *pieces, after]),
-        needs_position=any(item.source == "position" for item in shown),
+        needs_position=any(item.source in PLACE_SOURCES for item in shown),
+        needs_estimate=any(item.source == "estimate" for item in shown),
         needs_lineage=any(item.source in LINEAGE_SOURCES for item in shown),
     )
 
@@ -84,7 +95,7 @@ def _make_render(pieces: Sequence[Piece]) -> Callable[[JobRow, Facts | None], by
     written = [(index, hole.write, hole.null) for index, hole in enumerate(holes) if hole.write is not None]
 
     def render(row: JobRow, facts: Facts | None) -> bytes:
-        values = list(pick(row + (facts or (None, None, row.key))))
+        values = list(pick(row + (facts or (None, None, row.key, None, None))))
         for index, write, null in written:
             value = values[index]
             values[index] = null if value is None else write(value)

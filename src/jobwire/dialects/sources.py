@@ -12,6 +12,7 @@ import msgspec
 
 from jobwire.dialects.codecs import CODECS, plain, quote
 from jobwire.dialects.spec import CodecName, JobSource
+from jobwire.domain.estimate import Estimate
 from jobwire.domain.ids import ID_PREFIX, show_id
 from jobwire.domain.job import JobRow
 from jobwire.domain.outcome import PublicError
@@ -19,7 +20,8 @@ from jobwire.domain.progress import Progress
 
 
 class Facts(NamedTuple):
-    """What is shown of a job beside its row: its place in the order, and the keys of the jobs it descends from.
+    """What is shown of a job beside its row: its place in the order, the keys of the jobs it descends from, the word
+    of the cap that holds it back, and when it will start and end.
 
     A job that was never rerun is its own root; the key of an ancestor that was pruned is None.
     """
@@ -27,6 +29,8 @@ class Facts(NamedTuple):
     position: int | None
     rerun_of: str | None
     root: str | None
+    blocked_by: str | None = None
+    estimate: Estimate | None = None
 
 
 class Hole(NamedTuple):
@@ -44,6 +48,7 @@ ShowOutput = Callable[[str], str]
 _COLUMNS = {f"row.{name}": index for index, name in enumerate(JobRow._fields)} | {
     f"facts.{name}": len(JobRow._fields) + index for index, name in enumerate(Facts._fields)
 }
+PLACE_SOURCES = frozenset({"position", "blocked_by"})
 LINEAGE_SOURCES = frozenset({"rerun_of", "root_id"})
 _NOT_STARTED = Progress()
 
@@ -99,6 +104,11 @@ def show_error(text: str) -> str:
     )
 
 
+def show_estimate(estimate: Estimate) -> str:
+    """The JSON object a customer reads: seconds from now, null where nothing is known."""
+    return f"{{{','.join(f'{quote(name)}:{plain(value)}' for name, value in estimate._asdict().items())}}}"
+
+
 _READERS: Mapping[str, Callable[[str], Any]] = {"progress": _read_progress, "error": read_error}
 
 _TEXTS: Mapping[JobSource, tuple[Piece, ...]] = {
@@ -115,6 +125,8 @@ _TEXTS: Mapping[JobSource, tuple[Piece, ...]] = {
     "error": (Hole(_COLUMNS["row.error"], show_error),),
     "error.details": (Hole(_COLUMNS["row.error"], lambda text: read_error(text).details or "null"),),
     "position": (Hole(_COLUMNS["facts.position"], str),),
+    "blocked_by": (Hole(_COLUMNS["facts.blocked_by"], quote),),
+    "estimate": (Hole(_COLUMNS["facts.estimate"], show_estimate),),
     "rerun_of": (Hole(_COLUMNS["facts.rerun_of"], lambda key: f'"{show_id(key)}"'),),
     "root_id": (Hole(_COLUMNS["facts.root"], lambda key: f'"{show_id(key)}"'),),
 }

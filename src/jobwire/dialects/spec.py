@@ -14,7 +14,8 @@ ALL_PHASES = frozenset(Phase)
 LIVE_PHASES = ALL_PHASES - FINAL_PHASES
 
 JobSource = Literal[
-    "id", "number", "kind", "queue", "priority", "word", "position", "attempt", "attempts_max", "version",
+    "id", "number", "kind", "queue", "priority", "word", "position", "blocked_by", "estimate",
+    "attempt", "attempts_max", "version",
     "progress.percent", "progress.stage", "progress.done", "progress.total", "progress.message",
     "output", "error", "error.code", "error.message", "error.retryable", "error.details",
     "rerun_of", "root_id", "tags", "created_at", "run_at", "started_at", "finalized_at", "deadline_at",
@@ -213,5 +214,7 @@ REFINED_CODES: Mapping[str, str] = {
     "no_route": "not_found",
     "job_failed": "conflict",
     "idempotency_conflict": "unprocessable",
+    "backlog_full": "rate_limited",
+    "overloaded": "unavailable",
 }
 """Finer codes that a dialect may word apart; without its own word each is said like the code on the right."""

@@ -33,9 +33,6 @@ from jobwire.http.site import Site
 from jobwire.kinds.schema import check_input
 from jobwire.service.call import Call
 
-# Submissions and lists must not wait for the count of a long queue: beyond this they show no position, a poll does.
-SHOWN_POSITION_MAX = 999
-
 
 async def find_job(site: Site, served: Served, call: Call) -> JobRow:
     """The job a call names, if it is the caller's and of a kind this dialect shows; RequestError not_found."""
@@ -80,6 +77,8 @@ async def submit_job(site: Site, served: Served, call: Call) -> Answer:
             run_at=_read_run_at(submission, call.services.clock()),
             deadline_at=None if submission.deadline is None else unix_ms(submission.deadline),
             tags=submission.tags,
+            max_wait=submission.max_wait,
+            concurrency_key=submission.concurrency_key,
             idempotency_key=key,
             fingerprint=None if key is None else _fingerprint(call.body),
         )
@@ -120,7 +119,7 @@ async def _show_new(
 ) -> Answer:
     row = await call.services.jobs.read(call.principal.owner, number=number)
     location = encode_header("Location", site.status_path(show_id(row.key)))
-    body = await render_job(call.services, served.views, row, count_max=SHOWN_POSITION_MAX)
+    body = await render_job(call.services, served.views, row)
     return json_answer(served.route.status, body, [location, *_retry_after(site, row), *headers])
 
 
@@ -133,7 +132,7 @@ async def list_jobs(site: Site, served: Served, call: Call) -> Answer:
     """A page of the caller's jobs, newest first; `next_cursor` is null on the last one."""
     page = read_page(call.query, site.dialect)
     rows, before = await find_page(call.services.jobs, call.principal.owner, page, kinds=site.dialect.kinds)
-    items = [await render_job(call.services, site.item_views, row, count_max=SHOWN_POSITION_MAX) for row in rows]
+    items = [await render_job(call.services, site.item_views, row) for row in rows]
     body = {
         "jobs": [msgspec.Raw(item) for item in items],
         "next_cursor": None if before is None else write_cursor(before),

@@ -5,6 +5,7 @@ from jobwire.dialects.sources import Facts
 from jobwire.dialects.spec import Dialect
 from jobwire.domain.job import JobRow
 from jobwire.domain.phases import FINAL_PHASES
+from jobwire.domain.states import State
 from jobwire.http.answer import JSON_TYPE, Answer, Headers
 from jobwire.http.files import FILE_MARK
 from jobwire.service.services import Services
@@ -14,30 +15,26 @@ _REVALIDATE = (b"cache-control", b"private, no-cache")
 _NO_STORE = (b"cache-control", b"no-store")
 
 
-async def render_job(services: Services, views: Views, row: JobRow, *, count_max: int | None = None) -> bytes:
-    """A job in its dialect's words; its position is null beyond `count_max`, where that is given."""
+async def render_job(services: Services, views: Views, row: JobRow) -> bytes:
+    """A job in its dialect's words."""
     view = views[row.phase]
-    return view.render(row, await find_facts(services, view, row, count_max=count_max))
+    return view.render(row, await find_facts(services, view, row))
 
 
-async def find_facts(services: Services, view: View, row: JobRow, *, count_max: int | None = None) -> Facts | None:
+async def find_facts(services: Services, view: View, row: JobRow) -> Facts | None:
     """What the view shows beside the row; None when that is nothing."""
     has_lineage = view.needs_lineage and row.rerun_of is not None
-    if not (view.needs_position or has_lineage):
+    if not (view.needs_position or view.needs_estimate or has_lineage):
         return None
-    position = await _find_position(services, row, count_max) if view.needs_position else None
+    has_place = view.needs_position or (view.needs_estimate and row.state == State.QUEUED)
+    place = await services.jobs.position(row) if has_place else None
+    estimate = await services.estimates.find(row, place) if view.needs_estimate else None
+    position, blocked_by = place if place is not None and view.needs_position else (None, None)
     if not has_lineage:
-        return Facts(position, None, row.key)
+        return Facts(position, None, row.key, blocked_by, estimate)
     parent = await _key_of(services, row.owner, row.rerun_of)
     root = parent if row.root == row.rerun_of else await _key_of(services, row.owner, row.root)
-    return Facts(position, parent, root)
-
-
-async def _find_position(services: Services, row: JobRow, count_max: int | None) -> int | None:
-    if count_max is None:
-        return await services.jobs.position(row)
-    position = await services.jobs.position(row, limit=count_max + 1)
-    return position if position <= count_max else None
+    return Facts(position, parent, root, blocked_by, estimate)
 
 
 async def _key_of(services: Services, owner: int, number: int | None) -> str | None:
@@ -48,7 +45,8 @@ async def _key_of(services: Services, owner: int, number: int | None) -> str | N
 def answer_status(dialect: Dialect, view: View, row: JobRow, facts: Facts | None, *, seen: bytes | None) -> Answer:
     """The answer to a poll: 200, or 304 when `seen`, the caller's If-None-Match, still holds.
 
-    The ETag is the version, and with it the position where one is shown: that moves without the job.
+    The ETag is the version, and with it the place where one is shown: that moves without the job. An estimate is in
+    neither: it moves with every second, and while the place holds the one that the caller has still tells the time.
     """
     headers: Headers = [_TYPE]
     if dialect.retry_after_s is not None and row.phase not in FINAL_PHASES:
@@ -58,7 +56,8 @@ def answer_status(dialect: Dialect, view: View, row: JobRow, facts: Facts | None
         return Answer(200, headers, view.render(row, facts))
     etag = b'"%d"' % row.version
     if facts is not None and facts.position is not None:
-        etag = b'"%d-%d"' % (row.version, facts.position)
+        held = "" if facts.blocked_by is None else f"-{facts.blocked_by}"
+        etag = b'"%d-%d%s"' % (row.version, facts.position, held.encode())
     headers += ((b"etag", etag), _REVALIDATE)
     if seen is not None and is_same(seen, etag):
         return Answer(304, headers[1:], b"")

@@ -12,14 +12,28 @@ Schema = dict[str, Any]
 
 _TEXT: Schema = {"type": "string"}
 _WHOLE: Schema = {"type": "integer"}
+_NUMBER: Schema = {"type": "number", "minimum": 0}
 _OBJECT: Schema = {"type": "object"}
 _NULLABLE = frozenset(
-    {"run_at", "started_at", "finalized_at", "deadline_at", "rerun_of", "root_id", "position", "output", "error"}
+    {
+        "run_at",
+        "started_at",
+        "finalized_at",
+        "deadline_at",
+        "rerun_of",
+        "root_id",
+        "position",
+        "blocked_by",
+        "estimate",
+        "output",
+        "error",
+    }
 )
 _JOB_SOURCES: Mapping[str, Schema] = {
     "id": _TEXT, "rerun_of": _TEXT, "root_id": _TEXT, "kind": _TEXT, "queue": _TEXT,
     "number": _WHOLE, "priority": _WHOLE, "position": _WHOLE, "attempt": _WHOLE, "attempts_max": _WHOLE,
     "version": _WHOLE, "retry_after_s": _WHOLE,
+    "blocked_by": {"type": "string", "enum": ["owner", "kind", "concurrency_key", "rate"]},
     "tags": {"type": "array", "items": _TEXT},
     "error.code": _TEXT, "error.message": _TEXT, "error.retryable": {"type": "boolean"},
     "error": {
@@ -27,6 +41,13 @@ _JOB_SOURCES: Mapping[str, Schema] = {
         "properties": {
             "code": _TEXT, "message": _TEXT, "retryable": {"type": "boolean"},
             "details": {"type": ["object", "null"]},
+        },
+    },
+    "estimate": {
+        "type": "object",
+        "properties": {
+            "starts_in_p50_s": _NUMBER, "starts_in_p90_s": _NUMBER,
+            "ends_in_p50_s": {"type": ["number", "null"]}, "ends_in_p90_s": {"type": ["number", "null"]},
         },
     },
     "progress.percent": {"type": "number", "minimum": 0, "maximum": 100},

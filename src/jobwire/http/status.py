@@ -80,7 +80,7 @@ class StatusReader:
             return None
         view = target.served.views[row.phase]
         facts = None
-        if view.needs_position or row.rerun_of is not None:
+        if view.needs_position or view.needs_estimate or row.rerun_of is not None:
             finding = find_facts(target.site.services, view, row)
             try:
                 finding.send(None)

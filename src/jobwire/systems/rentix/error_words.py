@@ -29,8 +29,10 @@ ERRORS: Final[Mapping[str, ErrorWord]] = {
     "unsupported_media_type": ErrorWord(415),
     "unprocessable": ErrorWord(422),
     "rate_limited": ErrorWord(429, "Too Many Requests"),
+    "backlog_full": ErrorWord(429, "Too Many Requests"),
     "internal": ErrorWord(500, "Internal server error"),
     "unavailable": ErrorWord(503),
+    "overloaded": ErrorWord(503),
 }
 
 

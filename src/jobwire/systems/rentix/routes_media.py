@@ -178,7 +178,7 @@ def _require(reader: Reader, owner: int, *, number: int | None = None, external_
 
 def _submit(tx: Transaction, services: Services, owner: int, *, media: int) -> Submitted:
     job = services.jobs.build(owner, MEDIA_OPTIMIZE, {"mediaId": media}, unique_key=f"media:{media}")
-    (receipt,) = tx.submit([job])
+    (receipt,) = services.jobs.admit_in(tx, [job])
     return Submitted(media, PENDING, receipt.number)
 
 

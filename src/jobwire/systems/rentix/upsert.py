@@ -175,6 +175,6 @@ def _submit_publication(tx: Transaction, jobs: Jobs, owner: int, *, listing: Lis
     # A live job is joined as long as it takes changes: its key ends with the last job that does not any more.
     unique_key = f"listing:{listing.id}:{listing.closed_job or 0}"
     job = jobs.build(owner, ANNOUNCEMENT_FINALIZE, {"listingId": listing.id}, unique_key=unique_key)
-    (receipt,) = tx.submit([job])
+    (receipt,) = jobs.admit_in(tx, [job])
     start_publication(tx, owner, listing.id, job=receipt.number)
     return receipt.number
