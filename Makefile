@@ -51,7 +51,7 @@ format: $(READY) ## let ruff format and fix what it can
 lock: $(READY) ## resolve the dependencies again, with hashes (needs uv on PATH)
 	tools/lock
 
-bench: $(READY) ## measure drain, both together, latency and status reads against Huey in one run
+bench: $(READY) ## measure both engines beside other queues in one run (python -m bench --help: parts, studies)
 	$(BIN)/python -m bench
 
 clean: ## remove what the commands made

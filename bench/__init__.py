@@ -1,2 +1,2 @@
-"""Measures Jobwire against Huey on SQLite and against bare uvicorn; `python -m bench`. docs/performance.md has the
-figures and what they mean."""
+"""Measures Jobwire on SQLite and PostgreSQL beside its peers and bare uvicorn: `python -m bench`; and how it behaves
+with a backlog, a pinned snapshot and a flood: `python -m bench backlog|vacuum|fair`. docs/performance.md explains."""

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -42,10 +43,18 @@ def running(
         )
     try:
         yield process
-        if process.poll() not in (None, 0):
-            raise Failed(f"{' '.join(command)} ended with {process.returncode}:\n{log.read_text()[-2000:]}")
+        _check_end(process, command, log)
+    except Failed:
+        # What is waited for in vain is best explained by what died meanwhile.
+        _check_end(process, command, log)
+        raise
     finally:
         _end(process)
+
+
+def _check_end(process: "subprocess.Popen[bytes]", command: Sequence[str], log: Path) -> None:
+    if process.poll() not in (None, 0):
+        raise Failed(f"{' '.join(command)} ended with {process.returncode}:\n{log.read_text()[-800:]}")
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
@@ -74,10 +83,12 @@ def wait_until(is_so: Callable[[], bool], what: str, *, timeout_s: float, every_
     return time.monotonic()
 
 
-def wait_for_server(url: str) -> None:
-    """Wait until something answers at `url`."""
+def wait_for_server(url: str, process: "subprocess.Popen[bytes]") -> None:
+    """Wait until `process` answers at `url`."""
 
     def answers() -> bool:
+        if process.poll() is not None:
+            raise Failed(f"the server at {url} ended before it answered")
         try:
             urllib.request.urlopen(url, timeout=1).close()
         except urllib.error.HTTPError:
@@ -87,3 +98,11 @@ def wait_for_server(url: str) -> None:
         return True
 
     wait_until(answers, url, timeout_s=START_S, every_s=0.05)
+
+
+def find_free_port() -> int:
+    """A port of loopback that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

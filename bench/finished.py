@@ -5,6 +5,7 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.databases import Site
 from bench.jobwire_app import app
 from bench.orders import make_order
 from bench.servers import OWNER, make_key, read_bench_settings
@@ -33,10 +34,10 @@ class Finished:
     etag: str = ETAG
 
 
-def prepare_finished(folder: Path, jobs: int, *, polled: int | None = None) -> Finished:
+def prepare_finished(site: Site, jobs: int, *, polled: int | None = None) -> Finished:
     """Submit, claim and complete `jobs` jobs, 2,000 a commit; the file has the newest `polled` of them, or all."""
-    key = make_key(folder)
-    house = open_house(read_bench_settings(folder), app.kinds)
+    key = make_key(site)
+    house = open_house(read_bench_settings(site), app.kinds)
     try:
         ids = _finish_jobs(house, jobs)
     finally:
@@ -44,14 +45,14 @@ def prepare_finished(folder: Path, jobs: int, *, polled: int | None = None) -> F
     # The ids are of one time and would be asked for in the order of the file's pages.
     ids = ids[-polled:] if polled else ids
     random.shuffle(ids)
-    path = folder / "ids.txt"
+    path = site.folder / "ids.txt"
     path.write_text("\n".join(ids) + "\n")
     return Finished(key, path, ids[0])
 
 
-def list_ids(folder: Path) -> list[str]:
+def list_ids(site: Site) -> list[str]:
     """The ids of all jobs of the ledger in random order."""
-    house = open_house(read_bench_settings(folder))
+    house = open_house(read_bench_settings(site))
     try:
         keys = house.store.read(lambda reader: reader.query("SELECT key FROM job ORDER BY random()")).result()
     finally:

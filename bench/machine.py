@@ -9,6 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import apsw
+import psycopg
+
+from bench.databases import Databases
+from bench.peers.install import PACKAGES, Missing, read_versions
 
 FSYNCS = 200
 
@@ -25,7 +29,7 @@ def measure_fsync_ms(folder: Path) -> float:
     return statistics.median(times) * 1000
 
 
-def describe_machine(folder: Path) -> dict[str, str]:
+def describe_machine(folder: Path, databases: Databases) -> dict[str, str]:
     """Processor, disk, versions and what else ran, as texts by name."""
     packages = ("jobwire", "huey", "uvicorn", "uvloop", "httptools", "msgspec")
     return {
@@ -36,6 +40,9 @@ def describe_machine(folder: Path) -> dict[str, str]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "SQLite": f"{apsw.sqlite_lib_version()} (Jobwire), {sqlite3.sqlite_version} (Huey)",
+        "PostgreSQL": _describe_postgres(databases.postgres),
+        "Redis": str(databases.redis) if isinstance(databases.redis, Missing) else "no log, no snapshots",
+        "peers": ", ".join(filter(None, map(read_versions, PACKAGES))),
         "packages": ", ".join(f"{name} {version(name)}" for name in packages),
     }
 
@@ -45,3 +52,11 @@ def _processor() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.machine()
+
+
+def _describe_postgres(server: str | Missing) -> str:
+    if isinstance(server, Missing):
+        return str(server)
+    with psycopg.connect(server) as connection:
+        asked = ("server_version", "fsync", "synchronous_commit", "shared_buffers", "max_wal_size")
+        return ", ".join(f"{name} {connection.execute(f'SHOW {name}').fetchone()[0]}" for name in asked)  # type: ignore[index]

@@ -11,8 +11,9 @@ from functools import partial
 from pathlib import Path
 
 from bench.children import Failed
+from bench.databases import SHOWN, Engine
 from bench.finished import Finished, list_ids, prepare_finished
-from bench.measurement import Figures, Goal, Measurement, Size, Variant
+from bench.measurement import Bench, Figures, Goal, Measurement, Variant
 from bench.servers import Server, serving_constant, serving_jobwire
 from bench.wrk import run_wrk
 
@@ -20,6 +21,7 @@ JOBS = 300_000
 POLLED = 20_000
 CONNECTIONS = 32
 BYTES_SLACK = 16
+CONSTANT = "bare uvicorn, constant"
 
 
 def ask(server: Server, finished: Finished, etag: str | None = None) -> tuple[int, bytes, str, int]:
@@ -55,32 +57,37 @@ def _measure(
 
 
 @contextmanager
-def _open(folder: Path, size: Size) -> Iterator[Sequence[Variant]]:
-    finished = prepare_finished(folder, int(JOBS * size.share), polled=POLLED)
-    (folder / "all.txt").write_text("\n".join(list_ids(folder)) + "\n")
-    any_finished = replace(finished, ids=folder / "all.txt")
-    with serving_jobwire(folder, environment={"JOBWIRE_WORKERS": "0"}) as jobwire:
-        status, body, etag, _ = ask(jobwire, finished)
-        if status != 200 or etag != finished.etag:
-            raise Failed(f"the first poll was answered {status} with ETag {etag}: {body[:200]!r}")
-        with serving_constant(folder, len(body)) as constant:
-            yield [
-                Variant("bare uvicorn, constant", partial(_measure, constant, finished, size.seconds)),
-                Variant("Jobwire, 200", partial(_measure, jobwire, finished, size.seconds)),
-                Variant("Jobwire, 200, any of all", partial(_measure, jobwire, any_finished, size.seconds)),
-                Variant("Jobwire, 304", partial(_measure, jobwire, finished, size.seconds, is_conditional=True)),
-            ]
+def _open(engine: Engine, folder: Path, bench: Bench) -> Iterator[Sequence[Variant]]:
+    seconds = bench.size.seconds
+    with bench.databases.fresh(engine, folder) as site:
+        finished = prepare_finished(site, int(JOBS * bench.size.share), polled=POLLED)
+        (folder / "all.txt").write_text("\n".join(list_ids(site)) + "\n")
+        any_finished = replace(finished, ids=folder / "all.txt")
+        with serving_jobwire(site, environment={"JOBWIRE_WORKERS": "0"}) as jobwire:
+            status, body, etag, _ = ask(jobwire, finished)
+            if status != 200 or etag != finished.etag:
+                raise Failed(f"the first poll was answered {status} with ETag {etag}: {body[:200]!r}")
+            with serving_constant(folder, len(body)) as constant:
+                yield [
+                    Variant(CONSTANT, partial(_measure, constant, finished, seconds)),
+                    Variant("Jobwire, 200", partial(_measure, jobwire, finished, seconds)),
+                    Variant("Jobwire, 200, any of all", partial(_measure, jobwire, any_finished, seconds)),
+                    Variant("Jobwire, 304", partial(_measure, jobwire, finished, seconds, is_conditional=True)),
+                ]
 
 
-STATUS = Measurement(
-    name="status",
-    title="Status: GET /v1/jobs/{id}, random ids among the newest 20,000 of 300,000 finished jobs, wrk -t1 -c32",
-    open=_open,
-    goals=[
-        Goal(
-            "status: at least 0.6 x a constant answer of bare uvicorn", "reads/s", "Jobwire, 200", 0.6,
-            against="bare uvicorn, constant",
-        ),
-    ],
-    needs_wrk=True,
-)  # fmt: skip
+def _make(name: str, engine: Engine, least: float) -> Measurement:
+    title = SHOWN[engine]
+    goal = f"{name}, {title}: at least {least} x a constant answer of bare uvicorn"
+    return Measurement(
+        name=name,
+        title=f"Status, {title}: GET /v1/jobs/{{id}}, random ids among the newest 20,000 of 300,000 finished jobs, "
+        "wrk -t1 -c32",
+        open=partial(_open, engine),
+        goals=[Goal(goal, "reads/s", "Jobwire, 200", least, against=(CONSTANT,))],
+        needs_wrk=True,
+    )
+
+
+STATUS = _make("status", "sqlite", 0.6)
+STATUS_POSTGRES = _make("status-postgres", "postgres", 0.35)

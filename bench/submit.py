@@ -1,28 +1,23 @@
-"""Submit: 32 connections post one job at a time; how many jobs a second, and how many of them share an fsync."""
+"""Submit: 32 connections post one job at a time; how many jobs a second, and how many of them share a commit."""
 
 import json
-import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from bench.children import Failed
-from bench.measurement import Figures, Goal, Measurement, Size, Variant
+from bench.databases import SHOWN, Engine, Site
+from bench.measurement import Bench, Figures, Goal, Measurement, Variant
 from bench.orders import make_order
-from bench.peers import SLOTS, count_rows, ledger_of
+from bench.peers.table import SLOTS
 from bench.servers import Server, make_key, serving_jobwire
 from bench.wrk import Load, run_wrk
 
 CONNECTIONS = 32
-# The WAL index counts transactions in its header (sqlite.org/walformat.html, iChange); each is one commit, one fsync.
-_COMMITS = struct.Struct("=8xI")
-
-
-def _count_commits(folder: Path) -> int:
-    with ledger_of(folder).with_suffix(".db-shm").open("rb") as index:
-        count: int = _COMMITS.unpack(index.read(_COMMITS.size))[0]
-    return count
+WARM_S = 1
+NO_WORKER, WITH_WORKER = "no worker in the process", "with a worker in the process"
+ENGINES: Sequence[Engine] = ("sqlite", "postgres")
 
 
 def _submit(server: Server, key: str, seconds: int, run: str) -> Load:
@@ -36,32 +31,36 @@ def _submit(server: Server, key: str, seconds: int, run: str) -> Load:
     return run_wrk(server.url, connections=CONNECTIONS, seconds=seconds, environment=environment)
 
 
-def _count_jobs(folder: Path, run: str) -> tuple[int, int]:
+def _count_jobs(site: Site, run: str) -> tuple[int, int]:
     """The jobs of a run of wrk and the different numbers they carry."""
-    sql = f"SELECT {{}} FROM job WHERE input ->> 'note' LIKE '{run} %'"
-    ledger = ledger_of(folder)
-    return count_rows(ledger, sql.format("count(*)")), count_rows(ledger, sql.format("count(DISTINCT input)"))
+    sql = f'SELECT count({{}}) FROM job WHERE input LIKE \'%"note":"{run} %\''
+    return site.count(sql.format("*")), site.count(sql.format("DISTINCT input"))
 
 
-def _measure(seconds: int, folder: Path, *, slots: str) -> Figures:
-    key = make_key(folder)
-    with serving_jobwire(folder, app="bench.jobwire_app:app", environment={"JOBWIRE_WORKERS": slots}) as server:
-        _submit(server, key, 1, "warm")
-        commits = _count_commits(folder)
-        load = _submit(server, key, seconds, "measured")
-        commits = _count_commits(folder) - commits
-    # Jobs that were on their way when wrk stopped are in the ledger without having been counted.
-    jobs, different = _count_jobs(folder, "measured")
-    if not load.requests <= different == jobs <= load.requests + CONNECTIONS:
-        raise Failed(f"wrk counted {load.requests} submissions; the ledger has {jobs} jobs of {different} requests")
-    return {"jobs/s": load.per_s, "jobs a commit": jobs / commits, "p50 ms": load.p50_ms, "p99 ms": load.p99_ms}
+def _measure(engine: Engine, bench: Bench, folder: Path, *, slots: str) -> Figures:
+    with bench.databases.fresh(engine, folder) as site:
+        key = make_key(site)
+        before = site.spent()
+        with serving_jobwire(site, app="bench.jobwire_app:app", environment={"JOBWIRE_WORKERS": slots}) as server:
+            _submit(server, key, WARM_S, "warm")
+            load = _submit(server, key, bench.size.seconds, "measured")
+        # Jobs that were on their way when wrk stopped are in the ledger without having been counted.
+        jobs, different = _count_jobs(site, "measured")
+        if not load.requests <= different == jobs <= load.requests + CONNECTIONS:
+            raise Failed(
+                f"wrk counted {load.requests} submissions; the ledger has {jobs} jobs of {different} requests"
+            )
+        spent = site.spent().for_each(before, site.count("SELECT count(*) FROM job"))
+    spent["jobs a commit"] = 1 / spent.pop("commits/job")
+    return {"jobs/s": load.per_s, "p50 ms": load.p50_ms, "p99 ms": load.p99_ms, **spent}
 
 
 @contextmanager
-def _open(folder: Path, size: Size) -> Iterator[Sequence[Variant]]:
+def _open(folder: Path, bench: Bench) -> Iterator[Sequence[Variant]]:
     yield [
-        Variant("no worker in the process", partial(_measure, size.seconds, slots="0")),
-        Variant("with a worker in the process", partial(_measure, size.seconds, slots=SLOTS)),
+        Variant(f"{SHOWN[engine]}, {workers}", partial(_measure, engine, bench, slots=slots))
+        for engine in ENGINES
+        for workers, slots in ((NO_WORKER, "0"), (WITH_WORKER, SLOTS))
     ]
 
 
@@ -70,7 +69,10 @@ SUBMIT = Measurement(
     title="Submit: POST /v1/jobs, one job a request, 32 connections, `jobwire serve`",
     open=_open,
     goals=[
-        Goal("submit: at least 2 jobs share a commit and its fsync", "jobs a commit", "no worker in the process", 2.0)
+        Goal(
+            f"submit, {name}: at least 2 jobs share a commit", "jobs a commit", f"{name}, {NO_WORKER}", 2.0
+        )
+        for name in map(SHOWN.__getitem__, ENGINES)
     ],
     needs_wrk=True,
-)
+)  # fmt: skip

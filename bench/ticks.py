@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = "BENCH_TICKS"
+LOOK_S = 0.005
 _HEAD = struct.Struct("<qd")
 _WAIT = struct.Struct("<d")
 
@@ -62,6 +63,12 @@ def read_ticks(folder: Path) -> Ticks:
     heads = [_HEAD.unpack(head) for path in folder.glob("*.ticks") if len(head := path.read_bytes()) == _HEAD.size]
     started = [head for head in heads if head[0]]
     return Ticks(sum(count for count, _ in started), min((first for _, first in started), default=0.0))
+
+
+def wait_for_ticks(folder: Path, count: int) -> None:
+    """Wait until `count` starts have been recorded."""
+    while read_ticks(folder).count < count:
+        time.sleep(LOOK_S)
 
 
 def read_waits(folder: Path) -> list[float]:
