@@ -1,7 +1,18 @@
-"""A house of processes for each test; none of them outlives it."""
+"""A ledger of each engine and a house of processes on it for each test; none of them outlives it."""
 
+import itertools
+import os
+from urllib.parse import urlsplit
+
+import psycopg
 import pytest
 from crash_house import House, Zygote
+from crash_ledgers import PostgresLedger, SqliteLedger
+
+from postgres_server import is_left_out, server_address
+
+ENGINES = ("sqlite",) if is_left_out() else ("sqlite", "postgresql")
+_serials = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
@@ -11,8 +22,28 @@ def zygote():
     opened.close()
 
 
+@pytest.fixture(params=ENGINES)
+def engine(request):
+    return request.param
+
+
 @pytest.fixture
-def house(tmp_path, zygote):
-    opened = House(tmp_path, zygote)
+def ledger(engine, tmp_path):
+    """A new ledger."""
+    if engine == "sqlite":
+        yield SqliteLedger(tmp_path)
+        return
+    name = f"crash_{os.getpid()}_{next(_serials)}"
+    with psycopg.connect(server_address(), autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name}")
+        opened = PostgresLedger(urlsplit(server_address())._replace(path=f"/{name}").geturl())
+        yield opened
+        opened.close()
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def house(tmp_path, zygote, ledger):
+    opened = House(tmp_path, zygote, ledger)
     yield opened
     opened.close()

@@ -10,7 +10,7 @@ from jobwire.kinds.contract import Context
 app = Jobwire()
 
 
-@app.job("quick", attempts=50)
+@app.job("quick", queue="web", attempts=50)
 async def quick(a: int) -> dict:
     await asyncio.sleep(0)
     return {"a": a}

@@ -11,13 +11,14 @@ import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
-import apsw
 import msgspec
+from crash_ledgers import WAIT_S, count_leaves, open_store
 
 from jobwire.blobs.local import LocalBlobs
 from jobwire.domain.states import FINAL_STATES, Event, State
 
 ROLES = Path(__file__).with_name("crash_roles.py")
+EVENTS_MAX = 1_000_000
 FINAL_EVENTS = {Event.COMPLETED, Event.FAILED, Event.CANCELLED, Event.EXPIRED}
 
 
@@ -94,15 +95,17 @@ class Zygote:
 
 
 class House:
-    """One ledger in a folder and the processes on it."""
+    """One ledger, a folder and the processes on both."""
 
-    def __init__(self, folder, zygote):
+    def __init__(self, folder, zygote, ledger):
         self.folder = folder
+        self.ledger = ledger
         self.processes = []
         self._zygote = zygote
 
     def start(self, role, **order):
-        process = self._zygote.fork({"role": role, "folder": str(self.folder), **order})
+        place = {"folder": str(self.folder), "address": self.ledger.address}
+        process = self._zygote.fork({"role": role, **place, **order})
         self.processes.append(process)
         return process
 
@@ -120,6 +123,10 @@ class House:
         """Every acknowledged submission: (number, key, idempotency key)."""
         return [(int(number), key, own) for number, key, own in self._lines("acks.log")]
 
+    def completions(self):
+        """Every completion that was acknowledged: (number, fence)."""
+        return [(int(number), int(fence)) for number, fence in self._lines("completions.log")]
+
     def _lines(self, name):
         path = self.folder / name
         return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
@@ -130,26 +137,26 @@ class House:
 
     # the ledger
 
-    def query(self, sql, *values):
+    def query(self, sql):
         """Rows of the ledger, as any other process reads them."""
-        path = self.folder / "jobs.db"
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
-        try:
-            connection.set_busy_timeout(10_000)
-            return connection.execute(sql, values).fetchall()
-        finally:
-            connection.close()
+        return self.ledger.query(sql)
 
     def wait_for(self, is_reached, *, within_s, what):
         """Look until it is so; fails after the time."""
         until = time.monotonic() + within_s
         never = select.poll()
         while not is_reached():
-            assert time.monotonic() < until, f"not within {within_s} s: {what}\n{self.errors()[-3000:]}"
+            assert time.monotonic() < until, f"not within {within_s} s: {what}\n{self.tell()}"
             never.poll(20)
 
     def wait_for_line(self, name, count=1, *, within_s=20):
         self.wait_for(lambda: len(self._lines(name)) >= count, within_s=within_s, what=f"{count} lines in {name}")
+
+    def tell(self):
+        """Where the jobs are, and what the processes have complained of."""
+        states = self.query("SELECT state, count(*) FROM state GROUP BY state ORDER BY state")
+        places = {table: self.query(f"SELECT count(*) FROM {table}") for table in ("ready", "due", "lease", "worker")}
+        return f"states {states}, rows {places}\n{self.errors()[-3000:]}"
 
     def unfinished(self):
         return self.query("SELECT count(*) FROM state WHERE state < 2")[0][0]
@@ -158,18 +165,27 @@ class House:
         self.wait_for(lambda: self.unfinished() == 0, within_s=within_s, what="every job is final")
 
     def events(self):
-        """Every event in commit order: (no, at, event, number, version)."""
-        return self.query(
-            "SELECT e.no, e.at, e.event, j.value ->> 0, j.value ->> 1 FROM event AS e, json_each(e.jobs) AS j "
-            "ORDER BY e.no, j.key"
-        )
+        """Every event in commit order, through the store: (no, at, event, number, version)."""
+        store = open_store(self.ledger.address)
+        try:
+            # Asking for events is what moves the last of them to the log.
+            self.wait_for(
+                lambda: (
+                    store.events(0, limit=1).result(WAIT_S) is not None and self.query(self.ledger.unlogged) == [(0,)]
+                ),
+                within_s=WAIT_S,
+                what="every event is in the log",
+            )
+            return store.events(0, limit=EVENTS_MAX).result(WAIT_S)
+        finally:
+            store.close()
 
 
 def check(house):
     """The invariants over the logs and the ledger, when every job is final. Returns how many jobs there were."""
     states = {row[0]: row for row in house.query("SELECT number, state, fence, output, finalized_at FROM state")}
     keys = dict(house.query("SELECT key, number FROM job"))
-    assert house.query("PRAGMA integrity_check") == [("ok",)]
+    assert house.ledger.find_damage() == []
 
     # I1: what was acknowledged is there, once.
     for number, key, own in house.acks():
@@ -205,6 +221,13 @@ def check(house):
         for f, at in begun:
             assert at <= finalized_at or f < fence, f"job {number} was started with fence {f} after its end"
 
+    # I5: a completion that was acknowledged is the job's end.
+    for number, fence in house.completions():
+        _, state, last, output, _ = states[number]
+        told = msgspec.json.decode(output or "{}").get("fence")
+        found = (state, last, told)
+        assert found == (State.COMPLETED, fence, fence), f"job {number} was completed with {fence}, now {found}"
+
     # What is named by a result is readable and is what it says.
     blobs = LocalBlobs(house.folder / "files")
     for number, state, _, output, _ in states.values():
@@ -216,4 +239,6 @@ def check(house):
     # Nothing is left over.
     for table in ("ready", "due", "lease"):
         assert house.query(f"SELECT count(*) FROM {table}") == [(0,)], f"rows left in {table}"
+    waiting, counted = count_leaves(house.ledger)
+    assert waiting == counted == [], "positions count jobs that do not wait"
     return len(states)

@@ -2,7 +2,7 @@
 millisecond. It reads a line of JSON for each process to start and answers with its pid.
 
 Roles: `produce` submits without end and writes down what was acknowledged; `work` runs jobs and writes down each
-start and end; both on one ledger file.
+start and end; both on one ledger.
 """
 
 import asyncio
@@ -18,16 +18,17 @@ import threading
 import time
 from pathlib import Path
 
+from crash_ledgers import engine_of, open_store
+
 from jobwire.blobs.local import LocalBlobs
-from jobwire.domain.errors import JobError
+from jobwire.domain.errors import JobError, RequestError
 from jobwire.domain.ids import RANDOM_BITS, make_key
 from jobwire.domain.job import NewJob
 from jobwire.domain.retry import RetryPolicy
+from jobwire.domain.states import Event
 from jobwire.kinds.contract import Context
 from jobwire.kinds.registry import Registry, make_kind
-from jobwire.store.operations import OpenTransaction
-from jobwire.store.sqlite import open_sqlite, read_clock
-from jobwire.store.sqlite.engine import SqliteEngine
+from jobwire.store.sqlite import read_clock
 from jobwire.upkeep.rounds import Upkeep
 from jobwire.worker.children import Children
 from jobwire.worker.context import Tools
@@ -48,9 +49,12 @@ class Log:
         os.write(self._fd, (" ".join(map(str, words)) + "\n").encode())
 
 
+open_log = functools.cache(Log)
+
+
 def note(log, number, fence, what):
     """One line of the log of runs; also called in child processes."""
-    Log(log).write(number, fence, what, time.time_ns() // 1_000_000)
+    open_log(log).write(number, fence, what, time.time_ns() // 1_000_000)
 
 
 def note_in_child(run: tuple[str, int, int]) -> int:
@@ -133,34 +137,68 @@ def new_job(kind, owner, idempotency_key):
     return NewJob(key, owner, kind, queue, "{}", attempts_max=50, idempotency_key=idempotency_key)
 
 
-def produce(folder, *, kinds=KINDS, pause_s=0.01):
-    """Submit without end; each acknowledged submission is written down: number, key, idempotency key."""
-    store = open_sqlite(folder / "jobs.db")
+def produce(folder, address, *, kinds=KINDS, pause_s=0.01):
+    """Submit until SIGTERM; each acknowledged submission is written down: number, key, idempotency key."""
+    store, is_over = open_store(address), threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: is_over.set())
     acks = Log(folder / "acks.log")
     for count in itertools.count():
         owner = 1 + count % 3
         jobs = [new_job(kind, owner, f"{os.getpid()}-{count}-{kind}") for kind in kinds[: 1 + count % len(kinds)]]
-        for job, receipt in zip(jobs, store.submit(jobs).result(30), strict=True):
+        for job, receipt in zip(jobs, submit_at_last(store, jobs), strict=True):
             acks.write(receipt.number, receipt.key, job.idempotency_key)
-        time.sleep(pause_s)
+        if is_over.wait(pause_s):
+            return
 
 
-def submit(folder, *, kind, idempotency_key):
+def submit_at_last(store, jobs):
+    """The receipts, however often the ledger is away: the same submission again, as a client does it."""
+    while True:
+        try:
+            return store.submit(jobs).result(60)
+        except RequestError as error:
+            assert error.code == "unavailable", error
+
+
+def submit(folder, address, *, kind, idempotency_key):
     """Submit one job and write down its receipt."""
-    store = open_sqlite(folder / "jobs.db")
+    store = open_store(address)
     (receipt,) = store.submit([new_job(kind, 1, idempotency_key)]).result(30)
     Log(folder / "acks.log").write(receipt.number, receipt.key, idempotency_key)
     store.close()
 
 
-def work(folder, *, lease_ms=400, slots=4, has_children=False, has_upkeep=True):
+def work(folder, address, *, lease_ms=400, slots=4, has_children=False, has_upkeep=True):
     """Run jobs until SIGTERM."""
     kinds = [kind for kind in make_kinds(folder) if has_children or kind.queue != "children"]
-    asyncio.run(run_worker(folder, Registry(kinds), lease_ms=lease_ms, slots=slots, has_upkeep=has_upkeep))
+    store = open_store(address)
+    note_completions(store, Log(folder / "completions.log"))
+    asyncio.run(run_worker(folder, store, Registry(kinds), lease_ms=lease_ms, slots=slots, has_upkeep=has_upkeep))
 
 
-async def run_worker(folder, registry, *, lease_ms, slots, has_upkeep):
-    store = open_sqlite(folder / "jobs.db")
+def note_completions(store, log):
+    """Write down each completion as soon as the ledger has acknowledged it: number, fence."""
+    real = store.settle
+
+    def settle(settlements, claim=None):
+        pending = real(settlements, claim)
+
+        def note_accepted():
+            try:
+                accepted = set(pending.result().accepted)
+            except RequestError:
+                return
+            for settlement in settlements:
+                if settlement.event is Event.COMPLETED and settlement.lease.number in accepted:
+                    log.write(settlement.lease.number, settlement.lease.fence)
+
+        pending.on_done(note_accepted)
+        return pending
+
+    store.settle = settle
+
+
+async def run_worker(folder, store, registry, *, lease_ms, slots, has_upkeep):
     children = Children(preload=["crash_roles"])
     tools = Tools(store, LocalBlobs(folder / "files"), children)
     worker = Worker(tools, registry, slots=slots, lease_ms=lease_ms, drain_s=1)
@@ -176,9 +214,10 @@ async def run_worker(folder, registry, *, lease_ms, slots, has_upkeep):
         store.close()
 
 
-def arm(op, moment):
+def arm(address, op, moment):
     """Die in the first commit that carries `op` (a method of OpenTransaction that did something)."""
-    real, real_commit = getattr(OpenTransaction, op), SqliteEngine.commit
+    engine, transaction = engine_of(address)
+    real, real_commit = getattr(transaction, op), engine.commit
     carried = []
 
     @functools.wraps(real)
@@ -195,20 +234,21 @@ def arm(op, moment):
         if carried and moment == "after":
             os.kill(os.getpid(), signal.SIGKILL)
 
-    setattr(OpenTransaction, op, noted)
-    SqliteEngine.commit = commit
+    setattr(transaction, op, noted)
+    engine.commit = commit
 
 
-def live_until(folder, *, op, moment, kind, idempotency_key):
+def live_until(folder, address, *, op, moment, kind, idempotency_key):
     """Submit and work, and die at the point."""
-    arm(op, moment)
-    submit(folder, kind=kind, idempotency_key=idempotency_key)
-    work(folder, lease_ms=200, slots=2)
+    arm(address, op, moment)
+    submit(folder, address, kind=kind, idempotency_key=idempotency_key)
+    work(folder, address, lease_ms=200, slots=2)
 
 
-def stall(folder, *, lease_ms):
+def stall(folder, address, *, lease_ms):
     """Work, and stop (SIGSTOP) between the end of the first job and its settlement, outside of any transaction."""
-    real_decide, real_begin = Worker.decide, SqliteEngine.begin
+    engine, _ = engine_of(address)
+    real_decide, real_begin = Worker.decide, engine.begin
     decided = []
 
     def decide(self, attempt, outcome):
@@ -222,8 +262,8 @@ def stall(folder, *, lease_ms):
             signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
         return real_begin(self)
 
-    Worker.decide, SqliteEngine.begin = decide, begin
-    work(folder, lease_ms=lease_ms, slots=1, has_upkeep=False)
+    Worker.decide, engine.begin = decide, begin
+    work(folder, address, lease_ms=lease_ms, slots=1, has_upkeep=False)
 
 
 ROLES = {role.__name__: role for role in (produce, submit, work, live_until, stall)}
@@ -242,7 +282,7 @@ def become(order, zygote_pid):
     os.dup2(errors, 1)
     os.dup2(errors, 2)
     logging.basicConfig(level="WARNING", format="%(process)d %(levelname)s %(message)s")
-    ROLES[order.pop("role")](folder, **order)
+    ROLES[order.pop("role")](folder, order.pop("address"), **order)
 
 
 def main():

@@ -1,4 +1,4 @@
-"""`jobwire serve` as a process of its own, with its ledger in a folder."""
+"""`jobwire serve` and `jobwire worker` as processes of their own on one ledger."""
 
 import contextlib
 import json
@@ -15,45 +15,46 @@ import httpx
 
 JOBWIRE = str(Path(sys.executable).with_name("jobwire"))
 HERE = Path(__file__).parent
-READY_S = 20
+READY_S = 60
 
 
-def environment(folder, **settings):
-    """The settings of a process on the folder's ledger."""
+def environment(folder, ledger, **settings):
+    """The settings of a process on the ledger, with its files in the folder."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("JOBWIRE_")}
-    return {**plain, "JOBWIRE_DB": str(folder / "jobs.db"), "PYTHONPATH": str(HERE), **settings}
+    own = {"JOBWIRE_DB": ledger.address, "JOBWIRE_FILES": str(folder / "files"), "PYTHONPATH": str(HERE)}
+    return {**plain, **own, **settings}
 
 
-def make_key(folder, owner="acme"):
+def make_key(folder, ledger, owner="acme"):
     """A new API key by the command line."""
     made = subprocess.run(
         [JOBWIRE, "keys", "create", "--owner", owner, "--json"],
-        env=environment(folder), capture_output=True, text=True, check=True, timeout=READY_S,
+        env=environment(folder, ledger), capture_output=True, text=True, check=True, timeout=READY_S,
     )  # fmt: skip
     return json.loads(made.stdout)["key"]
 
 
 class Served:
-    """A running server; `address` is where it listens."""
+    """A running process of the program; a server's `address` is where it listens."""
 
-    def __init__(self, folder, *, target="crash_app:app", **settings):
-        self._log = (folder / "serve.log").open("a+")
+    def __init__(self, folder, ledger, *, command=("serve", "crash_app:app", "--port", "0"), log="serve", **settings):
+        self._log = (folder / f"{log}.log").open("a+")
         self.address = ""
         self._start_at = self._log.tell()
         self.process = subprocess.Popen(
-            [JOBWIRE, "serve", target, "--port", "0"],
-            env=environment(folder, **settings), stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
-            start_new_session=True,
+            [JOBWIRE, *command],
+            env=environment(folder, ledger, **settings), stdin=subprocess.DEVNULL, stdout=self._log,
+            stderr=self._log, start_new_session=True,
         )  # fmt: skip
 
     def wait_ready(self):
-        """Wait until it listens."""
+        """Wait until it listens, or has said which ledger it works on."""
         until = time.monotonic() + READY_S
         never = select.poll()
         while True:
             self._log.seek(self._start_at)
             text = self._log.read()
-            found = re.search(r"listens on (http://\S+)", text)
+            found = re.search(r"listens on (http://\S+)|  ledger ", text)
             if found:
                 self.address = found[1]
                 return self

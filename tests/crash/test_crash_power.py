@@ -16,8 +16,8 @@ from jobwire.domain.job import NewJob
 from jobwire.domain.outcome import Completed
 from jobwire.domain.retry import RetryPolicy
 from jobwire.domain.settlement import AttemptFacts, Lease, settle_outcome
-from jobwire.store import sqlite
 from jobwire.store.contract import ClaimRequest
+from jobwire.store.sqlite import engine, store
 
 CUTS = int(os.environ.get("JOBWIRE_CRASH_CUTS", "300"))
 SEED = int(os.environ.get("JOBWIRE_CRASH_SEED", "0")) or random.randrange(1 << 32)
@@ -28,8 +28,8 @@ FACTS = AttemptFacts(1, 5, 0, cancel_requested=False)
 @pytest.fixture(autouse=True)
 def frequent_checkpoints(monkeypatch):
     """The log is moved into the file all the time, so that cuts fall into that, too."""
-    monkeypatch.setattr(sqlite, "CHECKPOINT_INTERVAL_S", 0.001)
-    monkeypatch.setattr(sqlite, "CHECKPOINT_PAGES", 20)
+    monkeypatch.setattr(store, "CHECKPOINT_INTERVAL_S", 0.001)
+    monkeypatch.setattr(store, "CHECKPOINT_PAGES", 20)
 
 
 class Told:
@@ -39,7 +39,7 @@ class Told:
         self.submitted, self.claimed, self.completed = set(), {}, set()
 
 
-def live(store, disk, told):
+def live(ledger, disk, told):
     """Submit, claim and settle until the power goes; an answer counts that came before."""
     queue = ClaimRequest("w", "default", 2)
 
@@ -49,8 +49,8 @@ def live(store, disk, told):
 
     while disk.picture is None:
         jobs = [NewJob(make_key(1, secrets.randbits(RANDOM_BITS)), 1, "k", "default", '{"a":1}') for _ in range(2)]
-        told.submitted.update(receipt.key for receipt in answer(store.submit(jobs)) or ())
-        claims = answer(store.claim(queue)) or ()
+        told.submitted.update(receipt.key for receipt in answer(ledger.submit(jobs)) or ())
+        claims = answer(ledger.claim(queue)) or ()
         told.claimed.update((claim.number, claim.fence) for claim in claims)
         settlements = [
             settle_outcome(
@@ -58,7 +58,7 @@ def live(store, disk, told):
             )
             for claim in claims
         ]
-        settled = answer(store.settle(settlements))
+        settled = answer(ledger.settle(settlements))
         told.completed.update(settled.accepted if settled else ())
 
 
@@ -68,11 +68,11 @@ def cut_power(folder, choose):
     (folder / "after").mkdir()
     disk, told = Disk(choose, cut_at=choose.randrange(1, WRITES_MAX)), Told()
     try:
-        store = sqlite.open_sqlite(folder / "before" / "jobs.db")
+        opened = store.open_sqlite(folder / "before" / "jobs.db")
         try:
-            live(store, disk, told)
+            live(opened, disk, told)
         finally:
-            store.close()
+            opened.close()
         disk.restore(folder / "after")
     finally:
         disk.close()
@@ -114,14 +114,14 @@ def test_a_power_cut_loses_nothing_that_was_acknowledged(tmp_path):
 @pytest.mark.slow
 def test_the_disk_of_this_test_would_show_a_loss(tmp_path, monkeypatch):
     """The same with the setting that forgets the last fsync: some of what was acknowledged is gone."""
-    connect = sqlite.connect
+    connect = engine.connect
 
     def connect_carelessly(path, **options):
         connection = connect(path, **options)
         connection.execute("PRAGMA synchronous = NORMAL")
         return connection
 
-    monkeypatch.setattr(sqlite, "connect", connect_carelessly)
+    monkeypatch.setattr(engine, "connect", connect_carelessly)
     choose = random.Random(SEED)
     lost = 0
     for number in range(20):

@@ -7,7 +7,6 @@ import select
 import socket
 import threading
 
-import apsw
 import httpx
 import pytest
 from served import Served, make_key
@@ -16,32 +15,23 @@ from jobwire.domain.ids import show_id
 
 pytestmark = pytest.mark.slow
 
-KILLS = 6
+KILLS = 4
 SEED = random.randrange(1 << 32)
 
 
 @pytest.fixture
-def serve(tmp_path):
+def serve(tmp_path, ledger):
     """Start servers on one ledger; they end with the test."""
     started = []
 
     def start(**settings):
         settings = {"JOBWIRE_LEASE_MS": "400", "JOBWIRE_DRAIN_S": "1", "JOBWIRE_WORKERS": "2", **settings}
-        started.append(Served(tmp_path, **settings))
+        started.append(Served(tmp_path, ledger, **settings))
         return started[-1].wait_ready()
 
     yield start
     for served in started:
         served.close()
-
-
-def query(folder, sql):
-    connection = apsw.Connection(str(folder / "jobs.db"))
-    try:
-        connection.set_busy_timeout(10_000)
-        return connection.execute(sql).fetchall()
-    finally:
-        connection.close()
 
 
 def wait_for(is_reached, what, within_s=20):
@@ -67,10 +57,10 @@ def submit_without_end(address, key, accepted, is_over):
             accepted.append(answer.json()["id"])
 
 
-def test_everything_that_was_answered_202_is_there_after_a_kill_and_a_restart(serve, tmp_path):
+def test_everything_that_was_answered_202_is_there_after_a_kill_and_a_restart(serve, tmp_path, ledger):
     print(f"\nseed {SEED}")
     choose = random.Random(SEED)
-    key, accepted = make_key(tmp_path), []
+    key, accepted = make_key(tmp_path, ledger), []
     never = select.poll()
     for _ in range(KILLS):
         served, is_over = serve(), threading.Event()
@@ -88,9 +78,9 @@ def test_everything_that_was_answered_202_is_there_after_a_kill_and_a_restart(se
         for client in clients:
             client.join(20)
     served = serve(JOBWIRE_WORKERS="8")
-    wait_for(lambda: query(tmp_path, "SELECT count(*) FROM state WHERE state < 2") == [(0,)], "all is done", 60)
-    assert query(tmp_path, "PRAGMA integrity_check") == [("ok",)]
-    there = {show_id(key) for (key,) in query(tmp_path, "SELECT key FROM job")}
+    wait_for(lambda: ledger.query("SELECT count(*) FROM state WHERE state < 2") == [(0,)], "all is done", 60)
+    assert ledger.find_damage() == []
+    there = {show_id(key) for (key,) in ledger.query("SELECT key FROM job")}
     assert set(accepted) <= there
     assert len(set(accepted)) == len(accepted) > 20 * KILLS
     with served.client(key) as client:
@@ -107,15 +97,15 @@ def start_job(served, client, kind, mark, **given):
     return answer.json()["id"]
 
 
-def test_sigterm_gives_back_what_does_not_end_and_exits_with_0(serve, tmp_path):
-    served, key = serve(), make_key(tmp_path)
+def test_sigterm_gives_back_what_does_not_end_and_exits_with_0(serve, tmp_path, ledger):
+    served, key = serve(), make_key(tmp_path, ledger)
     with served.client(key) as client:
         start_job(served, client, "patient", tmp_path / "mark")
     served.terminate()
     assert served.wait() == 0, served.text()
-    assert query(tmp_path, "SELECT state, attempt, reason FROM state") == [(0, 0, 7)]
-    assert query(tmp_path, "SELECT count(*) FROM lease") == [(0,)]
-    assert query(tmp_path, "SELECT count(*) FROM worker") == [(0,)]
+    assert ledger.query("SELECT state, attempt, reason FROM state") == [(0, 0, 7)]
+    assert ledger.query("SELECT count(*) FROM lease") == [(0,)]
+    assert ledger.query("SELECT count(*) FROM worker") == [(0,)]
     assert "Traceback" not in served.text()
     # Its only attempt is still to be had.
     (tmp_path / "mark").unlink()
@@ -124,8 +114,8 @@ def test_sigterm_gives_back_what_does_not_end_and_exits_with_0(serve, tmp_path):
     wait_for(lambda: (tmp_path / "mark").read_text().endswith(" 1"), "it is the first attempt")
 
 
-def test_sigterm_waits_for_what_ends_in_time(serve, tmp_path):
-    served, key = serve(JOBWIRE_DRAIN_S="20"), make_key(tmp_path)
+def test_sigterm_waits_for_what_ends_in_time(serve, tmp_path, ledger):
+    served, key = serve(JOBWIRE_DRAIN_S="20"), make_key(tmp_path, ledger)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with served.client(key) as client:
@@ -134,32 +124,32 @@ def test_sigterm_waits_for_what_ends_in_time(serve, tmp_path):
     wait_for(lambda: "stopping" in served.text(), "it has heard")
     pipe.write_text("done")
     assert served.wait() == 0, served.text()
-    assert query(tmp_path, "SELECT state, output FROM state") == [(2, '"done"')]
+    assert ledger.query("SELECT state, output FROM state") == [(2, '"done"')]
 
 
-def test_a_second_sigterm_does_not_wait(serve, tmp_path):
-    served, key = serve(JOBWIRE_DRAIN_S="3600"), make_key(tmp_path)
+def test_a_second_sigterm_does_not_wait(serve, tmp_path, ledger):
+    served, key = serve(JOBWIRE_DRAIN_S="3600"), make_key(tmp_path, ledger)
     with served.client(key) as client:
         start_job(served, client, "patient", tmp_path / "mark")
     served.terminate()
     wait_for(lambda: "stopping" in served.text(), "it has heard the first")
     served.terminate()
     assert served.wait() == 0, served.text()
-    assert query(tmp_path, "SELECT state, attempt FROM state") == [(0, 0)]
+    assert ledger.query("SELECT state, attempt FROM state") == [(0, 0)]
 
 
-def test_a_thread_that_never_ends_does_not_keep_the_server_from_ending(serve, tmp_path):
+def test_a_thread_that_never_ends_does_not_keep_the_server_from_ending(serve, tmp_path, ledger):
     os.mkfifo(tmp_path / "stuck")
-    served, key = serve(JOBWIRE_DRAIN_S="0", STUCK_PIPE=str(tmp_path / "stuck")), make_key(tmp_path)
+    served, key = serve(JOBWIRE_DRAIN_S="0", STUCK_PIPE=str(tmp_path / "stuck")), make_key(tmp_path, ledger)
     with served.client(key) as client:
         start_job(served, client, "stuck", tmp_path / "mark")
     served.terminate()
     assert served.wait() == 0, served.text()
-    assert query(tmp_path, "SELECT state, attempt FROM state") == [(0, 0)]
+    assert ledger.query("SELECT state, attempt FROM state") == [(0, 0)]
 
 
-def test_a_client_that_says_nothing_does_not_keep_the_server_from_ending(serve, tmp_path):
-    served, key = serve(JOBWIRE_DRAIN_S="3600"), make_key(tmp_path)
+def test_a_client_that_says_nothing_does_not_keep_the_server_from_ending(serve, tmp_path, ledger):
+    served, key = serve(JOBWIRE_DRAIN_S="3600"), make_key(tmp_path, ledger)
     host, port = served.address.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), 10) as silent:
         head = f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"

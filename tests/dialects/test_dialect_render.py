@@ -34,7 +34,8 @@ def test_the_rows_cover_every_phase() -> None:
 def test_a_native_job_has_the_same_keys_in_every_phase_but_for_position_and_links(phase: Phase) -> None:
     job = json.loads(NATIVE_VIEWS[phase].render(ROWS[phase], Facts(3, None, KEY)))
     expected = [
-        "id", "kind", "queue", "priority", "phase", "progress", *(["position"] if phase is Phase.WAITING else []),
+        "id", "kind", "queue", "priority", "phase", "progress",
+        *(["position", "blocked_by"] if phase is Phase.WAITING else []), "estimate",
         "attempt", "attempts_max", "result", "error", "rerun_of", "root_id", "tags", "created_at", "run_at",
         "started_at", "finalized_at", "deadline_at", "version", "links",
     ]  # fmt: skip
@@ -49,7 +50,8 @@ def test_a_native_completed_job_is_shown_whole() -> None:
     assert json.loads(NATIVE_VIEWS[Phase.COMPLETED].render(ROWS[Phase.COMPLETED], None)) == {
         "id": f"job_{KEY}", "kind": "echo", "queue": "default", "priority": 5, "phase": "completed",
         "progress": {"percent": 100.0, "stage": "sort", "done": 5, "total": 8, "message": "half"},
-        "attempt": 1, "attempts_max": 5, "result": {"a": [1, "%s"]}, "error": None, "rerun_of": None,
+        "estimate": None, "attempt": 1, "attempts_max": 5, "result": {"a": [1, "%s"]}, "error": None,
+        "rerun_of": None,
         "root_id": f"job_{KEY}", "tags": [], "created_at": "2031-02-27T23:06:40.089Z", "run_at": None,
         "started_at": "2031-02-27T23:06:41.089Z", "finalized_at": "2031-02-27T23:06:42.089Z", "deadline_at": None,
         "version": 1,

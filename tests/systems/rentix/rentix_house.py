@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 from PIL import Image
 
+from house_engines import address_in
 from jobwire.config import read_settings
 from jobwire.serving import bind_socket, run_house
 from jobwire.wiring import House, open_house
@@ -177,13 +178,14 @@ def run_rentix(folder: Path, *, workers: int = 4, **environment: str) -> Iterato
     settings = read_settings(
         {
             "JOBWIRE_FETCH_ALLOW": "127.0.0.0/8",
+            "JOBWIRE_FILES": str(folder / "files"),
             "JOBWIRE_DRAIN_S": "0",
             "RENTIX_APERTIUM": "off",
             "RENTIX_RETRY_FIRST_MS": "20",
             "RENTIX_ATTEMPTS": "3",
             **environment,
         },
-        db=str(folder / "rentix.db"),
+        db=address_in(folder),
         workers=workers,
         systems="rentix",
     )

@@ -14,13 +14,16 @@ import httpx
 import pytest
 from rentix_house import DEADLINE_S, FLAT, POLLERS_FOLDER, PhotoServer
 
+from house_engines import address_in
+
 JOBWIRE = (str(Path(sys.executable).with_name("jobwire")),)
 
 
 def environment(folder: Path) -> dict[str, str]:
     return {
         **os.environ,
-        "JOBWIRE_DB": str(folder / "rentix.db"),
+        "JOBWIRE_DB": address_in(folder),
+        "JOBWIRE_FILES": str(folder / "files"),
         "JOBWIRE_FETCH_ALLOW": "127.0.0.0/8",
         "JOBWIRE_LEASE_MS": "1000",
         "RENTIX_APERTIUM": "off",

@@ -13,7 +13,7 @@ if not sys.platform.startswith("linux"):
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostileHouse]:
+def house(house_engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostileHouse]:
     with serve_hostile(tmp_path_factory.mktemp("hostile")) as served:
         yield served
 

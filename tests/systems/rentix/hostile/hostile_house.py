@@ -11,17 +11,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.client import HTTPResponse
 from pathlib import Path
-from sqlite3 import connect
 from typing import Any, NamedTuple
 
 import httpx
 from rentix_house import DEADLINE_S, FLAT
 
+from house_engines import address_in, look_into
 from jobwire.config import read_settings
 from jobwire.wiring import open_house
 
@@ -41,7 +41,7 @@ GROWTH_BYTES_MAX = 256 * 1024 * 1024
 
 LIMIT_HEADERS = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
 FINAL_WORDS = ("completed", "failed")
-INTERNALS = ("Traceback", 'File "', ".py", "/tmp/", "site-packages", "jobwire.", "sqlite", "object at 0x")
+INTERNALS = ("Traceback", 'File "', ".py", "/tmp/", "site-packages", "jobwire.", "sqlite", "psycopg", "object at 0x")
 
 
 class Seen(NamedTuple):
@@ -122,7 +122,7 @@ class HostileHouse:
 
     process: subprocess.Popen[str]
     base: str
-    ledger: Path
+    ledger: str
     scratch: Path
     keys: list[deque[str]]
     log: list[str]
@@ -191,8 +191,7 @@ class HostileHouse:
 
     def count_jobs(self) -> dict[str, int]:
         """How many jobs the ledger holds, and how many of them have ended."""
-        with closing(connect(f"{self.ledger.as_uri()}?mode=ro", uri=True)) as ledger:
-            rows = ledger.execute("SELECT count(*), count(finalized_at) FROM state").fetchall()
+        rows = look_into(self.ledger, "SELECT count(*), count(finalized_at) FROM state")
         return dict(zip(("all", "ended"), rows[0], strict=True))
 
     def check_unharmed(self) -> None:
@@ -226,9 +225,9 @@ def find_descendants(pid: int) -> list[int]:
     return [*children, *(grandchild for child in children for grandchild in find_descendants(child))]
 
 
-def make_keys(ledger: Path) -> list[deque[str]]:
+def make_keys(ledger: str) -> list[deque[str]]:
     """The keys of AGENCIES agencies."""
-    opened = open_house(read_settings({}, db=str(ledger), systems="none"))
+    opened = open_house(read_settings({}, db=ledger, systems="none"))
     owners = opened.services.owners
 
     async def make(name: str) -> deque[str]:
@@ -247,7 +246,7 @@ def make_keys(ledger: Path) -> list[deque[str]]:
 @contextmanager
 def serve_hostile(folder: Path) -> Iterator[HostileHouse]:
     """A server on a fresh ledger that may fetch from PHOTO_ADDRESS only; it must end cleanly when told to."""
-    ledger, scratch = folder / "rentix.db", folder / "scratch"
+    ledger, scratch = address_in(folder), folder / "scratch"
     scratch.mkdir()
     keys = make_keys(ledger)
     environment = {
@@ -256,12 +255,13 @@ def serve_hostile(folder: Path) -> Iterator[HostileHouse]:
         "TMPDIR": str(scratch),
         "JOBWIRE_FETCH_ALLOW": f"{PHOTO_ADDRESS}/32",
         "JOBWIRE_DRAIN_S": "1",
+        "JOBWIRE_FILES": str(folder / "files"),
         "RENTIX_APERTIUM": "off",
         "RENTIX_ATTEMPTS": "2",
         "RENTIX_RETRY_FIRST_MS": "20",
         "RENTIX_FETCH_DEADLINE_MS": str(FETCH_DEADLINE_MS),
     }
-    command = [sys.executable, "-m", "jobwire", "serve", "--systems", "rentix", "--port", "0", "--db", str(ledger)]
+    command = [sys.executable, "-m", "jobwire", "serve", "--systems", "rentix", "--port", "0", "--db", ledger]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, cwd=folder)
     assert process.stderr is not None
     log: list[str] = []
