@@ -405,7 +405,8 @@ def test_an_app_is_served_and_answers_a_client(jobwire, ledger, monkeypatch):
             kind = {"kind": "count_words", "input": {"text": "to be or not to be", "longer_than": 1}}
             answer = client.post("/v1/jobs", json=kind)
             assert answer.status_code == 202
-            assert answer.headers["retry-after"].isdecimal()
+            # A job that has ended before its submission is answered needs no poll.
+            assert answer.json()["phase"] == "completed" or answer.headers["retry-after"].isdecimal()
             while (job := client.get(answer.headers["location"]).json())["phase"] not in ("completed", "failed"):
                 pass
             assert job["result"] == {"words": 6, "longest": "not"}

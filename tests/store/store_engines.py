@@ -12,12 +12,16 @@ from postgres_server import is_left_out, new_ledger
 
 @dataclass(frozen=True)
 class Engine:
-    """How to open a store: `address(folder)` is a ledger of its own, `open` opens it, again too if it is durable."""
+    """How to open a store: `address(folder)` is a ledger of its own, `open` opens it, again too if it is durable.
+
+    `share` of the random histories are run on it: on a server each of their steps takes milliseconds.
+    """
 
     name: str
     is_durable: bool
     address: Callable[[Path], str]
     open: Callable[[str, Callable[[], int]], Store]
+    share: float = 1.0
 
 
 SQLITE_MEMORY = Engine(
@@ -30,7 +34,11 @@ SQLITE_FILE = Engine(
     lambda address, clock: open_sqlite(address, clock=clock),
 )
 POSTGRES = Engine(
-    "postgresql", True, lambda folder: new_ledger(), lambda address, clock: open_postgres(address, clock=clock)
+    "postgresql",
+    True,
+    lambda folder: new_ledger(),
+    lambda address, clock: open_postgres(address, clock=clock),
+    share=0.15,
 )
 ENGINES = (SQLITE_MEMORY, SQLITE_FILE) if is_left_out() else (SQLITE_MEMORY, SQLITE_FILE, POSTGRES)
 DURABLE_ENGINES = tuple(engine for engine in ENGINES if engine.is_durable)

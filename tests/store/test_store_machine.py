@@ -275,7 +275,7 @@ def run_machine(engine: Engine, *, examples: int, steps: int) -> None:
     run_state_machine_as_test(
         factory,
         settings=settings(
-            max_examples=examples,
+            max_examples=max(1, int(examples * engine.share)),
             stateful_step_count=steps,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         ),

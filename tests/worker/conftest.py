@@ -1,4 +1,4 @@
-"""Workers on each engine; what runs in child processes knows no ledger and runs once (children/)."""
+"""Workers on each engine; threads and child processes by themselves know no ledger and are tested once."""
 
 import pytest
 
@@ -11,5 +11,5 @@ sqlite_file = house_engines.sqlite_file
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if metafunc.module.__name__.startswith("test_worker_"):
+    if metafunc.module.__name__.startswith("test_worker_") and metafunc.module.__name__ != "test_worker_threads":
         run_on_engines(metafunc)

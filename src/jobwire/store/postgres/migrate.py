@@ -5,6 +5,11 @@ from jobwire.store.statements import load_migrations
 
 # Any number that no other program on the server is likely to have chosen.
 MIGRATION_LOCK = 0x6A6F6277697265
+# The catalog itself, as of now: a name that was looked up before the lock may be remembered.
+HAS_VERSION = """
+SELECT EXISTS (SELECT FROM pg_catalog.pg_class
+                WHERE relname = 'ledger_version' AND pg_catalog.pg_table_is_visible(oid))
+"""
 
 
 def migrate(session: Session) -> None:
@@ -30,7 +35,7 @@ def migrate(session: Session) -> None:
 
 
 def _read_version(session: Session) -> int:
-    if session.execute("SELECT to_regclass('ledger_version')").fetchone()[0] is None:  # type: ignore[index]
+    if not session.execute(HAS_VERSION).fetchone()[0]:  # type: ignore[index]
         return 0
     row = session.execute("SELECT max(version) FROM ledger_version").fetchone()
     return 0 if row is None or row[0] is None else int(row[0])
