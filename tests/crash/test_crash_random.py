@@ -11,7 +11,7 @@ import time
 import pytest
 from crash_house import check
 
-KILLS = int(os.environ.get("JOBWIRE_CRASH_KILLS", "150"))
+KILLS = int(os.environ.get("JOBWIRE_CRASH_KILLS", "200"))
 SEED = int(os.environ.get("JOBWIRE_CRASH_SEED", "0")) or random.randrange(1 << 32)
 PAUSE_MS_MAX = 250
 LEASE_MS = 400
