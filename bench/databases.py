@@ -15,6 +15,7 @@ from psycopg import sql
 from bench.children import wait_until
 from bench.peers.install import Missing
 from bench.redis_server import ask_redis
+from bench.ticks import keeping_ticks
 
 Engine = Literal["sqlite", "postgres", "redis"]
 SHOWN: Mapping[Engine, str] = {"sqlite": "SQLite", "postgres": "PostgreSQL", "redis": "Redis"}
@@ -145,6 +146,11 @@ class Databases:
     @contextmanager
     def fresh(self, engine: Engine, folder: Path) -> Iterator[Site]:
         """An empty database for a run in `folder`; Missing if its server is not there."""
+        with keeping_ticks(folder), self._fresh(engine, folder) as site:
+            yield site
+
+    @contextmanager
+    def _fresh(self, engine: Engine, folder: Path) -> Iterator[Site]:
         match engine:
             case "sqlite":
                 site = SqliteSite(folder, str(folder / "ledger.db"))

@@ -24,8 +24,8 @@ let counts, waits, count = 0;
 function tick(submittedAt) {
   const at = now();
   if (counts === undefined) {
-    counts = fs.openSync(path.join(folder, `${process.pid}.ticks`), "w+");
-    waits = fs.openSync(path.join(folder, `${process.pid}.waits`), "a");
+    counts = fs.openSync(path.join(folder, "ticks", `${process.pid}.ticks`), "w+");
+    waits = fs.openSync(path.join(folder, "ticks", `${process.pid}.waits`), "a");
     head.writeDoubleLE(at, 8);
   }
   head.writeBigInt64LE(BigInt(++count), 0);

@@ -1,7 +1,7 @@
 """Random histories on every engine, checked after each step against a model built on the transition table."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -182,7 +182,7 @@ class LedgerMachine(RuleBasedStateMachine):
         decisions: list[Settlement] = []
         for lease, outcome in chosen.items():
             facts = self.jobs[lease.number].facts()
-            facts = facts if worker_knows else replace(facts, cancel_requested=False)
+            facts = facts if worker_knows else facts._replace(cancel_requested=False)
             decisions.append(settle_outcome(lease, outcome, facts=facts, policy=POLICY, jitter=0.5))
         current = [d for d in decisions if self.jobs[d.lease.number].holds(d.lease)]
         accepted = self.store.settle(decisions).result(WAIT_S).accepted

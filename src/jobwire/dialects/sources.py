@@ -16,7 +16,7 @@ from jobwire.domain.estimate import Estimate
 from jobwire.domain.ids import ID_PREFIX, show_id
 from jobwire.domain.job import JobRow
 from jobwire.domain.outcome import PublicError
-from jobwire.domain.progress import Progress
+from jobwire.domain.progress import NO_PROGRESS, Progress
 
 
 class Facts(NamedTuple):
@@ -50,7 +50,6 @@ _COLUMNS = {f"row.{name}": index for index, name in enumerate(JobRow._fields)} |
 }
 PLACE_SOURCES = frozenset({"position", "blocked_by"})
 LINEAGE_SOURCES = frozenset({"rerun_of", "root_id"})
-_NOT_STARTED = Progress()
 
 
 def find_pieces(
@@ -72,7 +71,7 @@ def find_pieces(
     if not part:
         return (Hole(_COLUMNS[f"row.{name}"], write),)
     read = _READERS[name]
-    null = write(getattr(_NOT_STARTED, part)) if name == "progress" else "null"
+    null = write(getattr(NO_PROGRESS, part)) if name == "progress" else "null"
     return (Hole(_COLUMNS[f"row.{name}"], partial(_write_part, read, attrgetter(part), write), null),)
 
 

@@ -5,6 +5,7 @@ was measured at 3 to 4.7 times the insert rate of random keys. Inside the ledger
 """
 
 import re
+from functools import lru_cache
 
 ID_PREFIX = "job_"
 ID_LENGTH = 26
@@ -16,8 +17,15 @@ _SHAPE = re.compile(r"[0-9a-v]{26}")
 
 def make_key(now_ms: int, random_bits: int) -> str:
     """The 26 characters of a new job; `random_bits` is a random integer below 2**82."""
-    value = (now_ms << RANDOM_BITS) | random_bits
-    return "".join([_PAIRS[(value >> shift) & 1023] for shift in range(120, -1, -10)])
+    rest = ((now_ms & 7) << RANDOM_BITS) | random_bits
+    pairs = [_PAIRS[(rest >> shift) & 1023] for shift in range(70, -1, -10)]
+    return _time_chars(now_ms >> 3) + _ALPHABET[rest >> 80] + "".join(pairs)
+
+
+@lru_cache(maxsize=8)
+def _time_chars(eight_ms: int) -> str:
+    """The first nine characters, the same for all jobs of eight milliseconds."""
+    return "".join([_ALPHABET[(eight_ms >> shift) & 31] for shift in range(40, -1, -5)])
 
 
 def show_id(key: str) -> str:

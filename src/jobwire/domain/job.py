@@ -37,8 +37,7 @@ class NewJob(NamedTuple):
     max_wait_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """What a submission came to: the job it made, or the live or earlier one that its keys name."""
 
     number: int

@@ -17,6 +17,9 @@ class Progress:
     message: str | None = None
 
 
+NO_PROGRESS = Progress()
+
+
 def stage_span(weights: Mapping[str, float], stage: str) -> tuple[float, float]:
     """Where `stage` starts and ends in percent, when stages run in the mapping's order and share by weight."""
     if stage not in weights:

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 from jobwire.domain.outcome import CancelConfirmed, Failed, Interrupted, Outcome, PublicError
-from jobwire.domain.progress import Progress
+from jobwire.domain.progress import NO_PROGRESS, Progress
 from jobwire.domain.settlement import AttemptFacts, Lease
 from jobwire.kinds.contract import Kind
 from jobwire.store.contract import Claim
@@ -34,7 +34,7 @@ class Attempt:
     deadline_at: float
     finish: "Callable[[Attempt, Outcome | None], None]"
     task: "asyncio.Task[None] | None" = None
-    progress: Progress = field(default_factory=Progress)
+    progress: Progress = NO_PROGRESS
     progress_text: str = ""
     has_news: bool = False
     stop: Stop | None = None

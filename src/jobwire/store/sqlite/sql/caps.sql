@@ -21,15 +21,15 @@ SELECT json_group_array(json_array(w.value ->> 0, w.value ->> 1,
          (SELECT count(*) FROM permit AS p
            WHERE p.scope = w.value ->> 0 AND p.name = w.value ->> 1 AND (p.ends_at IS NULL OR p.ends_at > :now)),
          EXISTS (SELECT 1 FROM blocked AS b WHERE b.scope = w.value ->> 0 AND b.name = w.value ->> 1)))
-  FROM json_each(:scopes) AS w;
+  FROM jsonb_each(:scopes) AS w;
 -- :take
 INSERT INTO permit (scope, name, number, fence, ends_at)
 SELECT w.value ->> 0, w.value ->> 1, s.number, s.fence, w.value ->> 3
-  FROM json_each(:permits) AS w CROSS JOIN state AS s ON s.number = w.value ->> 2;
+  FROM jsonb_each(:permits) AS w CROSS JOIN state AS s ON s.number = w.value ->> 2;
 -- :hold
 INSERT INTO blocked (queue, priority, turn, number, scope, name)
 SELECT j.queue, j.priority, j.turn, j.number, w.value ->> 1, w.value ->> 2
-  FROM json_each(:rows) AS w CROSS JOIN job AS j ON j.number = w.value ->> 0;
+  FROM jsonb_each(:rows) AS w CROSS JOIN job AS j ON j.number = w.value ->> 0;
 -- :end_leased
 DELETE FROM permit WHERE ends_at IS NULL AND number IN (SELECT value FROM json_each(:numbers)) RETURNING scope, name;
 -- :end_windows
@@ -38,7 +38,7 @@ DELETE FROM permit WHERE ends_at IS NOT NULL AND ends_at <= :now RETURNING scope
 WITH RECURSIVE held AS (
   SELECT w.value ->> 0 AS scope, w.value ->> 1 AS name, w.value ->> 2 AS n,
          (SELECT min(b.queue) FROM blocked AS b WHERE b.scope = w.value ->> 0 AND b.name = w.value ->> 1) AS queue
-    FROM json_each(:scopes) AS w
+    FROM jsonb_each(:scopes) AS w
   UNION ALL
   SELECT h.scope, h.name, h.n,
          (SELECT min(b.queue) FROM blocked AS b WHERE b.scope = h.scope AND b.name = h.name AND b.queue > h.queue)

@@ -1,6 +1,6 @@
 -- :add
 INSERT INTO cell (queue, level, priority, cell, n)
-SELECT :queue, l.key, :priority, c.key, c.value FROM json_each(:levels) AS l, json_each(l.value) AS c WHERE true
+SELECT :queue, l.key, :priority, c.key, c.value FROM jsonb_each(:levels) AS l, json_each(l.value) AS c WHERE true
 ON CONFLICT (queue, level, priority, cell) DO UPDATE SET n = n + excluded.n;
 -- :lanes_of
 SELECT json_group_array(json_array(queue, priority, json(leaves))) FROM

@@ -1,6 +1,6 @@
 -- :accepted
 SELECT json_group_array(s.number)
-  FROM json_each(:rows) AS r CROSS JOIN state AS s ON s.number = r.value ->> 0
+  FROM jsonb_each(:rows) AS r CROSS JOIN state AS s ON s.number = r.value ->> 0
  WHERE s.fence = r.value ->> 1 AND s.state = 1;
 -- :asked
 SELECT number FROM state
@@ -8,7 +8,7 @@ SELECT number FROM state
 -- :complete
 UPDATE state
    SET state = 2, reason = 0, version = version + 1, losses = 0, finalized_at = :now, output = r.output, error = NULL
-  FROM (SELECT value ->> 0 AS number, value ->> 1 AS fence, value ->> 2 AS output FROM json_each(:rows)) AS r
+  FROM (SELECT value ->> 0 AS number, value ->> 1 AS fence, value ->> 2 AS output FROM jsonb_each(:rows)) AS r
  WHERE state.number = r.number AND state.fence = r.fence AND state.state = 1;
 -- :decide
 UPDATE state
@@ -18,7 +18,7 @@ UPDATE state
   FROM (SELECT value ->> 0 AS number, value ->> 1 AS fence, value ->> 2 AS state, value ->> 3 AS reason,
                value ->> 4 AS moves_fence, value ->> 5 AS refund, value ->> 6 AS loss, value ->> 7 AS run_at,
                value ->> 8 AS finalized_at, value ->> 9 AS error
-          FROM json_each(:rows)) AS r
+          FROM jsonb_each(:rows)) AS r
  WHERE state.number = r.number AND state.fence = r.fence AND state.state = 1;
 -- :end_leases
 DELETE FROM lease WHERE number IN (SELECT value FROM json_each(:numbers));
@@ -33,7 +33,7 @@ SELECT run_at, number FROM state WHERE number IN (SELECT value FROM json_each(:n
 -- :log_attempts
 INSERT INTO attempt_log (number, fence, at, event, attempt, code, internal)
 SELECT r.value ->> 0, r.value ->> 1, :now, r.value ->> 2, s.attempt, r.value ->> 3, r.value ->> 4
-  FROM json_each(:rows) AS r CROSS JOIN state AS s ON s.number = r.value ->> 0
+  FROM jsonb_each(:rows) AS r CROSS JOIN state AS s ON s.number = r.value ->> 0
  WHERE true
 ON CONFLICT DO NOTHING;
 -- :final_jobs

@@ -23,16 +23,16 @@ INSERT INTO job (number, key, owner, kind, queue, priority, turn, attempts_max, 
                  created_at, input)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
        value ->> 8, value ->> 9, value ->> 10, value ->> 11, :now, value ->> 12
-  FROM json_each(:rows);
+  FROM jsonb_each(:rows);
 -- :insert_concurrency
 INSERT INTO concurrency (number, key)
 SELECT w.value ->> 0, coalesce(w.value ->> 1, k.key)
-  FROM json_each(:rows) AS w LEFT JOIN concurrency AS k ON k.number = w.value ->> 2
+  FROM jsonb_each(:rows) AS w LEFT JOIN concurrency AS k ON k.number = w.value ->> 2
  WHERE coalesce(w.value ->> 1, k.key) IS NOT NULL;
 -- :insert_states
 INSERT INTO state (number, state) SELECT number, 0 FROM job WHERE number BETWEEN :first AND :last;
 -- :set_due
-UPDATE state SET run_at = r.value ->> 13 FROM json_each(:rows) AS r WHERE state.number = r.value ->> 0;
+UPDATE state SET run_at = r.value ->> 13 FROM jsonb_each(:rows) AS r WHERE state.number = r.value ->> 0;
 -- :insert_due
 INSERT INTO due (run_at, number)
 SELECT run_at, number FROM state WHERE number BETWEEN :first AND :last AND run_at IS NOT NULL;
