@@ -22,6 +22,7 @@ from jobwire.domain.settlement import AttemptFacts, Lease, settle_outcome
 from jobwire.http.answer import Answer
 from jobwire.http.app import Application, build_app
 from jobwire.http.protocol import make_protocol
+from jobwire.http.status import Asked
 from jobwire.kinds.registry import Registry, make_kind
 from jobwire.service.admission import Admission
 from jobwire.service.estimates import Estimates
@@ -153,6 +154,10 @@ class Host:
         """What the app's StatusReader says, as `jobwire serve` asks it."""
         reader = getattr(self.app, "status_reader", None)
         return None if reader is None else reader.answer_now(scope)
+
+    def answer_asked(self, asked: Asked) -> Answer | None:
+        """The same, when its row has come."""
+        return self.app.status_reader.answer_asked(asked)
 
     async def _run(self) -> None:
         self._server.config.load()

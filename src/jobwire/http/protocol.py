@@ -2,18 +2,22 @@
 
 A poll that status.py answers without waiting costs no task and no exchange, and the answers of one tick are written
 together at its end: written one by one, each woke the reader on the other side anew. 13k polls a second became 32k.
-Everything else, and anything unusual, goes uvicorn's own way with nothing read twice. The attributes used here are
-those of the uvicorn that pyproject.toml pins to.
+A poll that waits for its row has an exchange, for what may follow on its connection, but no task; rows that come
+together are taken together. Everything else, and anything unusual, goes uvicorn's own way with nothing read twice.
+The attributes used here are those of the uvicorn that pyproject.toml pins to.
 """
 
 import asyncio
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from jobwire.http.answer import Answer
 from jobwire.http.requests import HEADERS_BYTES_MAX
-from jobwire.http.status import StatusReader
+from jobwire.http.status import Asked, StatusReader
 
 _WITH_BODY = frozenset((b"content-length", b"transfer-encoding", b"expect", b"upgrade"))
 
@@ -56,14 +60,38 @@ class Outbox:
                 transport.write(data)
 
 
+class Inbox:
+    """Calls from other threads, made together in one turn of a loop."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._is_awaited = False
+
+    def add(self, loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+        """Make the call in the loop's next turn."""
+        self._waiting.append(call)
+        if not self._is_awaited:
+            self._is_awaited = True
+            with suppress(RuntimeError):
+                # The loop is closed: nobody waits any more.
+                loop.call_soon_threadsafe(self._drain)
+
+    def _drain(self) -> None:
+        # Before the first is taken: whoever adds one from now on asks for a turn of its own.
+        self._is_awaited = False
+        while self._waiting:
+            self._waiting.popleft()()
+
+
 def make_protocol(reader: StatusReader) -> type[HttpToolsProtocol]:
     """A protocol class for uvicorn's `http` option that asks `reader` first."""
-    outbox = Outbox()
+    outbox, inbox = Outbox(), Inbox()
 
     class Protocol(HttpToolsProtocol):
         _is_head = False
         _head_bytes = 0
         _used_at = 0.0
+        _asked: Asked | None = None
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
@@ -82,9 +110,11 @@ def make_protocol(reader: StatusReader) -> type[HttpToolsProtocol]:
         def on_headers_complete(self) -> None:
             self._is_head = False
             answer = self._read_poll()
-            if answer is not None:
+            if isinstance(answer, Answer):
+                self.cycle = _ANSWERED
                 self._write(answer)
                 return
+            self._asked = answer
             url, headers, expects = self.url, self.headers, self.expect_100_continue
             super().on_message_begin()
             self.url, self.expect_100_continue = url, expects
@@ -100,11 +130,34 @@ def make_protocol(reader: StatusReader) -> type[HttpToolsProtocol]:
                 parts += (name, b": ", value, b"\r\n")
             parts.append(b"\r\n" if status == 304 else b"content-length: %d\r\n\r\n" % len(body))
             parts.append(body)
-            self.cycle = _ANSWERED
             outbox.add(self.loop, self.transport, b"".join(parts))
             self.server_state.total_requests += 1
             if self.timeout_keep_alive_task is None:
                 self._await_request(self.timeout_keep_alive)
+
+        def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+            asked, self._asked = self._asked, None
+            if asked is None or app is not self.app:
+                super()._start_asgi_task(cycle, app)
+                return
+            asked.row.on_done(lambda: inbox.add(self.loop, lambda: self._answer_asked(asked, cycle)))
+
+        def _answer_asked(self, asked: Asked, cycle: RequestResponseCycle) -> None:
+            if cycle.disconnected:
+                return
+            answer = None
+            if cycle.keep_alive and not self.flow.write_paused:
+                # Where it fails, the long way fails the same and tells it.
+                with suppress(Exception):
+                    answer = reader.answer_asked(asked)
+            if answer is None:
+                super()._start_asgi_task(cycle, self.app)
+                return
+            cycle.response_started = cycle.response_complete = True
+            self._write(answer)
+            self.flow.resume_reading()
+            if self.pipeline:
+                super()._start_asgi_task(*self.pipeline.pop())
 
         # One timer a connection, which looks whether it was used meanwhile, instead of one made and dropped a poll.
 
@@ -137,7 +190,7 @@ def make_protocol(reader: StatusReader) -> type[HttpToolsProtocol]:
                 self.timeout_keep_alive_task.cancel()
                 self.timeout_keep_alive_task = None
 
-        def _read_poll(self) -> Answer | None:
+        def _read_poll(self) -> Answer | Asked | None:
             parser, cycle, headers = self.parser, self.cycle, self.headers
             if (
                 parser.get_method() != b"GET"

@@ -4,8 +4,8 @@ It answers only what it is sure of. Anything unusual gives None, and endpoint.py
 same bytes: an unknown key, a scope that lacks, a limit that is used up, a job that is not there.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
+from typing import NamedTuple, Protocol
 
 from jobwire.dialects.parse import JobName, read_name
 from jobwire.dialects.sources import Facts
@@ -21,8 +21,7 @@ from jobwire.http.site import Site
 from jobwire.service.call import Principal
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A status route that can be read off the request line: by its last segment, or by its one query field.
 
     `carriers` gives for each header what stands before its token, in lower case.
@@ -34,8 +33,37 @@ class Target:
     query_start: bytes | None
 
 
-_Poll = tuple[Target, JobName, Principal, bytes | None, bytes | None]
-"""What was recognised: where, which job, for whom, the ETag already seen, and the request id sent along."""
+class Poll(NamedTuple):
+    """What was recognised: where, which job, for whom, the ETag already seen, and the request id sent along."""
+
+    target: Target
+    name: JobName
+    principal: Principal
+    seen: bytes | None
+    sent_id: bytes | None
+
+
+class Row(Protocol):
+    """A job on its way from the ledger; None when there is no such job."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it is there."""
+
+    def on_done(self, callback: Callable[[], object]) -> None:
+        """Have `callback` called when it is there, on any thread."""
+
+    def result(self) -> JobRow | None:
+        """What has come."""
+
+    def __await__(self) -> Generator[None, None, JobRow | None]: ...
+
+
+class Asked(NamedTuple):
+    """A poll that waits for its row."""
+
+    poll: Poll
+    row: Row
 
 
 class StatusReader:
@@ -68,20 +96,24 @@ class StatusReader:
                 start = f"{reference.name}=".encode()
                 self._by_path[mount + served.route.path] = Target(site, served, carriers, start)
 
-    def answer_now(self, scope: Scope) -> Answer | None:
-        """The whole answer to a poll if nothing has to be waited for, or None."""
+    def answer_now(self, scope: Scope) -> Answer | Asked | None:
+        """The whole answer to a poll, or what it waits for, or None."""
         poll = self._recognise(scope)
         if poll is None:
             return None
-        target, name, principal, seen, sent_id = poll
-        pending = target.site.services.store.get(principal.owner, key=name.key, number=name.number)
-        row = pending.result() if pending.is_done else None
+        asked = Asked(poll, _ask(poll))
+        return self.answer_asked(asked) if asked.row.is_done else asked
+
+    def answer_asked(self, asked: Asked) -> Answer | None:
+        """The whole answer to a poll whose row is there, if nothing more has to be waited for, or None."""
+        poll, pending = asked
+        row = pending.result()
         if row is None:
             return None
-        view = target.served.views[row.phase]
+        view = poll.target.served.views[row.phase]
         facts = None
         if view.needs_position or view.needs_estimate or row.rerun_of is not None:
-            finding = find_facts(target.site.services, view, row)
+            finding = find_facts(poll.target.site.services, view, row)
             try:
                 finding.send(None)
             except StopIteration as found:
@@ -89,21 +121,20 @@ class StatusReader:
             else:
                 finding.close()
                 return None
-        return _answer_row(target, principal, row, facts, seen=seen, sent_id=sent_id)
+        return _answer_row(poll, row, facts)
 
     async def answer(self, scope: Scope) -> Answer | None:
         """The whole answer to a poll, or None."""
         poll = self._recognise(scope)
         if poll is None:
             return None
-        target, name, principal, seen, sent_id = poll
-        row = await target.site.services.store.get(principal.owner, key=name.key, number=name.number)
+        row = await _ask(poll)
         if row is None:
             return None
-        facts = await find_facts(target.site.services, target.served.views[row.phase], row)
-        return _answer_row(target, principal, row, facts, seen=seen, sent_id=sent_id)
+        site, served, *_ = poll.target
+        return _answer_row(poll, row, await find_facts(site.services, served.views[row.phase], row))
 
-    def _recognise(self, scope: Scope) -> _Poll | None:
+    def _recognise(self, scope: Scope) -> Poll | None:
         target, name = self._find(scope)
         if target is None or name is None or scope["method"] not in ("GET", "HEAD"):
             return None
@@ -130,7 +161,7 @@ class StatusReader:
         scope_needed = target.served.route.scope
         if scope_needed is not None and scope_needed not in principal.scopes:
             return None
-        return target, name, principal, seen, sent_id
+        return Poll(target, name, principal, seen, sent_id)
 
     def _find(self, scope: Scope) -> tuple[Target | None, JobName | None]:
         path: str = scope["path"]
@@ -148,16 +179,13 @@ class StatusReader:
         return target, read_name(target.served.reference.style, query[len(target.query_start) :].decode("latin-1"))
 
 
-def _answer_row(
-    target: Target,
-    principal: Principal,
-    row: JobRow,
-    facts: Facts | None,
-    *,
-    seen: bytes | None,
-    sent_id: bytes | None,
-) -> Answer | None:
-    site, served = target.site, target.served
+def _ask(poll: Poll) -> Row:
+    name = poll.name
+    return poll.target.site.services.store.get(poll.principal.owner, key=name.key, number=name.number)
+
+
+def _answer_row(poll: Poll, row: JobRow, facts: Facts | None) -> Answer | None:
+    (site, served, *_), _, principal, seen, sent_id = poll
     dialect = site.dialect
     if not is_shown(dialect, row):
         return None

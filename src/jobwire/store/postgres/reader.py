@@ -8,6 +8,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -142,7 +143,9 @@ def answer_gets(session: Session, gets: Sequence[Get]) -> None:
     by_key = [get for get in gets if get.key is not None]
     by_number = [get for get in gets if get.key is None]
     rows: dict[int, JobRow | None] = {}
-    with session.connection.pipeline():
+    # A pipeline costs as much as a short statement.
+    has_several = session.has_wall or bool(by_key and by_number)
+    with session.connection.pipeline() if has_several else nullcontext():
         if session.has_wall:
             session.execute(SQL.get["enter_wall"], {"owners": ",".join({str(get.owner) for get in gets})})
         found = [
