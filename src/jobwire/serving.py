@@ -90,6 +90,7 @@ async def run_house(
         tasks: dict[str, asyncio.Task[None]] = {"upkeep": asyncio.create_task(house.make_upkeep().run())}
         if worker is not None:
             tasks["worker"] = asyncio.create_task(worker.run())
+        end_polls = house.store.serve_polls(asyncio.get_running_loop()) if server is not None else None
         if server is not None and listener is not None:
             tasks["http"] = asyncio.create_task(server.serve(sockets=[listener]))
             listens = asyncio.create_task(server.listens.wait())
@@ -106,6 +107,8 @@ async def run_house(
             await tasks["worker"]
         if "http" in tasks:
             await tasks["http"]
+        if end_polls is not None:
+            end_polls()
         tasks["upkeep"].cancel()
         stopped.cancel()
         await asyncio.gather(tasks["upkeep"], stopped, return_exceptions=True)

@@ -155,7 +155,7 @@ class Host:
         reader = getattr(self.app, "status_reader", None)
         return None if reader is None else reader.answer_now(scope)
 
-    def answer_asked(self, asked: Asked) -> Answer | None:
+    def answer_asked(self, asked: Asked) -> Any:
         """The same, when its row has come."""
         return self.app.status_reader.answer_asked(asked)
 

@@ -9,7 +9,7 @@ The attributes used here are those of the uvicorn that pyproject.toml pins to.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -146,11 +146,24 @@ def make_protocol(reader: StatusReader) -> type[HttpToolsProtocol]:
             if cycle.disconnected:
                 return
             answer = None
-            if cycle.keep_alive and not self.flow.write_paused:
-                # Where it fails, the long way fails the same and tells it.
-                with suppress(Exception):
-                    answer = reader.answer_asked(asked)
-            if answer is None:
+            # Where it fails, the long way fails the same and tells it.
+            with suppress(Exception):
+                answer = reader.answer_asked(asked)
+            if answer is None or isinstance(answer, Answer):
+                self._complete(cycle, answer)
+                return
+            task = self.loop.create_task(self._await_answer(answer, cycle))
+            task.add_done_callback(self.tasks.discard)
+            self.tasks.add(task)
+
+        async def _await_answer(self, answer: Awaitable[Answer | None], cycle: RequestResponseCycle) -> None:
+            answered = None
+            with suppress(Exception):
+                answered = await answer
+            self._complete(cycle, answered)
+
+        def _complete(self, cycle: RequestResponseCycle, answer: Answer | None) -> None:
+            if answer is None or not cycle.keep_alive or self.flow.write_paused:
                 super()._start_asgi_task(cycle, self.app)
                 return
             cycle.response_started = cycle.response_complete = True

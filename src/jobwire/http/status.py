@@ -4,8 +4,8 @@ It answers only what it is sure of. Anything unusual gives None, and endpoint.py
 same bytes: an unknown key, a scope that lacks, a limit that is used up, a job that is not there.
 """
 
-from collections.abc import Callable, Generator, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from jobwire.dialects.parse import JobName, read_name
 from jobwire.dialects.sources import Facts
@@ -102,26 +102,29 @@ class StatusReader:
         if poll is None:
             return None
         asked = Asked(poll, _ask(poll))
-        return self.answer_asked(asked) if asked.row.is_done else asked
+        if not asked.row.is_done:
+            return asked
+        answer = self.answer_asked(asked)
+        if answer is None or isinstance(answer, Answer):
+            return answer
+        try:
+            answer.send(None)
+        except StopIteration as finished:
+            answered: Answer | None = finished.value
+            return answered
+        answer.close()
+        return None
 
-    def answer_asked(self, asked: Asked) -> Answer | None:
-        """The whole answer to a poll whose row is there, if nothing more has to be waited for, or None."""
+    def answer_asked(self, asked: Asked) -> Answer | Coroutine[Any, Any, Answer | None] | None:
+        """The whole answer to a poll whose row is there, at once or after more that has to be waited for, or None."""
         poll, pending = asked
         row = pending.result()
         if row is None:
             return None
         view = poll.target.served.views[row.phase]
-        facts = None
         if view.needs_position or view.needs_estimate or row.rerun_of is not None:
-            finding = find_facts(poll.target.site.services, view, row)
-            try:
-                finding.send(None)
-            except StopIteration as found:
-                facts = found.value
-            else:
-                finding.close()
-                return None
-        return _answer_row(poll, row, facts)
+            return _answer_with_facts(poll, row)
+        return _answer_row(poll, row, None)
 
     async def answer(self, scope: Scope) -> Answer | None:
         """The whole answer to a poll, or None."""
@@ -129,10 +132,7 @@ class StatusReader:
         if poll is None:
             return None
         row = await _ask(poll)
-        if row is None:
-            return None
-        site, served, *_ = poll.target
-        return _answer_row(poll, row, await find_facts(site.services, served.views[row.phase], row))
+        return None if row is None else await _answer_with_facts(poll, row)
 
     def _recognise(self, scope: Scope) -> Poll | None:
         target, name = self._find(scope)
@@ -182,6 +182,11 @@ class StatusReader:
 def _ask(poll: Poll) -> Row:
     name = poll.name
     return poll.target.site.services.store.get(poll.principal.owner, key=name.key, number=name.number)
+
+
+async def _answer_with_facts(poll: Poll, row: JobRow) -> Answer | None:
+    site, served, *_ = poll.target
+    return _answer_row(poll, row, await find_facts(site.services, served.views[row.phase], row))
 
 
 def _answer_row(poll: Poll, row: JobRow, facts: Facts | None) -> Answer | None:

@@ -163,7 +163,7 @@ class Capping(Counting):
         for scope, name, count, queue in self.query(self.sql.caps["held_queues"], scopes=scopes):
             params = {"scope": scope, "name": name, "queue": queue, "count": count}
             self._let_go(self._one(self.sql.caps["first_held"], **params)[0])
-            self.ready_queues.add(queue)
+            self._tell_ready(queue)
 
     def _let_go(self, numbers: str) -> None:
         self._run(self.sql.settle["back_to_ready"], numbers=numbers)
@@ -190,5 +190,6 @@ class Capping(Counting):
         self._is_capped = None
         numbers: str = self._one(self.sql.caps["all_held"], scope=scope, name=name)[0]
         if numbers != "[]":
-            self.ready_queues.update(queue for queue, _, _ in self._lanes_of(numbers))
+            for queue, _, _ in self._lanes_of(numbers):
+                self._tell_ready(queue)
             self._let_go(numbers)

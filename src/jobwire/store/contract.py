@@ -5,6 +5,7 @@ elsewhere (pending.py). A write's Pending is fulfilled after its commit has reac
 time from the store's clock; a test passes its own. Anything whose guard does not hold changes nothing.
 """
 
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -219,6 +220,10 @@ class Store(Protocol):
 
     def get(self, owner: int, *, key: str | None = None, number: int | None = None) -> Pending[JobRow | None]:
         """G11: the owner's job by key or number, as of the last commit; None if absent or another owner's."""
+
+    def serve_polls(self, loop: AbstractEventLoop) -> Callable[[], None]:
+        """Answers each `get` that is asked on this loop on the loop itself, where the engine would else ask a thread.
+        Returns the function that ends it, to be called on the loop too."""
 
     def find(self, owner: int, jobs: JobFilter) -> Pending[list[JobRow]]:
         """The owner's jobs that match, newest first, without counting."""

@@ -27,7 +27,11 @@ class Counting(Statements):
         self._run(self.sql.settle["back_to_ready"], numbers=numbers)
         for queue, priority, leaves in self._lanes_of(numbers):
             self._count(queue, priority, leaves)
-            self.ready_queues.add(queue)
+            self._tell_ready(queue)
+
+    def _tell_ready(self, queue: str) -> None:
+        """Jobs have come back to the queue's order, anywhere in it."""
+        self.ready_queues.add(queue)
 
     def _leave_order(self, numbers: str) -> None:
         """Jobs that wait are taken out of the order; one that waits for its time is in none."""

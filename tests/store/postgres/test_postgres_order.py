@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from store_ledger import DONE, FLAKY, SHUTDOWN, WAIT_S, Ledger, decide
 
 from jobwire.domain.order import WEIGHT_MAX, give_turns
+from jobwire.store.postgres.floors import UNFLOORED_SHORT_INTERVAL_S
 from jobwire.store.postgres.reader import SQL, SessionReader
 
 BATCHES = st.lists(
@@ -148,6 +149,34 @@ def test_a_full_claim_raises_the_floor_and_nothing_below_it_waits_longer_than_a_
     assert ledger.settle(first[0], SHUTDOWN)
     assert "q" not in floors._floors
     assert ledger.claim_one().number == first[0].number
+
+
+def test_a_submission_lowers_the_floor_to_its_job_and_no_further(ledger: Ledger) -> None:
+    floors = ledger.store._engine._floors
+    ledger.submit_many(30)
+    claimed = ledger.claim(5)
+    floor = floors._floors["q"]
+    assert floor.number == claimed[0].number
+    ledger.submit(owner=2)
+    ledger.submit(owner=3, run_at=ledger.clock() + 60_000, priority=0)
+    assert floors._floors["q"] == floor
+    urgent = ledger.submit(owner=2, priority=0)
+    assert floors._floors["q"].number == urgent
+    assert ledger.claim_one().number == urgent
+
+
+def test_a_claim_that_comes_back_short_keeps_a_floor_and_looks_below_it_sooner(
+    ledger: Ledger, other: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("jobwire.store.postgres.floors.read_seconds", lambda: now[0])
+    ledger.submit_many(3)
+    assert len(ledger.claim(5)) == 3
+    number = other.submit(priority=0)
+    now[0] += UNFLOORED_SHORT_INTERVAL_S - 0.01
+    assert ledger.claim(5) == []
+    now[0] += 0.01
+    assert ledger.claim_one().number == number
 
 
 @pytest.mark.parametrize("floored", [True, False])

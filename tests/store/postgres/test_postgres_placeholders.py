@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobwire.store.postgres.placeholders import compile_placeholders, int_array, text_array
+from jobwire.store.postgres.placeholders import compile_placeholders, int_array, number_placeholders, text_array
 from postgres_server import server_address
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
@@ -26,6 +26,20 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 )
 def test_only_parameters_are_replaced(sql: str, compiled: str) -> None:
     assert compile_placeholders(sql) == compiled
+
+
+@pytest.mark.parametrize(
+    ("sql", "numbered", "names"),
+    [
+        ("SELECT :b::text, :a, :b", b"SELECT $1::text, $2, $1", ("b", "a")),
+        ("SELECT ':a', 7 % :a -- :b", b"SELECT ':a', 7 % $1 -- :b", ("a",)),
+        ("SELECT 1", b"SELECT 1", ()),
+    ],
+)
+def test_parameters_are_numbered_in_the_order_they_first_stand_in(
+    sql: str, numbered: bytes, names: tuple[str, ...]
+) -> None:
+    assert number_placeholders(sql) == (numbered, names)
 
 
 @given(numbers=st.lists(st.none() | st.integers(-(2**63), 2**63 - 1), max_size=8), texts=st.lists(st.none() | TEXTS))

@@ -121,8 +121,6 @@ class PostgresEngine:
             logger.warning("the connection was lost during a commit that was done: %s", error)
         self._reruns = 0
         self._lost_at = None
-        for queue in self._transaction.ready_queues:
-            self._floors.drop(queue)
 
     def _was_committed(self) -> bool:
         """Whether the transaction whose COMMIT got no answer is there; RequestError if nobody can be asked."""

@@ -122,6 +122,9 @@ class PostgresTransaction(OpenTransaction):
         self._keep_new_keys(
             [(job, n) for job, n in new if job.idempotency_key is not None or job.unique_key is not None]
         )
+        for (job, number), turn in zip(new, turns, strict=True):
+            if self._run_at(job) is None:
+                self._floors.lower(job.queue, Key(job.priority, turn, number))
         self.ready_queues.update(job.queue for job in jobs)
         self.has_changes = True
         return [Receipt(number, job.key, is_new=True) for job, number in new]
@@ -204,8 +207,6 @@ class PostgresTransaction(OpenTransaction):
         """T3: see Leasing.claim; jobs another process is about to claim are passed over."""
         if self._has_caps():
             return super().claim(request)
-        if request.queue in self.ready_queues:
-            self._floors.drop(request.queue)
         floor = self._floors.start_of(request.queue)
         rows = self._all(
             self.sql.claim["claim"],
@@ -218,13 +219,14 @@ class PostgresTransaction(OpenTransaction):
             floor_turn=floor.turn,
             floor_number=floor.number,
         )
-        if len(rows) < request.limit:
-            self._floors.drop(request.queue)
-        else:
-            *_, priority, turn = rows[0]
-            self._floors.raise_to(request.queue, Key(priority, turn, rows[0][0]))
+        first = Key(*rows[0][-2:], rows[0][0]) if rows else None
+        self._floors.keep(request.queue, first, is_full=len(rows) == request.limit)
         self.has_changes = self.has_changes or bool(rows)
         return [Claim._make(row[: len(Claim._fields)]) for row in rows]
+
+    def _tell_ready(self, queue: str) -> None:
+        self._floors.drop(queue)
+        super()._tell_ready(queue)
 
     # caps
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 
 STATEMENTS_MAX = 2_048
 
@@ -21,6 +21,21 @@ def compile_placeholders(sql: str) -> str:
         end = found.end()
     parts.append(sql[end:].replace("%", "%%"))
     return "".join(parts)
+
+
+@cache
+def number_placeholders(sql: str) -> tuple[bytes, tuple[str, ...]]:
+    """The statement with `$1` for its first `:name`, as libpq takes it, and the names in that order."""
+    names: list[str] = []
+
+    def number(found: re.Match[str]) -> str:
+        if not found[2]:
+            return found[0]
+        if found[2] not in names:
+            names.append(found[2])
+        return f"${names.index(found[2]) + 1}"
+
+    return _PARTS.sub(number, sql).encode(), tuple(names)
 
 
 def int_array(values: Iterable[int | None]) -> str:

@@ -4,6 +4,7 @@
 of processes may open the same ledger.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -37,6 +38,7 @@ from jobwire.store.postgres.folding import Folding
 from jobwire.store.postgres.migrate import migrate
 from jobwire.store.postgres.operations import PostgresTransaction
 from jobwire.store.postgres.own import OwnTransactions
+from jobwire.store.postgres.polls import LoopPolls
 from jobwire.store.postgres.reader import GETS_MAX, Get, Read, Serving, SessionReader, answer_gets, answer_reads
 from jobwire.store.postgres.session import Session, explain_refusal, show_address
 from jobwire.store.transaction import FinalHook
@@ -73,6 +75,7 @@ class PostgresStore:
         self._reads: Serving[Read[Any]] = Serving(
             self._connect, answer_reads, name="jobwire-read", threads=READERS, together_max=1
         )
+        self._polls: LoopPolls | None = None
         self._own = OwnTransactions(self._read, clock, self.final_hooks)
 
     def _connect(self) -> Session:
@@ -161,8 +164,22 @@ class PostgresStore:
     def get(self, owner: int, *, key: str | None = None, number: int | None = None) -> Pending[JobRow | None]:
         """See Store.get."""
         get = Get(Pending(), owner, key, number)
-        self._gets.ask(get)
+        polls = self._polls
+        if polls is not None and asyncio._get_running_loop() is polls.loop:
+            polls.ask(get)
+        else:
+            self._gets.ask(get)
         return get.pending
+
+    def serve_polls(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
+        """See Store.serve_polls."""
+        polls = self._polls = LoopPolls(loop, self._connect, self._gets.ask)
+
+        def end() -> None:
+            self._polls = None
+            polls.close()
+
+        return end
 
     def find(self, owner: int, jobs: JobFilter) -> Pending[list[JobRow]]:
         """See Store.find."""
@@ -234,6 +251,8 @@ class PostgresStore:
         """See Store.close."""
         if self._engine is not None:
             self._engine.stop_waiting()
+        if self._polls is not None:
+            self._polls.close()
         self._writer.close()
         self._doorbell.close()
         self._gets.close()
