@@ -219,7 +219,10 @@ class PostgresTransaction(OpenTransaction):
             floor_turn=floor.turn,
             floor_number=floor.number,
         )
-        first = Key(*rows[0][-2:], rows[0][0]) if rows else None
+        first = None
+        if rows:
+            number, *_, priority, turn = rows[0]
+            first = Key(priority, turn, number)
         self._floors.keep(request.queue, first, is_full=len(rows) == request.limit)
         self.has_changes = self.has_changes or bool(rows)
         return [Claim._make(row[: len(Claim._fields)]) for row in rows]
