@@ -30,7 +30,7 @@ def _measure(peer: Peer, bench: Bench, folder: Path) -> Figures:
         peer.fill(site, Load(is_grouped=True, jobs=WARM_JOBS))
         with peer.together(site, Load(is_grouped=False, jobs=jobs, gap_s=GAP_S)):
             peer.wait_for_results(site, jobs + WARM_JOBS)
-    return _percentiles(folder)
+        return _percentiles(folder)
 
 
 def _measure_http(peer: Peer, bench: Bench, folder: Path) -> Figures:
@@ -51,7 +51,7 @@ def _measure_http(peer: Peer, bench: Bench, folder: Path) -> Figures:
                 time.sleep(GAP_S)
             connection.close()
             peer.wait_for_results(site, jobs + WARM_JOBS)
-    return _percentiles(folder)
+        return _percentiles(folder)
 
 
 def _count_jobs(bench: Bench) -> int:
