@@ -11,6 +11,7 @@ from store_ledger import DONE, FLAKY, SHUTDOWN, WAIT_S, Ledger, decide
 
 from jobwire.domain.order import WEIGHT_MAX, give_turns
 from jobwire.store.postgres.floors import UNFLOORED_SHORT_INTERVAL_S
+from jobwire.store.postgres.folding import READY_LOOK_FOLDS
 from jobwire.store.postgres.reader import SQL, SessionReader
 
 BATCHES = st.lists(
@@ -139,6 +140,18 @@ def test_g9_a_fold_changes_no_position_and_leaves_no_empty_cell(ledger: Ledger) 
     while ledger.store.fold(10).result(WAIT_S):
         continue
     assert ledger.query("SELECT count(*) FROM cell") == [(0,)]
+
+
+@pytest.mark.parametrize(("limit", "is_seen"), [(0, True), (1_000_000, False)])
+def test_upkeep_lets_positions_count_from_the_index_when_enough_jobs_have_come(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, limit: int, is_seen: bool
+) -> None:
+    monkeypatch.setattr("jobwire.store.postgres.folding.READY_ROWS_MAX", limit)
+    ledger.submit_many(300)
+    for _ in range(READY_LOOK_FOLDS):
+        ledger.store.fold().result(WAIT_S)
+    [(pages,)] = ledger.query("SELECT relallvisible FROM pg_class WHERE oid = 'ready'::regclass")
+    assert (pages > 0) is is_seen
 
 
 def test_a_full_claim_raises_the_floor_and_nothing_below_it_waits_longer_than_a_second(ledger: Ledger) -> None:

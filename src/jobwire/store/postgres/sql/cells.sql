@@ -54,3 +54,5 @@ MERGE INTO cell AS c USING
 DELETE FROM lane_mark AS m
  WHERE EXISTS (SELECT FROM lane_mark AS later
                 WHERE later.queue = m.queue AND later.priority = m.priority AND later.turn > m.turn);
+-- :ready_unseen
+SELECT n_ins_since_vacuum FROM pg_stat_user_tables WHERE relid = 'ready'::regclass;
