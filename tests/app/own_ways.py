@@ -107,8 +107,8 @@ class Awaited:
 class AwaitedAlchemy(Awaited):
     """An asynchronous session or connection of SQLAlchemy."""
 
-    def __init__(self, address, open_on):
-        self._engine = create_async_engine(address)
+    def __init__(self, address, open_on, **connect_args):
+        self._engine = create_async_engine(address, connect_args=connect_args)
 
         async def connect():
             opened = open_on(self._engine)
@@ -139,12 +139,18 @@ class Way:
         return self.database == "sqlite" and self.name != "apsw"
 
 
-def alchemy(address: str) -> str:
+def alchemy(address: str, *, driver: str | None = None) -> str:
     """The address as SQLAlchemy spells it."""
     if "://" not in address:
-        return f"sqlite:///{address}"
+        return f"sqlite{'' if driver is None else '+' + driver}:///{address}"
     parts = urlsplit(address)
-    return parts._replace(scheme="postgresql+psycopg", query=quote_again(parts.query)).geturl()
+    return parts._replace(scheme=f"postgresql+{driver or 'psycopg'}", query=quote_again(parts.query)).geturl()
+
+
+def search_path_of(address: str) -> str:
+    """The schema that the address names in libpq's words, which asyncpg does not read."""
+    (options,) = parse_qs(urlsplit(address).query)["options"]
+    return options.removeprefix("-c search_path=")
 
 
 def quote_again(query: str) -> str:
@@ -168,6 +174,11 @@ SQLITE_WAYS = (
         lambda path: Plain(sqlite3.connect(path, isolation_level=None), "BEGIN IMMEDIATE"),
     ),
     Way("sqlite3-session", "sqlite", lambda path: Alchemy(alchemy(path), Session)),
+    Way(
+        "aiosqlite-session",
+        "sqlite",
+        lambda path: AwaitedAlchemy(alchemy(path, driver="aiosqlite"), AsyncSession),
+    ),
     Way("sqlite3-alchemy", "sqlite", lambda path: Alchemy(alchemy(path), lambda engine: engine.connect())),
 )
 POSTGRES_WAYS = (
@@ -176,6 +187,16 @@ POSTGRES_WAYS = (
     Way("psycopg-async", "postgresql", lambda address: Awaited(lambda: psycopg.AsyncConnection.connect(address))),
     Way("session", "postgresql", lambda address: Alchemy(alchemy(address), Session)),
     Way("alchemy", "postgresql", lambda address: Alchemy(alchemy(address), lambda engine: engine.connect())),
+    Way("session-psycopg2", "postgresql", lambda address: Alchemy(alchemy(address, driver="psycopg2"), Session)),
+    Way(
+        "session-asyncpg",
+        "postgresql",
+        lambda address: AwaitedAlchemy(
+            alchemy(address, driver="asyncpg").rpartition("options=")[0].rstrip("?&"),
+            AsyncSession,
+            server_settings={"search_path": search_path_of(address)},
+        ),
+    ),
     Way("session-async", "postgresql", lambda address: AwaitedAlchemy(alchemy(address), AsyncSession)),
     Way(
         "alchemy-async",
