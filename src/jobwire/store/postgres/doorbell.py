@@ -154,8 +154,10 @@ class Doorbell:
             os.read(self._wake_read, 4_096)
 
     def _take_rings(self, session: Session) -> None:
-        for notify in session.connection.notifies(timeout=0):
-            ring = _decode_ring(notify.payload)
+        connection = session.connection.pgconn
+        connection.consume_input()
+        while (notify := connection.notifies()) is not None:
+            ring = _decode_ring(notify.extra.decode(errors="replace"))
             if ring.sender != self._sender:
                 self._hear(Foreign(None if ring.queues is None else frozenset(ring.queues), ring.changed))
 

@@ -123,7 +123,7 @@ class _Wire:
         self._asked: list[Sequence[int]] = []
         self._rows: dict[int, JobRow] = {}
         self._statements = {name: number_placeholders(SQL.get[name]) for name in STATEMENTS}
-        self._is_prepared = session.connection.prepare_threshold is not None
+        self._is_prepared = session.can_prepare
         if self._is_prepared:
             for name, (sql, _) in self._statements.items():
                 _check(self._connection.prepare(name.encode(), sql))

@@ -7,8 +7,8 @@ else is a read of its own on one of a few connections.
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -143,21 +143,15 @@ def answer_gets(session: Session, gets: Sequence[Get]) -> None:
     by_key = [get for get in gets if get.key is not None]
     by_number = [get for get in gets if get.key is None]
     rows: dict[int, JobRow | None] = {}
-    # A pipeline costs as much as a short statement.
-    has_several = session.has_wall or bool(by_key and by_number)
-    with session.connection.pipeline() if has_several else nullcontext():
-        if session.has_wall:
-            session.execute(SQL.get["enter_wall"], {"owners": ",".join({str(get.owner) for get in gets})})
-        found = [
-            (asked, session.execute(SQL.get[name], {column: values, "owners": int_array(get.owner for get in asked)}))
-            for asked, name, column, values in (
-                (by_key, "by_keys", "keys", text_array(get.key for get in by_key)),
-                (by_number, "by_numbers", "numbers", int_array(get.number for get in by_number)),
-            )
-            if asked
-        ]
-        for asked, cursor in found:
-            rows |= {id(asked[row[0] - 1]): tuple.__new__(JobRow, row[1:]) for row in cursor.fetchall()}
+    with _reading(session, {get.owner for get in gets}, is_snapshot=bool(by_key and by_number)):
+        for asked, name, column, values in (
+            (by_key, "by_keys", "keys", text_array(get.key for get in by_key)),
+            (by_number, "by_numbers", "numbers", int_array(get.number for get in by_number)),
+        ):
+            if asked:
+                owners = int_array(get.owner for get in asked)
+                found = session.execute(SQL.get[name], {column: values, "owners": owners})
+                rows |= {id(asked[row[0] - 1]): tuple.__new__(JobRow, row[1:]) for row in found}
     for get in gets:
         get.pending.fulfil(rows.get(id(get)))
 
@@ -190,18 +184,28 @@ class SessionReader:
 def answer_reads(session: Session, reads: Sequence[Read[Any]]) -> None:
     """Each read by itself; what its work raises is its asker's."""
     for read in reads:
-        in_transaction = read.is_snapshot or read.owner is not None
-        if in_transaction:
-            session.execute_script("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        try:
-            if read.owner is not None and session.has_wall:
-                session.execute(SQL.get["enter_wall"], {"owners": str(read.owner)})
+        owners = None if read.owner is None else {read.owner}
+        with _reading(session, owners, is_snapshot=read.is_snapshot):
             value = read.work(SessionReader(session))
-        finally:
-            if in_transaction and not session.is_lost:
-                session.doom = None
-                session.execute_script("COMMIT")
         read.pending.fulfil(value)
+
+
+@contextmanager
+def _reading(session: Session, owners: Collection[int] | None, *, is_snapshot: bool) -> Iterator[None]:
+    """On one snapshot if that is asked for; behind the wall of the owners who are named, where there is one."""
+    has_wall = owners is not None and session.has_wall
+    if not (is_snapshot or has_wall):
+        yield
+        return
+    session.execute_script("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    try:
+        if owners is not None and has_wall:
+            session.execute(SQL.get["enter_wall"], {"owners": ",".join(map(str, owners))})
+        yield
+    finally:
+        if not session.is_lost:
+            session.doom = None
+            session.execute_script("COMMIT")
 
 
 def _map_error(error: BaseException) -> BaseException:
