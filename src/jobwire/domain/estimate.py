@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from jobwire.domain.run_times import RunTimes
 
-RETRY_AFTER_S_MAX = 60
+RETRY_AFTER_S_MAX = 600
 
 _REHEARSALS = 128
 _MEDIAN, _NINE_IN_TEN = _REHEARSALS // 2, _REHEARSALS * 9 // 10
@@ -187,7 +187,16 @@ def _seconds(milliseconds: float) -> float:
     return float(f"{milliseconds / 1000:.3g}")
 
 
-def retry_after_s(estimate: Estimate) -> int:
-    """When to ask again, in whole seconds: after a quarter of the likely rest, between 1 s and a minute."""
-    ahead_s = estimate.starts_in_p50_s if estimate.ends_in_p50_s is None else estimate.ends_in_p50_s
-    return max(1, min(RETRY_AFTER_S_MAX, int(ahead_s / 4)))
+def retry_after_s(estimate: Estimate | None, *, age_ms: int, due_in_ms: int, spread: float, least_s: int) -> int:
+    """When to ask again, in whole seconds from `least_s` to RETRY_AFTER_S_MAX.
+
+    At the median of the end: whoever asks then finds it half of the time, and the rest gets a new median. Where the
+    end is not known, after a quarter of `age_ms`, the time the job has waited or run, and not before it is due.
+    `spread`, 0 to 1, moves callers apart by up to a tenth: those who came together do not come again together.
+    """
+    ahead_s = None
+    if estimate is not None:
+        ahead_s = estimate.starts_in_p50_s if estimate.ends_in_p50_s is None else estimate.ends_in_p50_s
+    if ahead_s is None:
+        ahead_s = max(age_ms / 4, due_in_ms) / 1000
+    return max(least_s, min(RETRY_AFTER_S_MAX, math.ceil(ahead_s * (1 + spread / 10))))
