@@ -32,9 +32,10 @@ from bench.report import Run, replace_figures, show_run, write_markdown
 from bench.saturated import SATURATED
 from bench.status import STATUS, STATUS_POSTGRES
 from bench.submit import SUBMIT
+from bench.waiting import WAITING
 from bench.wrk import HOW_TO_INSTALL, is_installed
 
-MEASUREMENTS = (DRAIN, BOTH, ENQUEUE, LATENCY, SUBMIT, STATUS, STATUS_POSTGRES, SATURATED)
+MEASUREMENTS = (DRAIN, BOTH, ENQUEUE, LATENCY, SUBMIT, STATUS, STATUS_POSTGRES, SATURATED, WAITING)
 OUT = Path(__file__).parent / "out"
 SOMETHING_MISSING = 3
 

@@ -110,12 +110,12 @@ class Estimates:
 
     def retry_after_s(self, row: JobRow, estimate: Estimate | None, *, least_s: int) -> int:
         """When whoever polls the live job should ask again; the same for the same job at the same moment."""
-        now = self._clock()
+        now, is_running = self._clock(), row.state == State.RUNNING
+        since = row.started_at if is_running and row.started_at is not None else row.created_at
         return retry_after_s(
             estimate,
-            age_ms=max(
-                0, now - (row.started_at if row.state == State.RUNNING and row.started_at else row.created_at)
-            ),
+            age_ms=max(0, now - since),
+            is_running=is_running,
             due_in_ms=0 if row.run_at is None else max(0, row.run_at - now),
             # Jobs that were submitted one after the other are spread evenly.
             spread=row.number * GOLDEN_RATIO % 1,

@@ -17,7 +17,7 @@ class Seats:
         self.taken = 0
 
     def take(self, key_id: str) -> None:
-        """Take a seat until `leave`; RequestError rate_limited when the key has its share, unavailable if none is left."""
+        """Take a seat until `leave`; RequestError rate_limited when the key has its share, else unavailable."""
         held = self._by_key.get(key_id, 0)
         if held >= self._key_max:
             raise RequestError(
