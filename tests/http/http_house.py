@@ -99,8 +99,11 @@ class House:
 
     def complete(self, output: str = '{"text":"hi"}', queue: str = "default") -> Claim:
         [claim] = self.claim(queue)
-        self.settle(claim, Completed(output))
+        self.complete_claim(claim, output)
         return claim
+
+    def complete_claim(self, claim: Claim, output: str = '{"text":"hi"}') -> None:
+        self.settle(claim, Completed(output))
 
     def fail(self, error: PublicError, queue: str = "default") -> Claim:
         [claim] = self.claim(queue)

@@ -103,7 +103,7 @@ NATIVE = Dialect(
         ),
         Route("GET", "/jobs", "list", scope="jobs:read", summary="List your jobs, newest first"),
         Route("GET", "/jobs/{id}", "status", scope="jobs:read", wait=Wait(), summary="Read a job"),
-        Route("GET", "/jobs/{id}/events", "events", scope="jobs:read", summary="Follow a job's events (SSE)"),
+        Route("GET", "/jobs/{id}/events", "events", scope="jobs:read", wait=Wait(), summary="Follow a job's events"),
         Route("POST", "/jobs/{id}/cancel", "cancel", scope="jobs:write", summary="Cancel a job"),
         Route(
             "POST", "/jobs/{id}/rerun", "rerun", scope="jobs:write", status=202,

@@ -26,7 +26,7 @@ from jobwire.domain.ids import show_id
 from jobwire.domain.job import JobRow
 from jobwire.domain.phases import FINAL_PHASES, Phase
 from jobwire.http.answer import Answer, Headers, encode_header, json_answer
-from jobwire.http.events import open_stream
+from jobwire.http.events import tell_events
 from jobwire.http.files import serve_file
 from jobwire.http.metrics import answer_metrics
 from jobwire.http.paging import find_page
@@ -66,9 +66,9 @@ async def show_status(site: Site, served: Served, call: Call) -> Answer:
     return answer
 
 
-async def stream_events(site: Site, served: Served, call: Call) -> Answer | Response:
-    """The job's events as they come."""
-    return await open_stream(served, call, await find_job(site, served, call))
+async def show_events(site: Site, served: Served, call: Call) -> Answer | Response:
+    """The job's events as they come, or the next of them."""
+    return await tell_events(served, call, await find_job(site, served, call))
 
 
 async def show_metrics(site: Site, served: Served, call: Call) -> Answer:
@@ -245,7 +245,7 @@ Act = Callable[[Site, Served, Call], Awaitable[Answer | Response]]
 ACTIONS: Mapping[Action, Act] = {
     "submit": submit_job,
     "status": show_status,
-    "events": stream_events,
+    "events": show_events,
     "list": list_jobs,
     "cancel": cancel_job,
     "rerun": rerun_job,

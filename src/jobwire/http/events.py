@@ -1,29 +1,27 @@
-"""The event stream of a job: server-sent events, one for each entry of the log, with its number as their id.
+"""The events of a job as they come: server-sent events with the log's numbers as their ids, or a list of the next.
 
 A stream that ends before the job, for whatever reason, is taken up again with Last-Event-ID and misses nothing.
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from starlette.responses import Response
 
-from jobwire.dialects.codecs import iso_ms, quote
+from jobwire.dialects.codecs import iso_ms, plain, quote
 from jobwire.dialects.parse import read_name, refuse_faults
 from jobwire.domain.job import JobRow
 from jobwire.domain.phases import Phase
-from jobwire.domain.states import FINAL_STATES, Event
-from jobwire.http.answer import Answer, Receive, Scope, Send
+from jobwire.domain.states import FINAL_EVENTS, Event
+from jobwire.http.answer import Answer, Receive, Scope, Send, json_answer
 from jobwire.http.body import ClientGone
 from jobwire.http.present import find_facts
 from jobwire.http.routing import Served
+from jobwire.http.waiting import is_final, read_asked, tell_applied
 from jobwire.kinds.faults import Fault
 from jobwire.service.call import Call
 from jobwire.service.watching import JobEvent
-
-logger = logging.getLogger(__name__)
 
 BEAT_S = 15.0
 # A key may be revoked meanwhile: whoever takes the stream up again shows it anew.
@@ -58,19 +56,72 @@ def read_after(call: Call) -> int:
     return name.number
 
 
-async def open_stream(served: Served, call: Call, row: JobRow) -> Answer | Response:
-    """The stream, or 204 when its end was seen already: that keeps an EventSource from coming again.
+async def tell_events(served: Served, call: Call, row: JobRow) -> Answer | Response:
+    """The events as a stream; as one JSON list for a caller that accepts that and no stream, which may wait for it.
 
-    RequestError rate_limited or unavailable when there are too many streams.
+    A stream whose end was seen already is 204, which keeps an EventSource from coming again. RequestError
+    rate_limited or unavailable when there are too many.
     """
     after = read_after(call)
-    watching = call.services.watching
-    if row.state in FINAL_STATES and after:
-        last = [events async for events in watching.read_history(row, after)]
-        if not last:
-            return Answer(204, [(b"cache-control", b"no-store")], b"")
-    watching.streams.take(call.principal.key_id)
+    accept = call.headers.get("accept", "")
+    if "application/json" in accept and EventStream.media_type not in accept:
+        return await _list_events(served, call, row, after)
+    if is_final(row) and after and not await _find_events(call, row, after, wait_s=0):
+        return Answer(204, [(b"cache-control", b"no-store")], b"")
+    call.services.watching.streams.take(call.principal.key_id)
     return EventStream(served, call, row, after)
+
+
+async def _list_events(served: Served, call: Call, row: JobRow, after: int) -> Answer:
+    """The next events; `after` continues, and `is_over` tells that no more will come."""
+    asked = read_asked(served, call)
+    wait_s = 0 if is_final(row) else asked.seconds
+    watching = call.services.watching
+    if wait_s:
+        watching.waits.take(call.principal.key_id)
+    try:
+        events = await _find_events(call, row, after, wait_s=wait_s)
+    finally:
+        if wait_s:
+            watching.waits.leave(call.principal.key_id)
+    told = [f'{{"id":{event.no},{text[1:]}' for event, text in await _write_events(served, call, row, events)]
+    is_over = is_final(row) if not events else events[-1].event in FINAL_EVENTS
+    last = events[-1].no if events else after
+    body = f'{{"events":[{",".join(told)}],"after":{last},"is_over":{plain(is_over)}}}'
+    return json_answer(200, body.encode(), tell_applied(asked))
+
+
+async def _find_events(call: Call, row: JobRow, after: int, *, wait_s: float) -> Sequence[JobEvent]:
+    until = asyncio.get_running_loop().time() + wait_s
+    follow = call.services.watching.follow(row, after, until=until, beat_s=wait_s, gone=call.gone)
+    async with aclosing(follow) as batches:
+        async for events in batches:
+            return events
+    return ()
+
+
+async def _write_events(
+    served: Served, call: Call, row: JobRow, events: Sequence[JobEvent]
+) -> list[tuple[JobEvent, str]]:
+    """Each event with its JSON; the newest has the job as it is then, if it is still the same."""
+    if not events:
+        return []
+    row = await call.services.jobs.read(call.principal.owner, number=row.number)
+    following = [*[event.event for event in events[1:]], None]
+    written = []
+    for event, next_one in zip(events, following, strict=True):
+        is_newest = event.version == row.version
+        phase = row.phase if is_newest else _find_phase(event, next_one, row)
+        fields = [
+            f'"event":{quote(name_event(event))}', f'"version":{event.version}', f'"phase":{quote(phase)}',
+            f'"at":{iso_ms(event.at)}',
+        ]  # fmt: skip
+        if is_newest:
+            view = served.views[row.phase]
+            job = view.render(row, await find_facts(call.services, view, row))
+            fields.append(f'"job":{job.decode()}')
+        written.append((event, f"{{{','.join(fields)}}}"))
+    return written
 
 
 class EventStream(Response):
@@ -90,54 +141,38 @@ class EventStream(Response):
         """Send it; ends without a last chunk where the reader does not keep up."""
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            if scope["method"] == "HEAD" or await self._send_events(send):
+            if scope["method"] == "HEAD":
                 await send({"type": "http.response.body", "body": b""})
-            else:
+            elif not await self._send_frames(send):
                 await _cut_off(scope)
         except ClientGone:
             return
         finally:
             self._call.services.watching.streams.leave(self._call.principal.key_id)
 
-    async def _send_events(self, send: Send) -> bool:
+    async def _send_frames(self, send: Send) -> bool:
         """Whether the reader has kept up."""
         async with aclosing(self._write_frames()) as frames:
             async for frame in frames:
                 try:
                     async with asyncio.timeout(READER_S):
-                        await send({"type": "http.response.body", "body": frame, "more_body": True})
+                        await send({"type": "http.response.body", "body": frame, "more_body": bool(frame)})
                 except TimeoutError:
                     return False
         return True
 
     async def _write_frames(self) -> AsyncGenerator[bytes, None]:
+        """What is sent, the empty end included."""
         yield b"retry: %d\n\n" % RETRY_MS
         call = self._call
         until = asyncio.get_running_loop().time() + STREAM_S
         follow = call.services.watching.follow(self._row, self._after, until=until, beat_s=BEAT_S, gone=call.gone)
         async with aclosing(follow) as batches:
             async for events in batches:
-                yield await self._write_batch(events) if events else b": \n\n"
-
-    async def _write_batch(self, events: Sequence[JobEvent]) -> bytes:
-        """The frames of some events; the newest has the job as it is then, if it is still the same."""
-        call = self._call
-        row = await call.services.jobs.read(call.principal.owner, number=self._row.number)
-        following = [*[event.event for event in events[1:]], None]
-        frames = []
-        for event, after in zip(events, following, strict=True):
-            is_newest = event.version == row.version
-            phase = row.phase if is_newest else _find_phase(event, after, row)
-            fields = [
-                f'"event":{quote(name_event(event))}', f'"version":{event.version}', f'"phase":{quote(phase)}',
-                f'"at":{iso_ms(event.at)}',
-            ]  # fmt: skip
-            if is_newest:
-                view = self._served.views[row.phase]
-                job = view.render(row, await find_facts(call.services, view, row))
-                fields.append(f'"job":{job.decode()}')
-            frames.append(f"id: {event.no}\nevent: {name_event(event)}\ndata: {{{','.join(fields)}}}\n\n")
-        return "".join(frames).encode()
+                written = await _write_events(self._served, call, self._row, events)
+                frames = [f"id: {event.no}\nevent: {name_event(event)}\ndata: {text}\n\n" for event, text in written]
+                yield "".join(frames).encode() or b":\n\n"
+        yield b""
 
 
 def name_event(event: JobEvent) -> str:

@@ -7,6 +7,7 @@ while somebody waits and rests when nobody has for a while. Belongs to one event
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from jobwire.domain.states import Event
@@ -106,6 +107,7 @@ class Tail:
     def open(self, number: int, *, wanted: frozenset[Event] | None = None) -> Watch:
         """A watch on a job's events from now on; to be closed."""
         watch = Watch(number, wanted)
+        watch.is_cut = self.is_ended
         self._watches.setdefault(number, []).append(watch)
         self.open_watches += 1
         return watch
@@ -119,8 +121,14 @@ class Tail:
         self.open_watches -= 1
 
     def end(self) -> None:
-        """The server stops: whoever waits is answered with what is, and nobody waits any more."""
+        """The server stops: whoever waits is answered with what is, and nobody waits any more. From any thread."""
         self.is_ended = True
+        if self._task is not None:
+            with suppress(RuntimeError):
+                # The loop is closed: nobody waits.
+                self._task.get_loop().call_soon_threadsafe(self._wake_all)
+
+    def _wake_all(self) -> None:
         for beside in self._watches.values():
             for watch in beside:
                 watch.is_cut = True
