@@ -10,7 +10,7 @@ from jobwire.service.call import Principal
 from jobwire.service.jobs import Jobs
 from jobwire.service.seats import Seats
 from jobwire.service.tail import Gone, Tail
-from jobwire.store.contract import EventRow, Reader, Store
+from jobwire.store.contract import NO_LAST, EventRow, Reader, Store
 
 WAITS_MAX = 20_000
 WAITS_KEY_MAX = 2_000
@@ -110,6 +110,8 @@ class Watching:
 
     async def read_history(self, row: JobRow, after: int) -> AsyncGenerator[Sequence[JobEvent], None]:
         """The job's events from `after` to the end of the log as it is now."""
+        # An engine that takes committed events over when it is asked for some does so now.
+        await self._store.events(NO_LAST, limit=1)
         first, last = await self._store.read(lambda reader: _find_span(reader, row.created_at))
         start = max(after, first)
         if start > after:
