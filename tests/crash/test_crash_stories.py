@@ -11,7 +11,7 @@ from story_recorders import Lists, Recorder, Stream, poll_versions
 
 SEED = int(os.environ.get("JOBWIRE_SEED") or random.randrange(1 << 32))
 RECORDERS: tuple[Recorder, ...] = (Stream(), Lists())
-TOGETHER = 25
+TOGETHER = 50
 POLLERS = 16
 
 

@@ -94,15 +94,16 @@ class Tail:
 
     async def start(self) -> None:
         """From here on no event is missed by a watch that is opened before the next await."""
-        if self._task is None or self._task.done():
+        if self.is_ended:
+            return
+        while self._task is None or self._task.done():
             loop = asyncio.get_running_loop()
             self._moved = asyncio.Event()
             self._started = loop.create_future()
             self._task = loop.create_task(self._run(loop, self._started), name="jobwire-tail")
-        assert self._started is not None
-        if not self._started.done():
             await asyncio.shield(self._started)
-        self._started.result()
+        assert self._started is not None
+        await asyncio.shield(self._started)
 
     def open(self, number: int, *, wanted: frozenset[Event] | None = None) -> Watch:
         """A watch on a job's events from now on; to be closed."""
@@ -129,6 +130,7 @@ class Tail:
                 self._task.get_loop().call_soon_threadsafe(self._wake_all)
 
     def _wake_all(self) -> None:
+        self._moved.set()
         for beside in self._watches.values():
             for watch in beside:
                 watch.is_cut = True
@@ -154,22 +156,19 @@ class Tail:
 
     async def _follow(self, loop: asyncio.AbstractEventLoop) -> None:
         used_at = loop.time()
-        while loop.time() - used_at < LINGER_S and not self.is_ended:
+        # A watch that was opened just now keeps it up, however long nobody had waited before.
+        while not self.is_ended and (self._watches or loop.time() - used_at < LINGER_S):
             self._moved.clear()
             try:
                 await self._read_new()
             except Exception as error:
-                if not self._watches:
-                    return
                 logger.warning("the event log cannot be read; trying again: %s: %s", type(error).__name__, error)
             if self._watches:
                 used_at = loop.time()
             await asyncio.sleep(GAP_S)
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S):
                     await self._moved.wait()
-            except TimeoutError:
-                continue
 
     async def _read_new(self) -> None:
         """Tell what is new, to the log's end."""
