@@ -23,6 +23,7 @@ from bench.databases import Databases
 from bench.drain import DRAIN
 from bench.enqueue import ENQUEUE
 from bench.latency import LATENCY
+from bench.longpolls import LONGPOLLS
 from bench.machine import describe_machine
 from bench.measurement import FULL, QUICK, Bench, Measurement, Outcome, Variant
 from bench.peers.install import Missing
@@ -32,9 +33,10 @@ from bench.report import Run, replace_figures, show_run, write_markdown
 from bench.saturated import SATURATED
 from bench.status import STATUS, STATUS_POSTGRES
 from bench.submit import SUBMIT
+from bench.waiting import WAITING
 from bench.wrk import HOW_TO_INSTALL, is_installed
 
-MEASUREMENTS = (DRAIN, BOTH, ENQUEUE, LATENCY, SUBMIT, STATUS, STATUS_POSTGRES, SATURATED)
+MEASUREMENTS = (DRAIN, BOTH, ENQUEUE, LATENCY, SUBMIT, STATUS, STATUS_POSTGRES, SATURATED, WAITING, LONGPOLLS)
 OUT = Path(__file__).parent / "out"
 SOMETHING_MISSING = 3
 

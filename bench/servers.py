@@ -18,9 +18,10 @@ OWNER = "bench"
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server on loopback."""
+    """A server on loopback; `leader` is its process id, where that is known."""
 
     port: int
+    leader: int = 0
 
     @property
     def url(self) -> str:
@@ -57,10 +58,11 @@ def serving_jobwire(
     site: Site, *, app: str | None = None, environment: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
     """`jobwire serve` on the ledger of `site`, with the settings of the peers unless `environment` says else."""
-    server = Server(find_free_port())
+    port = find_free_port()
     target = [app] if app else []
-    command = [str(Path(sys.executable).with_name("jobwire")), "serve", *target, "--port", str(server.port)]
+    command = [str(Path(sys.executable).with_name("jobwire")), "serve", *target, "--port", str(port)]
     with running(command, site.folder, {**environment_of(site), **(environment or {})}) as process:
+        server = Server(port, process.pid)
         wait_for_server(f"{server.url}/healthz", process)
         yield server
 

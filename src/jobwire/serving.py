@@ -28,13 +28,19 @@ SWITCH_S = 0.0001
 class _Server(uvicorn.Server):
     """uvicorn that says when it listens, without signal handlers of its own: one place decides what they mean."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, end_waits: Callable[[], None]) -> None:
         super().__init__(config)
+        self._end_waits = end_waits
         self.listens = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.listens.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Calls that wait for a job would hold the server up until their time is over.
+        self._end_waits()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -132,7 +138,7 @@ def make_server(house: House) -> _Server:
         timeout_graceful_shutdown=max(1, house.settings.drain_s),
         backlog=2_048,
     )
-    return _Server(config)
+    return _Server(config, application.end_waits)
 
 
 def _catch_signals(stop: asyncio.Event, worker: Worker | None, server: _Server | None) -> None:

@@ -25,6 +25,7 @@ from jobwire.service.jobs import Jobs
 from jobwire.service.limits import Limits
 from jobwire.service.owners import Owners
 from jobwire.service.services import Services
+from jobwire.service.watching import Watching
 from jobwire.store import policies
 from jobwire.store.callers import Link
 from jobwire.store.contract import Store, Transaction
@@ -122,8 +123,10 @@ def open_house(
         registry = Registry(kinds, queues=queues)
         estimates = Estimates(store, clock)
         admission = Admission(store, estimates, owner_backlog_max=settings.owner_backlog_max)
+        jobs = Jobs(store, registry, clock, admission)
         services = Services(
-            jobs=Jobs(store, registry, clock, admission),
+            jobs=jobs,
+            watching=Watching(store, jobs),
             estimates=estimates,
             owners=Owners(store, clock),
             limits=Limits(clock),

@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 
 from jobwire.app import Jobwire
+from jobwire.domain.errors import JobError
+from jobwire.domain.retry import RetryPolicy
 from jobwire.kinds.contract import Context
 
 app = Jobwire()
@@ -36,3 +38,11 @@ def stuck(mark: str) -> None:
 async def brief(mark: str, pipe: str) -> str:
     await asyncio.to_thread(Path(mark).write_text, "running")
     return await asyncio.to_thread(Path(pipe).read_text)
+
+
+@app.job("moody", queue="web", attempts=4, retry=RetryPolicy(first_ms=20, longest_ms=40))
+async def moody(ctx: Context, failures: int) -> int:
+    """Fail so many times, then succeed: a job with a story."""
+    if ctx.attempt <= failures:
+        raise JobError("busy", "Not now.", retryable=True)
+    return ctx.attempt

@@ -8,11 +8,16 @@ from doc_pages import DOCS, name_of, read_page
 
 from jobwire.config import Settings
 from jobwire.dialects.native import NATIVE
-from jobwire.dialects.spec import BODY_BYTES_MAX
+from jobwire.dialects.spec import BODY_BYTES_MAX, WAIT_S_MAX
+from jobwire.domain.estimate import RETRY_AFTER_S_MAX
 from jobwire.http.body import JSON_DEPTH_MAX
+from jobwire.http.events import BEAT_S, READER_S, STREAM_S
+from jobwire.http.site import FINAL_AGE_S
 from jobwire.kinds.contract import ChildLimits
 from jobwire.kinds.schema import INPUT_BYTES_MAX
 from jobwire.service.submission import HORIZON_DAYS_MAX, TAGS_MAX
+from jobwire.service.tail import BUFFERED_MAX
+from jobwire.service.watching import STREAMS_KEY_MAX, STREAMS_MAX, WAITS_KEY_MAX, WAITS_MAX
 from jobwire.store.sqlite.store import CHECKPOINT_PAGES, RESTART_PAGES
 from jobwire.store.writer import GROUP_MAX
 from jobwire.systems.rentix.dialect import RENTIX
@@ -27,7 +32,15 @@ TOLD = [
     ("api.md", f"at most {HORIZON_DAYS_MAX} days ahead"),
     ("api.md", f"at most {TAGS_MAX}, each"),
     ("api.md", f"A body has at most {BODY_BYTES_MAX:,} bytes and {JSON_DEPTH_MAX} levels"),
-    ("api.md", f"it is {NATIVE.retry_after_s} second today"),
+    ("api.md", f"{NATIVE.retry_after_s} second at the least"),
+    ("api.md", f"may be kept for {FINAL_AGE_S // 60} minutes"),
+    ("waiting.md", f"from {NATIVE.retry_after_s} to {RETRY_AFTER_S_MAX}"),
+    ("waiting.md", f"`wait` is 0 to {WAIT_S_MAX} seconds"),
+    ("waiting.md", f"holds {WAITS_MAX:,} waiting calls, {WAITS_KEY_MAX:,} of one key"),
+    ("waiting.md", f"holds {STREAMS_MAX:,} streams, {STREAMS_KEY_MAX} of one key"),
+    ("waiting.md", f"ends after {STREAM_S / 60:g} minutes"),
+    ("waiting.md", f"more than {BUFFERED_MAX} events behind or takes nothing for {READER_S:g} seconds"),
+    ("waiting.md", f"Every {BEAT_S:g} seconds"),
     ("operating/running.md", f"{CHILD.memory_bytes_max:,} bytes"),
     ("operating/running.md", f"| {CHILD.cpu_s_max} s |"),
     ("operating/running.md", f"| {CHILD.wall_ms_max // 1000} s |"),

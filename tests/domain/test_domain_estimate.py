@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobwire.domain.estimate import (
+    RETRY_AFTER_S_MAX,
     Estimate,
     Span,
     estimate_running,
@@ -102,10 +103,46 @@ def test_numbers_have_three_digits():
 
 @pytest.mark.parametrize(
     ("ends_in_s", "starts_in_s", "expected"),
-    [(0.2, 0, 1), (4, 0, 1), (8, 0, 2), (40, 30, 10), (100_000, 90_000, 60), (None, 40, 10), (None, 0, 1)],
+    [(0.2, 0, 1), (4, 0, 4), (8, 0, 8), (40, 30, 40), (100_000, 90_000, RETRY_AFTER_S_MAX), (None, 40, 40)],
 )
-def test_who_is_far_away_is_told_to_ask_rarely(ends_in_s, starts_in_s, expected):
-    assert retry_after_s(Estimate(starts_in_s, starts_in_s, ends_in_s, ends_in_s)) == expected
+def test_who_polls_is_told_to_ask_when_the_job_is_likely_to_end(ends_in_s, starts_in_s, expected):
+    assert advise(Estimate(starts_in_s, starts_in_s, ends_in_s, ends_in_s)) == expected
+
+
+def advise(estimate, *, age_ms=0, is_running=False, due_in_ms=0, spread=0.5, least_s=1):
+    return retry_after_s(
+        estimate, age_ms=age_ms, is_running=is_running, due_in_ms=due_in_ms, spread=spread, least_s=least_s
+    )
+
+
+def test_where_the_end_is_not_known_the_pauses_grow_with_the_time_that_has_passed():
+    assert [advise(None, age_ms=age) for age in (0, 8_000, 60_000, 10**9)] == [1, 2, 15, RETRY_AFTER_S_MAX]
+    assert advise(None, due_in_ms=90_000) == 90
+
+
+def test_a_long_run_is_not_asked_for_every_second_however_near_its_end_seems():
+    assert advise(Estimate(0, 0, 0.1, 50), age_ms=240_000, is_running=True) == 20
+    assert advise(Estimate(0, 0, 0.1, 50), age_ms=240_000) == 1
+
+
+@given(
+    st.none() | st.builds(lambda a, b, c, d: Estimate(a, a + b, a + c, a + c + d), *[st.floats(0, 10**6)] * 4),
+    st.integers(0, 10**12),
+    st.booleans(),
+    st.integers(0, 10**12),
+    st.floats(0, 1),
+    st.integers(1, 30),
+)
+def test_the_advice_is_a_whole_number_between_its_bounds(estimate, age_ms, is_running, due_in_ms, spread, least_s):
+    advice = retry_after_s(
+        estimate, age_ms=age_ms, is_running=is_running, due_in_ms=due_in_ms, spread=spread, least_s=least_s
+    )
+    assert isinstance(advice, int) and least_s <= advice <= RETRY_AFTER_S_MAX
+
+
+def test_those_who_came_together_are_sent_apart():
+    far = Estimate(0, 0, 100, 100)
+    assert len({advise(far, spread=step / 10) for step in range(11)}) >= 6
 
 
 SERVICES = {

@@ -30,6 +30,7 @@ from jobwire.service.jobs import Jobs
 from jobwire.service.limits import Limits
 from jobwire.service.owners import Owners
 from jobwire.service.services import Services
+from jobwire.service.watching import Watching
 from jobwire.store.contract import Claim, ClaimRequest, ProgressReport
 
 WORKER = "w1"
@@ -98,8 +99,11 @@ class House:
 
     def complete(self, output: str = '{"text":"hi"}', queue: str = "default") -> Claim:
         [claim] = self.claim(queue)
-        self.settle(claim, Completed(output))
+        self.complete_claim(claim, output)
         return claim
+
+    def complete_claim(self, claim: Claim, output: str = '{"text":"hi"}') -> None:
+        self.settle(claim, Completed(output))
 
     def fail(self, error: PublicError, queue: str = "default") -> Claim:
         [claim] = self.claim(queue)
@@ -112,8 +116,10 @@ def make_services(directory: Path, clock: Callable[[], int], *, owner_backlog_ma
     registry = Registry([make_kind(echo, name="echo"), make_kind(slow, name="slow", queue="slow")])
     estimates = Estimates(store, clock)
     admission = Admission(store, estimates, owner_backlog_max=owner_backlog_max)
+    jobs = Jobs(store, registry, clock, admission)
     return Services(
-        jobs=Jobs(store, registry, clock, admission),
+        jobs=jobs,
+        watching=Watching(store, jobs),
         estimates=estimates,
         owners=Owners(store, clock),
         limits=Limits(clock),

@@ -11,6 +11,7 @@ from jobwire.dialects.spec import (
     Field,
     JobReference,
     Route,
+    Wait,
 )
 from jobwire.domain.phases import FINAL_PHASES, Phase
 
@@ -98,10 +99,11 @@ NATIVE = Dialect(
     routes=(
         Route(
             "POST", "/jobs", "submit", scope="jobs:write", body="json", status=202,
-            request=Submission, summary="Submit a job",
+            wait=Wait(), request=Submission, summary="Submit a job",
         ),
         Route("GET", "/jobs", "list", scope="jobs:read", summary="List your jobs, newest first"),
-        Route("GET", "/jobs/{id}", "status", scope="jobs:read", summary="Read a job"),
+        Route("GET", "/jobs/{id}", "status", scope="jobs:read", wait=Wait(), summary="Read a job"),
+        Route("GET", "/jobs/{id}/events", "events", scope="jobs:read", wait=Wait(), summary="Follow a job's events"),
         Route("POST", "/jobs/{id}/cancel", "cancel", scope="jobs:write", summary="Cancel a job"),
         Route(
             "POST", "/jobs/{id}/rerun", "rerun", scope="jobs:write", status=202,
@@ -109,6 +111,7 @@ NATIVE = Dialect(
         ),
         Route("GET", "/jobs/{id}/result", "result", scope="jobs:read", summary="Read the result of a completed job"),
         Route("GET", "/files/{sha256}/{name}", "file", is_open=True, summary="Fetch a file by its signed link"),
+        Route("GET", "/metrics", "metrics", scope="metrics:read", summary="Read this server's counters (Prometheus)"),
         Route("GET", "/me", "me", summary="Who you are, what your key may do and what is left of your limits"),
     ),
 )  # fmt: skip

@@ -21,9 +21,9 @@ from jobwire.dialects.sources import (
     ShowOutput,
     find_pieces,
 )
-from jobwire.dialects.spec import Dialect, Envelope, Field
+from jobwire.dialects.spec import LIVE_PHASES, Dialect, Envelope, Field
 from jobwire.domain.job import JobRow
-from jobwire.domain.phases import Phase
+from jobwire.domain.phases import FINAL_PHASES, Phase
 
 Tree = dict[str, "Field | Tree"]
 
@@ -33,12 +33,14 @@ class View:
     """How a job of one phase is shown, and which facts beside its row that takes.
 
     `render` takes None for the facts of a job that has no place in the order and descends from no other.
+    `retry_after_s` is the least time until the next poll where one is told, None where not.
     """
 
     render: Callable[[JobRow, Facts | None], bytes]
     needs_position: bool
     needs_estimate: bool
     needs_lineage: bool
+    retry_after_s: int | None = None
 
 
 Views = Mapping[Phase, View]
@@ -51,9 +53,11 @@ def compile_views(
     envelope: Envelope | None = None,
     show_output: ShowOutput | None = None,
     prefix: str = "",
+    is_polled: bool = False,
 ) -> Views:
     """The view of every phase; its links stand below `prefix` and the dialect's mount.
 
+    With `is_polled` the caller of a live job is told when to ask again, in a header if not in the shape.
     ValueError if two fields claim one path, or an object's first key may be left out.
     """
     dialect = replace(dialect, mount=prefix + dialect.mount)
@@ -64,6 +68,7 @@ def compile_views(
             phase=phase,
             envelope=envelope,
             show_output=show_output,
+            is_polled=is_polled,
         )
         for phase in Phase
     }
@@ -76,14 +81,19 @@ def _compile_view(
     phase: Phase,
     envelope: Envelope | None,
     show_output: ShowOutput | None,
+    is_polled: bool,
 ) -> View:
     pieces = _emit_object(_plant(shown, phase), dialect, phase=phase, show_output=show_output)
     before, after = wrap_texts(envelope)
+    sources = {item.source for item in shown}
+    tells_retry = phase in LIVE_PHASES and (is_polled or "retry_after_s" in sources)
+    retry_after_s = dialect.retry_after_s if tells_retry else None
     return View(
         _make_render([before, *pieces, after]),
-        needs_position=any(item.source in PLACE_SOURCES for item in shown),
-        needs_estimate=any(item.source == "estimate" for item in shown),
-        needs_lineage=any(item.source in LINEAGE_SOURCES for item in shown),
+        needs_position=not sources.isdisjoint(PLACE_SOURCES),
+        needs_estimate="estimate" in sources or retry_after_s is not None,
+        needs_lineage=not sources.isdisjoint(LINEAGE_SOURCES),
+        retry_after_s=retry_after_s,
     )
 
 
@@ -95,7 +105,7 @@ def _make_render(pieces: Sequence[Piece]) -> Callable[[JobRow, Facts | None], by
     written = [(index, hole.write, hole.null) for index, hole in enumerate(holes) if hole.write is not None]
 
     def render(row: JobRow, facts: Facts | None) -> bytes:
-        values = list(pick(row + (facts or (None, None, row.key, None, None))))
+        values = list(pick(row + (facts or (None, None, row.key, None, None, None))))
         for index, write, null in written:
             value = values[index]
             values[index] = null if value is None else write(value)
@@ -152,7 +162,7 @@ def _emit_value(item: Field, dialect: Dialect, *, phase: Phase, show_output: Sho
             return (plain(item.value),)
         case "word":
             return (quote(dialect.phases[phase]),)
-        case "retry_after_s":
+        case "retry_after_s" if phase in FINAL_PHASES or dialect.retry_after_s is None:
             return (plain(dialect.retry_after_s),)
     return find_pieces(item.source, codec=item.codec, kinds=dialect.kinds, show_output=show_output)
 

@@ -21,7 +21,7 @@ from jobwire.domain.progress import NO_PROGRESS, Progress
 
 class Facts(NamedTuple):
     """What is shown of a job beside its row: its place in the order, the keys of the jobs it descends from, the word
-    of the cap that holds it back, and when it will start and end.
+    of the cap that holds it back, when it will start and end, and when to ask again.
 
     A job that was never rerun is its own root; the key of an ancestor that was pruned is None.
     """
@@ -31,6 +31,7 @@ class Facts(NamedTuple):
     root: str | None
     blocked_by: str | None = None
     estimate: Estimate | None = None
+    retry_after_s: int | None = None
 
 
 class Hole(NamedTuple):
@@ -126,6 +127,7 @@ _TEXTS: Mapping[JobSource, tuple[Piece, ...]] = {
     "position": (Hole(_COLUMNS["facts.position"], str),),
     "blocked_by": (Hole(_COLUMNS["facts.blocked_by"], quote),),
     "estimate": (Hole(_COLUMNS["facts.estimate"], show_estimate),),
+    "retry_after_s": (Hole(_COLUMNS["facts.retry_after_s"], str),),
     "rerun_of": (Hole(_COLUMNS["facts.rerun_of"], lambda key: f'"{show_id(key)}"'),),
     "root_id": (Hole(_COLUMNS["facts.root"], lambda key: f'"{show_id(key)}"'),),
 }

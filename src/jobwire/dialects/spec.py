@@ -25,7 +25,7 @@ ErrorSource = Literal[
     "status", "reason", "code", "word", "message", "messages", "note", "errors", "details", "request_id"
 ]
 CodecName = Literal["iso_ms", "iso_s", "epoch_ms", "epoch_s", "whole"]
-Action = Literal["submit", "status", "list", "cancel", "rerun", "result", "file", "me"]
+Action = Literal["submit", "status", "events", "list", "cancel", "rerun", "result", "file", "me", "metrics"]
 BodyRule = Literal["none", "json", "upload"]
 HookName = Literal["admit", "show_output", "show_error"]
 
@@ -33,6 +33,7 @@ Endpoint = Callable[[Any], Awaitable[Any]]
 """A system's own resource: takes a `service.call.Call`, returns a `service.call.Reply`, raises RequestError."""
 
 BODY_BYTES_MAX = 1_048_576
+WAIT_S_MAX = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,21 @@ class RateLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """How a caller asks a route to wait for the job's end: seconds (`30`, `2.5`, `30s`) in a query or body field.
+
+    More than `seconds_max` is refused. With `prefers`, `Prefer: wait=N` asks the same, and gets no more than
+    `seconds_max`; the field beats it. Who asks for nothing waits `seconds_default`.
+    """
+
+    name: str = "wait"
+    place: Literal["query", "body"] = "query"
+    prefers: bool = True
+    seconds_max: int = WAIT_S_MAX
+    seconds_default: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class LimitHeaders:
     """The header names that tell a caller its limit; `reset` counts in Unix seconds."""
 
@@ -138,8 +154,8 @@ class Route:
     asks for no key (its endpoint checks its own signature; `call.principal.owner` is then 0). `body` "json" is
     decoded, "upload" is spooled to a file, "none" is ignored. `limits` names the limits that count this call, the
     last one being shown in the headers (None: the dialect's). `shape` and `envelope` override the dialect's here.
-    `status` is that of an action's success; an endpoint's Reply has its own. `request` and `response` are types for
-    OpenAPI.
+    `status` is that of an action's success; an endpoint's Reply has its own. `wait` lets callers of submit and status
+    wait for the end. `request` and `response` are types for OpenAPI.
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -153,6 +169,7 @@ class Route:
     status: int = 200
     limits: tuple[str, ...] | None = None
     job: JobReference | None = None
+    wait: Wait | None = None
     shape: tuple[Field, ...] | None = None
     envelope: Envelope | None = None
     request: Any = None
@@ -168,7 +185,8 @@ class Dialect:
     `kinds` maps the kinds this dialect shows to their words; other jobs are not found in it (None: every kind under
     its own name). `several_credentials` refuses a call that carries two, or takes the first carrier in order.
     `content_types` None takes a body of any type. `is_conditional` gives status reads an ETag and 304;
-    `retry_after_s` tells pollers of a live job when to come back. Hooks: `admit(principal, headers) -> principal`
+    `retry_after_s` is the least time until pollers of a live job come back: they are told so, or to come later where
+    the estimate says so. Hooks: `admit(principal, headers) -> principal`
     after authentication, `show_output(output) -> output` for the source `output`, `show_error(status, body) ->
     body`.
     """

@@ -39,6 +39,9 @@ class Event(IntEnum):
     EXPIRED = 13
 
 
+FINAL_EVENTS = frozenset({Event.COMPLETED, Event.FAILED, Event.CANCELLED, Event.EXPIRED})
+
+
 class Reason(IntEnum):
     """Why a job is where it is, beside its state."""
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ from jobwire.dialects.parse import (
     unix_ms,
     write_cursor,
 )
+from jobwire.dialects.prefer import NO_WAIT, Asked
 from jobwire.dialects.render import wrap_body
 from jobwire.dialects.sources import show_error
 from jobwire.dialects.spec import Action, Dialect
@@ -25,11 +26,14 @@ from jobwire.domain.ids import show_id
 from jobwire.domain.job import JobRow
 from jobwire.domain.phases import FINAL_PHASES, Phase
 from jobwire.http.answer import Answer, Headers, encode_header, json_answer
+from jobwire.http.events import tell_events
 from jobwire.http.files import serve_file
+from jobwire.http.metrics import answer_metrics
 from jobwire.http.paging import find_page
-from jobwire.http.present import answer_status, find_facts, render_job
+from jobwire.http.present import answer_status, find_facts, render_job, tell_retry
 from jobwire.http.routing import Served
 from jobwire.http.site import Site
+from jobwire.http.waiting import is_final, read_asked, tell_applied, wait_for_end, wait_for_news
 from jobwire.kinds.schema import check_input
 from jobwire.service.call import Call
 
@@ -50,15 +54,31 @@ def is_shown(dialect: Dialect, row: JobRow) -> bool:
 
 async def show_status(site: Site, served: Served, call: Call) -> Answer:
     """The job as it is now; a failed job is a 200."""
+    asked = read_asked(served, call)
     row = await find_job(site, served, call)
+    tag = call.headers.get("if-none-match")
+    seen = None if tag is None else tag.encode("latin-1")
+    if asked.seconds:
+        row = await wait_for_news(served, call, row, asked, seen=seen)
     view = served.views[row.phase]
-    seen = call.headers.get("if-none-match")
-    facts = await find_facts(site.services, view, row)
-    return answer_status(site.dialect, view, row, facts, seen=None if seen is None else seen.encode("latin-1"))
+    answer = answer_status(site, view, row, await find_facts(site.services, view, row), seen=seen)
+    answer.headers.extend(tell_applied(asked))
+    return answer
+
+
+async def show_events(site: Site, served: Served, call: Call) -> Answer | Response:
+    """The job's events as they come, or the next of them."""
+    return await tell_events(served, call, await find_job(site, served, call))
+
+
+async def show_metrics(site: Site, served: Served, call: Call) -> Answer:
+    """What this process has counted."""
+    return answer_metrics(call.services.watching)
 
 
 async def submit_job(site: Site, served: Served, call: Call) -> Answer:
-    """A new job, or with a known idempotency key the one it named before."""
+    """A new job, or with a known idempotency key the one it named before; waits for its end if asked to."""
+    asked = read_asked(served, call)
     submission = read_submission(call.body)
     kind = _read_kind(site.dialect, submission.kind)
     key = None
@@ -83,7 +103,7 @@ async def submit_job(site: Site, served: Served, call: Call) -> Answer:
             fingerprint=None if key is None else _fingerprint(call.body),
         )
     replayed = [] if receipt.is_new else [encode_header("Idempotency-Replayed", "true")]
-    return await _show_new(site, served, call, receipt.number, headers=replayed)
+    return await _show_new(site, served, call, receipt.number, headers=replayed, asked=asked)
 
 
 def _read_kind(dialect: Dialect, word: str) -> str:
@@ -115,12 +135,26 @@ def _fingerprint(body: Any) -> str:
 
 
 async def _show_new(
-    site: Site, served: Served, call: Call, number: int, *, headers: Sequence[tuple[bytes, bytes]] = ()
+    site: Site,
+    served: Served,
+    call: Call,
+    number: int,
+    *,
+    headers: Sequence[tuple[bytes, bytes]] = (),
+    asked: Asked = NO_WAIT,
 ) -> Answer:
     row = await call.services.jobs.read(call.principal.owner, number=number)
+    if asked.seconds:
+        # The job is there: where nobody else may wait, it is shown as it is.
+        with suppress(RequestError):
+            row = await wait_for_end(call, row, asked)
+    view = served.views[row.phase]
+    facts = await find_facts(call.services, view, row)
     location = encode_header("Location", site.status_path(show_id(row.key)))
-    body = await render_job(call.services, served.views, row)
-    return json_answer(served.route.status, body, [location, *_retry_after(site, row), *headers])
+    is_over = asked.seconds > 0 and is_final(row)
+    applied = tell_applied(asked, is_async=not is_over)
+    status = 200 if is_over else served.route.status
+    return json_answer(status, view.render(row, facts), [location, *tell_retry(facts), *headers, *applied])
 
 
 def _retry_after(site: Site, row: JobRow) -> Headers:
@@ -211,10 +245,12 @@ Act = Callable[[Site, Served, Call], Awaitable[Answer | Response]]
 ACTIONS: Mapping[Action, Act] = {
     "submit": submit_job,
     "status": show_status,
+    "events": show_events,
     "list": list_jobs,
     "cancel": cancel_job,
     "rerun": rerun_job,
     "result": show_result,
     "file": send_file,
     "me": show_me,
+    "metrics": show_metrics,
 }

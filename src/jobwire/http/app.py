@@ -16,6 +16,8 @@ from jobwire.service.services import Services
 logger = logging.getLogger(__name__)
 
 Hook = Callable[[], Awaitable[None]]
+METRICS_PATH = "/metrics"
+"""Where Prometheus looks: the route of that path in the first dialect, at the root too."""
 
 
 def build_app(
@@ -56,6 +58,10 @@ class Application:
         """The short way of a poll, for a server that can ask it before anything else (quick.py)."""
         return self._status
 
+    def end_waits(self) -> None:
+        """Answer everyone who waits with what is now: the server stops."""
+        self._first.services.watching.tail.end()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
         if scope["type"] == "http":
@@ -80,7 +86,8 @@ class Application:
             own.headers.append((b"x-request-id", request_id))
             await send_answer(own, send, is_head=scope["method"] == "HEAD")
             return
-        site, path = self._find_site(local_path(scope))
+        path = local_path(scope)
+        site, path = (self._first, path) if path == METRICS_PATH else self._find_site(path)
         await serve_exchange(Exchange(site, path, scope, receive, request_id.decode("ascii")), send)
 
     async def _answer_own(self, scope: Scope) -> Answer | None:

@@ -21,7 +21,14 @@ SPOOL_BYTES = 1_048_576
 
 
 class ClientGone(Exception):  # noqa: N818 - states a fact
-    """The caller hung up before its body was complete: there is nobody to answer."""
+    """The caller hung up before it had its answer: there is nobody to answer."""
+
+
+async def wait_until_gone(receive: Receive) -> None:
+    """Raise ClientGone when the caller, whose body was read, has hung up."""
+    while (await receive())["type"] != "http.disconnect":
+        continue
+    raise ClientGone
 
 
 async def read_json(receive: Receive, headers: Mapping[str, str], bytes_max: int) -> Any:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from jobwire.dialects.spec import Dialect
 from jobwire.domain.errors import RequestError
 from jobwire.http.actions import ACTIONS
 from jobwire.http.answer import Answer, Headers, Receive, Scope, Send, encode_header, json_answer, send_answer
-from jobwire.http.body import ClientGone, check_content_type, read_json, spool_upload
+from jobwire.http.body import ClientGone, check_content_type, read_json, spool_upload, wait_until_gone
 from jobwire.http.credentials import find_token
 from jobwire.http.errors import INTERNAL, find_word, say_error
 from jobwire.http.limits import refuse_limited, take_limits, tell_limit
@@ -99,6 +100,7 @@ async def _answer_call(exchange: Exchange, resources: AsyncExitStack) -> Answer 
         upload=upload,
         base_url=read_base_url(exchange.scope, headers),
         request_id=exchange.request_id,
+        gone=partial(wait_until_gone, exchange.receive),
     )
     if served.route.action is not None:
         return await ACTIONS[served.route.action](exchange.site, served, call)

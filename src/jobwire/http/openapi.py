@@ -18,11 +18,13 @@ from jobwire.http.site import Site
 REF_TEMPLATE = "#/components/schemas/{name}"
 _COMMON_REFUSALS = ("rate_limited", "internal")
 _KEY_REFUSALS = ("unauthorized", "forbidden")
+_WAIT_REFUSALS = ("invalid_request", "unavailable")
 _BODY_REFUSALS = ("invalid_request", "payload_too_large", "unsupported_media_type")
 _ACTION_REFUSALS: Mapping[str, tuple[str, ...]] = {
     "submit": ("unprocessable",),
     "status": ("not_found",),
     "list": ("invalid_request",),
+    "events": ("invalid_request", "not_found", "unavailable"),
     "cancel": ("not_found", "conflict"),
     "rerun": ("not_found", "conflict"),
     "result": ("not_found", "conflict"),
@@ -102,10 +104,20 @@ def _describe_parameters(dialect: Dialect, served: Served) -> list[dict[str, Any
         query = _PAGE_QUERY
     elif route.action == "file":
         query = _LINK_QUERY
-    elif route.action in ("status", "cancel", "rerun", "result") and reference.place == "query":
+    elif route.action in ("status", "events", "cancel", "rerun", "result") and reference.place == "query":
         query = {reference.name: {"type": "string" if reference.style == "id" else "integer"}}
     must = route.action != "list"
     described += [{"name": name, "in": "query", "required": must, "schema": schema} for name, schema in query.items()]
+    if route.action == "events":
+        described += [
+            {"name": "after", "in": "query", "required": False, "schema": {"type": "integer", "minimum": 0}},
+            {"name": "Last-Event-ID", "in": "header", "required": False, "schema": {"type": "string"}},
+        ]
+    if route.wait is not None and route.wait.place == "query":
+        schema = {"type": "number", "minimum": 0, "maximum": route.wait.seconds_max}
+        described.append({"name": route.wait.name, "in": "query", "required": False, "schema": schema})
+    if route.wait is not None and route.wait.prefers:
+        described.append({"name": "Prefer", "in": "header", "required": False, "schema": {"type": "string"}})
     if route.action == "submit" and dialect.idempotency_header is not None:
         header = {"name": dialect.idempotency_header, "in": "header", "required": False}
         described.append({**header, "schema": {"type": "string", "maxLength": 255}})
@@ -118,12 +130,17 @@ def _describe_responses(dialect: Dialect, served: Served, refs: Mapping[int, Any
         *_COMMON_REFUSALS,
         *(() if route.is_open else _KEY_REFUSALS),
         *(() if route.body == "none" else _BODY_REFUSALS),
+        *(() if route.wait is None else _WAIT_REFUSALS),
         *_ACTION_REFUSALS.get(route.action or "", ()),
     )
     statuses = sorted({find_word(dialect, code).status for code in codes})
     error = {"$ref": REF_TEMPLATE.format(name=f"{dialect.name}_error")}
     kind = dialect.error_content_type.partition(";")[0]
     responses: dict[str, Any] = {str(route.status): describe_success(dialect, served, refs)}
+    if route.action == "submit" and route.wait is not None:
+        responses["200"] = describe_success(dialect, served, refs)
+    if route.action == "events":
+        responses["204"] = {"description": "The end was seen already"}
     if route.action == "status" and dialect.is_conditional:
         responses["304"] = {"description": HTTPStatus(304).phrase}
     for status in statuses:

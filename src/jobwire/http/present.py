@@ -2,12 +2,12 @@
 
 from jobwire.dialects.render import View, Views
 from jobwire.dialects.sources import Facts
-from jobwire.dialects.spec import Dialect
 from jobwire.domain.job import JobRow
 from jobwire.domain.phases import FINAL_PHASES
 from jobwire.domain.states import State
 from jobwire.http.answer import JSON_TYPE, Answer, Headers
 from jobwire.http.files import FILE_MARK
+from jobwire.http.site import Site
 from jobwire.service.services import Services
 
 _TYPE = (b"content-type", JSON_TYPE)
@@ -30,11 +30,19 @@ async def find_facts(services: Services, view: View, row: JobRow) -> Facts | Non
     place = await services.jobs.position(row) if has_place else None
     estimate = await services.estimates.find(row, place) if view.needs_estimate else None
     position, blocked_by = place if place is not None and view.needs_position else (None, None)
+    retry_after_s = None
+    if view.retry_after_s is not None:
+        retry_after_s = services.estimates.retry_after_s(row, estimate, least_s=view.retry_after_s)
     if not has_lineage:
-        return Facts(position, None, row.key, blocked_by, estimate)
+        return Facts(position, None, row.key, blocked_by, estimate, retry_after_s)
     parent = await _key_of(services, row.owner, row.rerun_of)
     root = parent if row.root == row.rerun_of else await _key_of(services, row.owner, row.root)
-    return Facts(position, parent, root, blocked_by, estimate)
+    return Facts(position, parent, root, blocked_by, estimate, retry_after_s)
+
+
+def tell_retry(facts: Facts | None) -> Headers:
+    """When to ask again, as a header."""
+    return [] if facts is None or facts.retry_after_s is None else [(b"retry-after", b"%d" % facts.retry_after_s)]
 
 
 async def _key_of(services: Services, owner: int, number: int | None) -> str | None:
@@ -42,26 +50,32 @@ async def _key_of(services: Services, owner: int, number: int | None) -> str | N
     return None if row is None else row.key
 
 
-def answer_status(dialect: Dialect, view: View, row: JobRow, facts: Facts | None, *, seen: bytes | None) -> Answer:
+def answer_status(site: Site, view: View, row: JobRow, facts: Facts | None, *, seen: bytes | None) -> Answer:
     """The answer to a poll: 200, or 304 when `seen`, the caller's If-None-Match, still holds.
 
     The ETag is the version, and with it the place where one is shown: that moves without the job. An estimate is in
     neither: it moves with every second, and while the place holds the one that the caller has still tells the time.
     """
-    headers: Headers = [_TYPE]
-    if dialect.retry_after_s is not None and row.phase not in FINAL_PHASES:
-        headers.append((b"retry-after", b"%d" % dialect.retry_after_s))
-    if not dialect.is_conditional or _has_links(row):
+    is_final = row.phase in FINAL_PHASES
+    site.services.watching.count_poll(is_final=is_final)
+    headers: Headers = [_TYPE, *tell_retry(facts)]
+    if not site.dialect.is_conditional or _has_links(row):
         headers.append(_NO_STORE)
         return Answer(200, headers, view.render(row, facts))
-    etag = b'"%d"' % row.version
-    if facts is not None and facts.position is not None:
-        held = "" if facts.blocked_by is None else f"-{facts.blocked_by}"
-        etag = b'"%d-%d%s"' % (row.version, facts.position, held.encode())
-    headers += ((b"etag", etag), _REVALIDATE)
+    etag = tag_of(row, facts)
+    headers.append((b"etag", etag))
+    headers += site.final_cache if is_final else (_REVALIDATE,)
     if seen is not None and is_same(seen, etag):
         return Answer(304, headers[1:], b"")
     return Answer(200, headers, view.render(row, facts))
+
+
+def tag_of(row: JobRow, facts: Facts | None) -> bytes:
+    """The ETag of a job as it is shown."""
+    if facts is None or facts.position is None:
+        return b'"%d"' % row.version
+    held = "" if facts.blocked_by is None else f"-{facts.blocked_by}"
+    return b'"%d-%d%s"' % (row.version, facts.position, held.encode())
 
 
 def _has_links(row: JobRow) -> bool:

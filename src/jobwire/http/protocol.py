@@ -117,6 +117,8 @@ def make_protocol(reader: StatusReader) -> type[HttpToolsProtocol]:
             self._asked = answer
             url, headers, expects = self.url, self.headers, self.expect_100_continue
             super().on_message_begin()
+            # A stream whose reader has stopped is closed without waiting for it (events.py).
+            self.scope["extensions"] = {"jobwire.abort": {"call": self.transport.abort}}
             self.url, self.expect_100_continue = url, expects
             self.headers += headers
             super().on_headers_complete()

@@ -14,6 +14,7 @@ _TEXT: Schema = {"type": "string"}
 _WHOLE: Schema = {"type": "integer"}
 _NUMBER: Schema = {"type": "number", "minimum": 0}
 _OBJECT: Schema = {"type": "object"}
+_BOOLEAN: Schema = {"type": "boolean"}
 _NULLABLE = frozenset(
     {
         "run_at",
@@ -78,6 +79,12 @@ def describe_success(dialect: Dialect, served: Served, refs: Mapping[int, Schema
     route = served.route
     if route.action == "file":
         return {"description": "The bytes", "content": {"*/*": {}}}
+    if route.action == "metrics":
+        return {"description": route.summary, "content": {"text/plain": {"schema": _TEXT}}}
+    if route.action == "events":
+        listed = _object({"events": {"type": "array", "items": _OBJECT}, "after": _WHOLE, "is_over": _BOOLEAN})
+        kinds = {"text/event-stream": {"schema": _TEXT}, "application/json": {"schema": listed}}
+        return {"description": route.summary, "content": kinds}
     schema: Schema = {}
     if route.response is not None:
         schema = refs[id(route.response)]

@@ -153,6 +153,8 @@ class StatusReader:
                 seen = value if seen is None else seen + b", " + value
             elif header == b"x-request-id":
                 sent_id = sent_id or value
+            elif header == b"prefer" and target.served.route.wait is not None:
+                return None
         if token is None or len(token) > TOKEN_CHARS_MAX:
             return None
         principal = target.site.services.owners.known(token)
@@ -168,6 +170,8 @@ class StatusReader:
         head, _, last = path.rpartition("/")
         target = self._by_head.get(head)
         if target is not None:
+            if target.served.route.wait is not None and scope["query_string"]:
+                return None, None
             return target, read_name(target.served.reference.style, last)
         target = self._by_path.get(path)
         if target is None or target.query_start is None:
@@ -199,7 +203,7 @@ def _answer_row(poll: Poll, row: JobRow, facts: Facts | None) -> Answer | None:
         state = take_limits(site.services.limits, principal.key_id, served.limits)
         if state is not None and state.retry_after_s is not None:
             return None
-    answer = answer_status(dialect, served.views[row.phase], row, facts, seen=seen)
+    answer = answer_status(site, served.views[row.phase], row, facts, seen=seen)
     if state is not None:
         answer.headers.extend(tell_limit(state, dialect.limit_headers))
     answer.headers.append((b"x-request-id", give_request_id(sent_id)))

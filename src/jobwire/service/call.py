@@ -3,7 +3,7 @@
 http/ authenticates, limits and decodes a request into a Call, and encodes the Reply in the dialect's words.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,8 @@ class Principal:
 class Call:
     """One authenticated request: `body` is decoded JSON (None without one), `upload` a spooled raw body.
 
-    `base_url` is scheme and host as the client used them, without a trailing slash.
+    `base_url` is scheme and host as the client used them, without a trailing slash. `gone` waits until the caller
+    has hung up, and raises then.
     """
 
     principal: Principal
@@ -42,6 +43,7 @@ class Call:
     upload: Path | None
     base_url: str
     request_id: str
+    gone: Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)

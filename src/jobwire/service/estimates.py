@@ -8,7 +8,15 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from jobwire.domain.estimate import Estimate, Forecast, Span, estimate_running, estimate_waiting, rehearse_queue
+from jobwire.domain.estimate import (
+    Estimate,
+    Forecast,
+    Span,
+    estimate_running,
+    estimate_waiting,
+    rehearse_queue,
+    retry_after_s,
+)
 from jobwire.domain.job import JobRow
 from jobwire.domain.run_times import RunTimes, Tally, fade_runs
 from jobwire.domain.states import State
@@ -19,6 +27,7 @@ from jobwire.store.pending import Pending
 SLOTS_MS = 1_000
 RUNS_MS = 5_000
 RUNS_KNOWN_MIN = 5
+GOLDEN_RATIO = 0.618033988749895
 
 AT_ONCE = Span(0.0, 0.0)
 _NO_RUNS = RunTimes({})
@@ -98,6 +107,20 @@ class Estimates:
         start = self.find_start(row.queue, place.position, running=running)
         delay_ms = 0 if row.run_at is None else max(0, row.run_at - now)
         return None if start is None else estimate_waiting(start, delay_ms=delay_ms, runs=runs)
+
+    def retry_after_s(self, row: JobRow, estimate: Estimate | None, *, least_s: int) -> int:
+        """When whoever polls the live job should ask again; the same for the same job at the same moment."""
+        now, is_running = self._clock(), row.state == State.RUNNING
+        since = row.started_at if is_running and row.started_at is not None else row.created_at
+        return retry_after_s(
+            estimate,
+            age_ms=max(0, now - since),
+            is_running=is_running,
+            due_in_ms=0 if row.run_at is None else max(0, row.run_at - now),
+            # Jobs that were submitted one after the other are spread evenly.
+            spread=row.number * GOLDEN_RATIO % 1,
+            least_s=least_s,
+        )
 
     def find_start(self, queue: str, position: int, *, running: int) -> Span | None:
         """When a job starts at that position of a queue where so many run; None when that is not known."""

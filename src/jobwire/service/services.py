@@ -10,6 +10,7 @@ from jobwire.service.estimates import Estimates
 from jobwire.service.jobs import Jobs
 from jobwire.service.limits import Limits
 from jobwire.service.owners import Owners
+from jobwire.service.watching import Watching
 from jobwire.store.contract import Store
 
 
@@ -18,6 +19,7 @@ class Services:
     """The use cases over one ledger and what they stand on; `clock` gives Unix milliseconds."""
 
     jobs: Jobs
+    watching: Watching
     estimates: Estimates
     owners: Owners
     limits: Limits

@@ -18,6 +18,8 @@ from jobwire.store.pending import Pending
 
 T = TypeVar("T")
 
+NO_LAST = 2**63 - 1
+
 
 class Claim(NamedTuple):
     """One claimed job in a worker's hands; `input` is JSON text; only a fence above 1 can have completed steps."""
@@ -234,8 +236,10 @@ class Store(Protocol):
     def input_of(self, number: int) -> Pending[str]:
         """The input of a job as JSON text."""
 
-    def events(self, after: int, *, number: int | None = None, limit: int = 1_000) -> Pending[list[EventRow]]:
-        """G12: the event log after entry `after`, in commit order, of one job or of all."""
+    def events(
+        self, after: int, *, number: int | None = None, limit: int = 1_000, until: int = NO_LAST
+    ) -> Pending[list[EventRow]]:
+        """G12: the event log after entry `after`, in commit order, of one job (up to entry `until`) or of all."""
 
     def attempts(self, number: int) -> Pending[list[AttemptRow]]:
         """The attempt log of a job, oldest first: failures, losses and refused late results."""

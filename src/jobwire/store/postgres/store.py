@@ -17,6 +17,7 @@ from jobwire.domain.job import JobFilter, JobRow, NewJob, Receipt
 from jobwire.domain.settlement import Lease, Settlement
 from jobwire.store.callers import Link
 from jobwire.store.contract import (
+    NO_LAST,
     AttemptRow,
     CancelReply,
     Claim,
@@ -211,10 +212,12 @@ class PostgresStore:
         """See Store.steps."""
         return self._read(lambda r: dict(r.run(SQL.get["steps"], number=number)))
 
-    def events(self, after: int, *, number: int | None = None, limit: int = 1_000) -> Pending[list[EventRow]]:
+    def events(
+        self, after: int, *, number: int | None = None, limit: int = 1_000, until: int = NO_LAST
+    ) -> Pending[list[EventRow]]:
         """See Store.events; what has committed meanwhile is put into the log first."""
         sql = SQL.events["tail"] if number is None else SQL.events["of_job"]
-        params = {"after": after, "limit": limit} | ({} if number is None else {"number": number})
+        params = {"after": after, "limit": limit} | ({} if number is None else {"number": number, "until": until})
 
         def look(reader: SessionReader) -> list[EventRow]:
             reader.session.execute(SQL.events["sequence"])

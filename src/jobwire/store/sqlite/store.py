@@ -20,6 +20,7 @@ from jobwire.domain.job import JobFilter, JobRow, NewJob, Receipt
 from jobwire.domain.settlement import Lease, Settlement
 from jobwire.store.callers import Link
 from jobwire.store.contract import (
+    NO_LAST,
     AttemptRow,
     CancelReply,
     Claim,
@@ -191,10 +192,12 @@ class SqliteStore:
         """See Store.steps."""
         return self.read(lambda r: dict(r.query(SQL.get["steps"], number=number)))
 
-    def events(self, after: int, *, number: int | None = None, limit: int = 1_000) -> Pending[list[EventRow]]:
+    def events(
+        self, after: int, *, number: int | None = None, limit: int = 1_000, until: int = NO_LAST
+    ) -> Pending[list[EventRow]]:
         """See Store.events."""
         sql = SQL.events["tail"] if number is None else SQL.events["of_job"]
-        params = {"after": after, "limit": limit} | ({} if number is None else {"number": number})
+        params = {"after": after, "limit": limit} | ({} if number is None else {"number": number, "until": until})
         return self.read(lambda r: [EventRow._make(row) for row in r.query(sql, **params)])
 
     def attempts(self, number: int) -> Pending[list[AttemptRow]]:

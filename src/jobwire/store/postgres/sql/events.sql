@@ -15,7 +15,7 @@ SELECT e.no, e.at, e.event, (j.value ->> 0)::bigint, (j.value ->> 1)::bigint
 -- :of_job
 SELECT e.no, e.at, e.event, (j.value ->> 0)::bigint, (j.value ->> 1)::bigint
   FROM event AS e, json_array_elements(e.jobs::json) AS j (value)
- WHERE e.no > :after AND :number BETWEEN e.lo AND e.hi AND (j.value ->> 0)::bigint = :number
+ WHERE e.no > :after AND e.no <= :until AND :number BETWEEN e.lo AND e.hi AND (j.value ->> 0)::bigint = :number
  ORDER BY e.no LIMIT :limit;
 -- :last_at
 SELECT greatest((SELECT at FROM event ORDER BY no DESC LIMIT 1), (SELECT max(at) FROM event_inbox));

@@ -13,7 +13,7 @@ SELECT e.no, e.at, e.event, j.value ->> 0, j.value ->> 1
 -- :of_job
 SELECT e.no, e.at, e.event, j.value ->> 0, j.value ->> 1
   FROM event AS e, json_each(e.jobs) AS j
- WHERE e.no > :after AND :number BETWEEN e.lo AND e.hi AND j.value ->> 0 = :number
+ WHERE e.no > :after AND e.no <= :until AND :number BETWEEN e.lo AND e.hi AND j.value ->> 0 = :number
  ORDER BY e.no LIMIT :limit;
 -- :last_at
 SELECT at FROM event ORDER BY no DESC LIMIT 1;
