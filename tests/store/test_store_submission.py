@@ -7,8 +7,8 @@ import pytest
 from store_ledger import DONE, WAIT_S, Ledger
 
 from jobwire.domain.errors import RequestError
+from jobwire.domain.job import IDEMPOTENCY_MS
 from jobwire.domain.states import Event, State
-from jobwire.store.submitting import IDEMPOTENCY_MS
 
 NASTY = '{"text":"\\u0000 \\\\ \\" \' -- ; :now %s Chișinău Кишинёв \U0001f3e0 \u2028","n":-0.0,"deep":[[[]]]}'
 
