@@ -25,14 +25,17 @@ ErrorSource = Literal[
     "status", "reason", "code", "word", "message", "messages", "note", "errors", "details", "request_id"
 ]
 CodecName = Literal["iso_ms", "iso_s", "epoch_ms", "epoch_s", "whole"]
-Action = Literal["submit", "status", "list", "cancel", "rerun", "result", "file", "me"]
-BodyRule = Literal["none", "json", "upload"]
+Action = Literal[
+    "submit", "status", "list", "cancel", "rerun", "result", "file", "me", "batch", "cancel_many", "rerun_many",
+]  # fmt: skip
+BodyRule = Literal["none", "json", "json_or_none", "batch", "upload"]
 HookName = Literal["admit", "show_output", "show_error"]
 
 Endpoint = Callable[[Any], Awaitable[Any]]
 """A system's own resource: takes a `service.call.Call`, returns a `service.call.Reply`, raises RequestError."""
 
 BODY_BYTES_MAX = 1_048_576
+BATCH_BYTES_MAX = 16_777_216
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +139,8 @@ class Route:
 
     Either a built-in `action` or the system's own `endpoint`. `scope` is what the key must have; an `is_open` route
     asks for no key (its endpoint checks its own signature; `call.principal.owner` is then 0). `body` "json" is
-    decoded, "upload" is spooled to a file, "none" is ignored. `limits` names the limits that count this call, the
+    decoded, "json_or_none" may be empty, "batch" may also be lines of JSON, "upload" is spooled to a file, "none" is
+    ignored. `limits` names the limits that count this call, the
     last one being shown in the headers (None: the dialect's). `shape` and `envelope` override the dialect's here.
     `status` is that of an action's success; an endpoint's Reply has its own. `request` and `response` are types for
     OpenAPI.
@@ -168,7 +172,9 @@ class Dialect:
     `kinds` maps the kinds this dialect shows to their words; other jobs are not found in it (None: every kind under
     its own name). `several_credentials` refuses a call that carries two, or takes the first carrier in order.
     `content_types` None takes a body of any type. `is_conditional` gives status reads an ETag and 304;
-    `retry_after_s` tells pollers of a live job when to come back. Hooks: `admit(principal, headers) -> principal`
+    `retry_after_s` tells pollers of a live job when to come back. A repeated submission is known by the header
+    `idempotency_header`, or by its `natural_key`: the body's field (dotted for nesting) that names it in the vendor's
+    own words. Hooks: `admit(principal, headers) -> principal`
     after authentication, `show_output(output) -> output` for the source `output`, `show_error(status, body) ->
     body`.
     """
@@ -198,6 +204,7 @@ class Dialect:
     is_conditional: bool = False
     ignores_trailing_slash: bool = False
     idempotency_header: str | None = None
+    natural_key: str | None = None
     hooks: Mapping[HookName, Callable[..., Any]] = field(default_factory=dict)
 
 

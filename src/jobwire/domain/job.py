@@ -66,6 +66,26 @@ class JobFilter:
     limit: int = 20
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which of an owner's jobs a caller means; None stands for any."""
+
+    kind: str | None = None
+    queue: str | None = None
+    phases: frozenset[Phase] | None = None
+    tag: str | None = None
+    created_after: int | None = None
+    created_before: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Selection):
+    """Up to `limit` of the selected jobs, newest first, from below the job number `before`."""
+
+    before: int | None = None
+    limit: int
+
+
 class JobRow(NamedTuple):
     """Everything a reader may be shown of a job, as stored; times are Unix milliseconds, JSON is text."""
 

@@ -1,0 +1,154 @@
+"""Many submissions in one call: an array or lines of JSON, each with a result of its own or all as one.
+
+Lines are decoded one by one, so that a broken one is its own fault. Decoding and checking run in a thread: 10,000
+jobs take tenths of a second, in which others are served.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from jobwire.dialects.bulk import split_item
+from jobwire.dialects.parse import read_idempotency_key, refuse_faults
+from jobwire.dialects.render import wrap_body
+from jobwire.domain.errors import RequestError
+from jobwire.domain.ids import show_id
+from jobwire.domain.job import NewJob, Receipt
+from jobwire.http.answer import Answer, json_answer
+from jobwire.http.body import decode_json
+from jobwire.http.errors import say_error
+from jobwire.http.routing import Served
+from jobwire.http.site import Site
+from jobwire.http.submissions import build_job
+from jobwire.kinds.faults import FAULTS_MAX, Fault
+from jobwire.service.call import Call
+
+BATCH_MAX = 10_000
+NDJSON = ("application/x-ndjson", "application/jsonl")
+
+
+class Lines(NamedTuple):
+    """The lines of a body that are not blank, each with its number, from 1."""
+
+    numbered: Sequence[tuple[int, bytes]]
+
+
+def split_lines(body: bytes) -> Lines:
+    """The lines of an NDJSON body."""
+    return Lines([(number, line) for number, line in enumerate(body.split(b"\n"), start=1) if line.strip()])
+
+
+async def submit_batch(site: Site, served: Served, call: Call) -> Answer:
+    """200 with a result for each item, in order; with `?atomic=true` all of them are accepted, or the call refused."""
+    count = len(call.body.numbered if isinstance(call.body, Lines) else _check_array(call.body))
+    if count > BATCH_MAX:
+        raise RequestError(
+            "payload_too_large",
+            f"The batch has {count} jobs; send at most {BATCH_MAX} in a call.",
+            details={"jobs": count, "limit_jobs": BATCH_MAX},
+        )
+    is_atomic = _read_atomic(call.query.get("atomic"))
+    built = await asyncio.to_thread(_build_all, site, call)
+    if is_atomic:
+        fit = [job for job in built if not isinstance(job, RequestError)]
+        if len(fit) < len(built):
+            raise _refuse_all(built)
+        results: Sequence[Receipt | RequestError] = await _admit_all(call, fit)
+    else:
+        results = await call.services.jobs.admit_each(built)
+    body = await asyncio.to_thread(_show_results, site, call, results)
+    return json_answer(served.route.status, wrap_body(msgspec.Raw(body), served.envelope))
+
+
+def _check_array(body: Any) -> list[Any]:
+    if not isinstance(body, list):
+        raise refuse_faults([Fault("", "a batch is an array of jobs, or one job a line as application/x-ndjson")])
+    return body
+
+
+def _read_atomic(sent: str | None) -> bool:
+    if sent not in (None, "true", "false"):
+        raise refuse_faults([Fault("/atomic", f"atomic is true or false, not {sent!r}")])
+    return sent == "true"
+
+
+def _build_all(site: Site, call: Call) -> list[NewJob | RequestError]:
+    stem = None
+    if site.dialect.idempotency_header is not None:
+        key = read_idempotency_key(call.headers.get(site.dialect.idempotency_header.lower()))
+        # An item without a key of its own has one by its place in a batch that has one.
+        stem = None if key is None else f"batch:{hashlib.sha256(key.encode()).hexdigest()}"
+    built: list[NewJob | RequestError] = []
+    for index in range(len(call.body.numbered if isinstance(call.body, Lines) else call.body)):
+        try:
+            body, own = split_item(_read_item(call.body, index))
+            key = own if own is not None or stem is None else f"{stem}:{index}"
+            built.append(build_job(site, call.principal.owner, body, key))
+        except RequestError as error:
+            built.append(error)
+    return built
+
+
+def _read_item(sent: Any, index: int) -> Any:
+    if not isinstance(sent, Lines):
+        return sent[index]
+    number, line = sent.numbered[index]
+    try:
+        return decode_json(line)
+    except RequestError as error:
+        raise RequestError(error.code, f"line {number}: {error.message}") from None
+
+
+async def _admit_all(call: Call, jobs: Sequence[NewJob]) -> Sequence[Receipt]:
+    try:
+        return await call.services.jobs.admit_all(jobs)
+    except RequestError as error:
+        if "index" in error.details:
+            error.details["errors"] = [
+                {"pointer": f"/{error.details['index']}/idempotency_key", "detail": error.message}
+            ]
+        raise
+
+
+def _refuse_all(built: Sequence[NewJob | RequestError]) -> RequestError:
+    """The refusal of a whole batch, with the places of the first faults in it."""
+    faults: list[Fault] = []
+    wrong = [(index, error) for index, error in enumerate(built) if isinstance(error, RequestError)]
+    for index, error in wrong:
+        own = error.details.get("errors") or [{"pointer": "", "detail": error.message}]
+        faults += [Fault(f"/{index}{fault['pointer']}", fault["detail"]) for fault in own]
+        if len(faults) >= FAULTS_MAX:
+            break
+    refusal = refuse_faults(faults[:FAULTS_MAX])
+    message = f"{len(wrong)} of {len(built)} jobs are not valid, and none was accepted; first {refusal.message}"
+    return RequestError("invalid_request", message, details=refusal.details)
+
+
+def _show_results(site: Site, call: Call, results: Sequence[Receipt | RequestError]) -> bytes:
+    lines = call.body.numbered if isinstance(call.body, Lines) else None
+    shown = [_show_result(site, call, result) for result in results]
+    for index, (one, result) in enumerate(zip(shown, results, strict=True)):
+        one["index"] = index
+        if lines is not None and isinstance(result, RequestError):
+            one["line"] = lines[index][0]
+    accepted = [result for result in results if isinstance(result, Receipt)]
+    return msgspec.json.encode(
+        {
+            "accepted": sum(receipt.is_new for receipt in accepted),
+            "replayed": sum(not receipt.is_new for receipt in accepted),
+            "refused": len(results) - len(accepted),
+            "results": shown,
+        }
+    )
+
+
+def _show_result(site: Site, call: Call, result: Receipt | RequestError) -> dict[str, Any]:
+    if isinstance(result, RequestError):
+        said = say_error(site.dialect, result, call.request_id)
+        return {"index": 0, "status": said.status, "error": msgspec.Raw(said.body)}
+    job_id = show_id(result.key)
+    links: Mapping[str, str] = {"self": site.status_path(job_id)}
+    return {"index": 0, "status": 202, "id": job_id, "replayed": not result.is_new, "links": links}
