@@ -1,6 +1,6 @@
 """The native dialect: Jobwire's own API under /v1, following RFC 9110, RFC 9457 and the Idempotency-Key draft."""
 
-from jobwire.dialects.bulk import BatchItem, BulkRequest, Rerun
+from jobwire.dialects.bulk import Batch, BatchAnswer, BulkRequest, CancelAnswer, Rerun, RerunAnswer
 from jobwire.dialects.parse import Submission
 from jobwire.dialects.spec import (
     ALL_PHASES,
@@ -105,14 +105,16 @@ NATIVE = Dialect(
         Route("GET", "/jobs", "list", scope="jobs:read", summary="List your jobs, newest first"),
         Route(
             "POST", "/jobs/batch", "batch", scope="jobs:write", body="batch", body_bytes_max=BATCH_BYTES_MAX,
-            request=list[BatchItem], summary="Submit many jobs",
+            request=Batch, response=BatchAnswer, summary="Submit many jobs",
         ),
         Route(
-            "POST", "/jobs/cancel", "cancel_many", scope="jobs:write", body="json", request=BulkRequest,
+            "POST", "/jobs/cancel", "cancel_many", scope="jobs:write", body="json",
+            request=BulkRequest, response=CancelAnswer,
             summary="Cancel the jobs that a filter selects",
         ),
         Route(
-            "POST", "/jobs/rerun", "rerun_many", scope="jobs:write", body="json", request=BulkRequest,
+            "POST", "/jobs/rerun", "rerun_many", scope="jobs:write", body="json",
+            request=BulkRequest, response=RerunAnswer,
             summary="Run the final jobs that a filter selects again, as new jobs",
         ),
         Route("GET", "/jobs/{id}", "status", scope="jobs:read", summary="Read a job"),

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from jobwire.dialects.bulk import split_item
+from jobwire.dialects.bulk import BATCH_MAX, split_item
 from jobwire.dialects.parse import read_idempotency_key, refuse_faults
 from jobwire.dialects.render import wrap_body
 from jobwire.domain.errors import RequestError
@@ -22,11 +22,10 @@ from jobwire.http.body import decode_json
 from jobwire.http.errors import say_error
 from jobwire.http.routing import Served
 from jobwire.http.site import Site
-from jobwire.http.submissions import build_job
+from jobwire.http.submissions import build_job, read_natural_key
 from jobwire.kinds.faults import FAULTS_MAX, Fault
 from jobwire.service.call import Call
 
-BATCH_MAX = 10_000
 NDJSON = ("application/x-ndjson", "application/jsonl")
 
 
@@ -42,7 +41,7 @@ def split_lines(body: bytes) -> Lines:
 
 
 async def submit_batch(site: Site, served: Served, call: Call) -> Answer:
-    """200 with a result for each item, in order; with `?atomic=true` all of them are accepted, or the call refused."""
+    """200 with a result for each item, in order; with `?atomic=true` all are accepted, or the call is refused."""
     count = len(call.body.numbered if isinstance(call.body, Lines) else _check_array(call.body))
     if count > BATCH_MAX:
         raise RequestError(
@@ -84,8 +83,8 @@ def _build_all(site: Site, call: Call) -> list[NewJob | RequestError]:
     built: list[NewJob | RequestError] = []
     for index in range(len(call.body.numbered if isinstance(call.body, Lines) else call.body)):
         try:
-            body, own = split_item(_read_item(call.body, index))
-            key = own if own is not None or stem is None else f"{stem}:{index}"
+            body, key = split_item(_read_item(call.body, index))
+            key = key or read_natural_key(site.dialect, body) or (f"{stem}:{index}" if stem else None)
             built.append(build_job(site, call.principal.owner, body, key))
         except RequestError as error:
             built.append(error)

@@ -25,12 +25,12 @@ async def cancel_jobs(site: Site, served: Served, call: Call) -> Answer:
     """Cancels the selected jobs that are not final, newest first; a dry run tells how many it would be."""
     bulk = read_bulk(call.body, site.dialect, CANCELLABLE, CANCELLABLE)
     rows, before = await _find(site, call, bulk)
-    counts = {"matched": len(rows)}
+    counts: dict[str, Any] = {"matched": len(rows)}
     if not bulk.dry_run:
         done = await cancel_rows(call.services.jobs, call.principal.owner, rows)
         counts |= done._asdict()
         rows = [await call.services.jobs.read(row.owner, number=row.number) for row in rows[:SAMPLE_MAX]]
-    return await _answer(site, served, bulk, rows, before, counts)
+    return await _answer(site, served, rows, counts | _rest(bulk, before))
 
 
 async def rerun_jobs(site: Site, served: Served, call: Call) -> Answer:
@@ -49,21 +49,18 @@ async def rerun_jobs(site: Site, served: Served, call: Call) -> Answer:
             "replayed": sum(not receipt.is_new for receipt in done.receipts),
         }
     counts["refused"] = done.refused
-    return await _answer(site, served, bulk, rows, before, counts)
+    return await _answer(site, served, rows, counts | _rest(bulk, before))
 
 
 async def _find(site: Site, call: Call, bulk: Bulk) -> tuple[list[JobRow], int | None]:
     return await find_page(call.services.jobs, call.principal.owner, bulk.page, kinds=site.dialect.kinds)
 
 
-async def _answer(
-    site: Site, served: Served, bulk: Bulk, rows: Sequence[JobRow], before: int | None, counts: dict[str, Any]
-) -> Answer:
-    sample = [msgspec.Raw(await render_job(site.services, site.item_views, row)) for row in rows[:SAMPLE_MAX]]
-    body = {
-        "dry_run": bulk.dry_run,
-        **counts,
-        "sample": sample,
-        "next_cursor": None if before is None else write_cursor(before),
-    }
-    return json_answer(served.route.status, wrap_body(body, served.envelope))
+def _rest(bulk: Bulk, before: int | None) -> dict[str, Any]:
+    return {"dry_run": bulk.dry_run, "next_cursor": None if before is None else write_cursor(before)}
+
+
+async def _answer(site: Site, served: Served, rows: Sequence[JobRow], body: dict[str, Any]) -> Answer:
+    shown = [await render_job(site.services, site.item_views, row) for row in rows[:SAMPLE_MAX]]
+    sample = [msgspec.Raw(item) for item in shown]
+    return json_answer(served.route.status, wrap_body({**body, "sample": sample}, served.envelope))

@@ -23,11 +23,14 @@ def read_key(dialect: Dialect, call: Call) -> str | None:
         key = read_idempotency_key(call.headers.get(dialect.idempotency_header.lower()))
         if key is not None:
             return key
-    return None if dialect.natural_key is None else _read_natural(dialect.natural_key, call.body)
+    return read_natural_key(dialect, call.body)
 
 
-def _read_natural(path: str, body: Any) -> str | None:
-    value = body
+def read_natural_key(dialect: Dialect, body: Any) -> str | None:
+    """The key of a submission whose body names it in the vendor's own words; None where it does not."""
+    path, value = dialect.natural_key, body
+    if path is None:
+        return None
     for name in path.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
     if value is None:
