@@ -59,7 +59,14 @@ def test_a_bad_item_says_where_and_why_and_costs_no_other(house: House, client: 
 
 
 def test_lines_are_read_one_by_one(house: House, client: httpx.Client) -> None:
-    lines = [json.dumps(item("a")), "", '{"kind": "echo"', "  ", json.dumps(item(text=7)), json.dumps(item("b")) + "\r"]
+    lines = [
+        json.dumps(item("a")),
+        "",
+        '{"kind": "echo"',
+        "  ",
+        json.dumps(item(text=7)),
+        json.dumps(item("b")) + "\r",
+    ]
     answer = client.post("/v1/jobs/batch", content="\n".join(lines), headers=NDJSON)
     told = answer.json()
     assert answer.status_code == 200 and count_jobs(house) == 2
@@ -84,7 +91,7 @@ def test_an_atomic_batch_is_accepted_or_leaves_nothing(house: House, client: htt
     assert client.post("/v1/jobs/batch?atomic=maybe", json=[]).json()["errors"][0]["pointer"] == "/atomic"
 
 
-def test_keys_of_items_find_what_they_named_before(house: House, client: httpx.Client, stranger: httpx.Client) -> None:
+def test_keys_of_items_find_what_they_named_before(client: httpx.Client, stranger: httpx.Client) -> None:
     first = send(client, [item("a", idempotency_key="a"), item("b", idempotency_key="b")])
     again = send(client, [item("b", idempotency_key="b"), item("a", idempotency_key="a"), item("c")])
     assert [result["id"] for result in again["results"][:2]] == [result["id"] for result in first["results"][::-1]]
