@@ -56,7 +56,7 @@ async def submit_job(site: Site, served: Served, call: Call) -> Answer:
     owner, jobs = call.principal.owner, call.services.jobs
     key = read_key(site.dialect, call)
     try:
-        job = build_job(site, owner, call.body, key)
+        job = build_job(call.services, site.dialect, call.body, owner=owner, key=key)
     except RequestError:
         # What was accepted once is so for ever, though its deadline may have passed or its kind be gone by now.
         known = None

@@ -14,6 +14,7 @@ import msgspec
 from jobwire.dialects.bulk import BATCH_MAX, split_item
 from jobwire.dialects.parse import read_idempotency_key, refuse_faults
 from jobwire.dialects.render import wrap_body
+from jobwire.dialects.spec import Dialect
 from jobwire.domain.errors import RequestError
 from jobwire.domain.ids import show_id
 from jobwire.domain.job import NewJob, Receipt
@@ -25,6 +26,8 @@ from jobwire.http.site import Site
 from jobwire.http.submissions import build_job, read_natural_key
 from jobwire.kinds.faults import FAULTS_MAX, Fault
 from jobwire.service.call import Call
+from jobwire.service.jobs import Jobs
+from jobwire.service.services import Services
 
 NDJSON = ("application/x-ndjson", "application/jsonl")
 
@@ -35,6 +38,9 @@ class Lines(NamedTuple):
     numbered: Sequence[tuple[int, bytes]]
 
 
+Sent = Lines | list[Any]
+
+
 def split_lines(body: bytes) -> Lines:
     """The lines of an NDJSON body."""
     return Lines([(number, line) for number, line in enumerate(body.split(b"\n"), start=1) if line.strip()])
@@ -42,30 +48,39 @@ def split_lines(body: bytes) -> Lines:
 
 async def submit_batch(site: Site, served: Served, call: Call) -> Answer:
     """200 with a result for each item, in order; with `?atomic=true` all are accepted, or the call is refused."""
-    count = len(call.body.numbered if isinstance(call.body, Lines) else _check_array(call.body))
+    sent = check_batch(call.body)
+    is_atomic = _read_atomic(call.query.get("atomic"))
+    header = site.dialect.idempotency_header
+    key = None if header is None else read_idempotency_key(call.headers.get(header.lower()))
+    owner, jobs = call.principal.owner, call.services.jobs
+    built = await asyncio.to_thread(build_batch, call.services, site.dialect, sent, owner=owner, key=key)
+    if is_atomic:
+        fit = [job for job in built if not isinstance(job, RequestError)]
+        if len(fit) < len(built):
+            raise _refuse_all(built)
+        results: Sequence[Receipt | RequestError] = await _admit_all(jobs, fit)
+    else:
+        results = await jobs.admit_each(built)
+    body = await asyncio.to_thread(_show_results, site, call, results)
+    return json_answer(served.route.status, wrap_body(msgspec.Raw(body), served.envelope))
+
+
+def check_batch(body: Any) -> Sent:
+    """The items of a decoded body; RequestError unless it is a list, or lines, of at most BATCH_MAX."""
+    if not isinstance(body, list | Lines):
+        raise refuse_faults([Fault("", "a batch is an array of jobs, or one job a line as application/x-ndjson")])
+    count = _count(body)
     if count > BATCH_MAX:
         raise RequestError(
             "payload_too_large",
             f"The batch has {count} jobs; send at most {BATCH_MAX} in a call.",
             details={"jobs": count, "limit_jobs": BATCH_MAX},
         )
-    is_atomic = _read_atomic(call.query.get("atomic"))
-    built = await asyncio.to_thread(_build_all, site, call)
-    if is_atomic:
-        fit = [job for job in built if not isinstance(job, RequestError)]
-        if len(fit) < len(built):
-            raise _refuse_all(built)
-        results: Sequence[Receipt | RequestError] = await _admit_all(call, fit)
-    else:
-        results = await call.services.jobs.admit_each(built)
-    body = await asyncio.to_thread(_show_results, site, call, results)
-    return json_answer(served.route.status, wrap_body(msgspec.Raw(body), served.envelope))
-
-
-def _check_array(body: Any) -> list[Any]:
-    if not isinstance(body, list):
-        raise refuse_faults([Fault("", "a batch is an array of jobs, or one job a line as application/x-ndjson")])
     return body
+
+
+def _count(sent: Sent) -> int:
+    return len(sent.numbered if isinstance(sent, Lines) else sent)
 
 
 def _read_atomic(sent: str | None) -> bool:
@@ -74,24 +89,23 @@ def _read_atomic(sent: str | None) -> bool:
     return sent == "true"
 
 
-def _build_all(site: Site, call: Call) -> list[NewJob | RequestError]:
-    stem = None
-    if site.dialect.idempotency_header is not None:
-        key = read_idempotency_key(call.headers.get(site.dialect.idempotency_header.lower()))
-        # An item without a key of its own has one by its place in a batch that has one.
-        stem = None if key is None else f"batch:{hashlib.sha256(key.encode()).hexdigest()}"
+def build_batch(
+    services: Services, dialect: Dialect, sent: Sent, *, owner: int, key: str | None = None
+) -> list[NewJob | RequestError]:
+    """The job of each item, or its refusal; one without a key has a key by its place in a batch that has one."""
+    stem = None if key is None else f"batch:{hashlib.sha256(key.encode()).hexdigest()}"
     built: list[NewJob | RequestError] = []
-    for index in range(len(call.body.numbered if isinstance(call.body, Lines) else call.body)):
+    for index in range(_count(sent)):
         try:
-            body, key = split_item(_read_item(call.body, index))
-            key = key or read_natural_key(site.dialect, body) or (f"{stem}:{index}" if stem else None)
-            built.append(build_job(site, call.principal.owner, body, key))
+            body, own = split_item(_read_item(sent, index))
+            own = own or read_natural_key(dialect, body) or (f"{stem}:{index}" if stem else None)
+            built.append(build_job(services, dialect, body, owner=owner, key=own))
         except RequestError as error:
             built.append(error)
     return built
 
 
-def _read_item(sent: Any, index: int) -> Any:
+def _read_item(sent: Sent, index: int) -> Any:
     if not isinstance(sent, Lines):
         return sent[index]
     number, line = sent.numbered[index]
@@ -101,9 +115,9 @@ def _read_item(sent: Any, index: int) -> Any:
         raise RequestError(error.code, f"line {number}: {error.message}") from None
 
 
-async def _admit_all(call: Call, jobs: Sequence[NewJob]) -> Sequence[Receipt]:
+async def _admit_all(jobs: Jobs, built: Sequence[NewJob]) -> Sequence[Receipt]:
     try:
-        return await call.services.jobs.admit_all(jobs)
+        return await jobs.admit_all(built)
     except RequestError as error:
         if "index" in error.details:
             error.details["errors"] = [

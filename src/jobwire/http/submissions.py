@@ -11,10 +11,10 @@ from jobwire.dialects.parse import Submission, read_idempotency_key, read_submis
 from jobwire.dialects.spec import Dialect
 from jobwire.domain.errors import RequestError
 from jobwire.domain.job import NewJob
-from jobwire.http.site import Site
 from jobwire.kinds.faults import Fault
 from jobwire.kinds.schema import check_input
 from jobwire.service.call import Call
+from jobwire.service.services import Services
 
 
 def read_key(dialect: Dialect, call: Call) -> str | None:
@@ -48,22 +48,21 @@ def fingerprint_body(body: Any) -> str:
     return hashlib.sha256(msgspec.json.encode(body, order="deterministic")).hexdigest()
 
 
-def build_job(site: Site, owner: int, body: Any, key: str | None) -> NewJob:
+def build_job(services: Services, dialect: Dialect, body: Any, *, owner: int, key: str | None) -> NewJob:
     """The job a body submits; RequestError, its pointers into the body."""
-    jobs, registry, clock = site.services.jobs, site.services.registry, site.services.clock
-    submission = read_submission(_without_natural(site.dialect, body))
-    kind = _read_kind(site.dialect, submission.kind)
-    known = registry.get(kind)
+    submission = read_submission(_without_natural(dialect, body))
+    kind = _read_kind(dialect, submission.kind)
+    known = services.registry.get(kind)
     with pointing("", "/input"):
         check_input(known, submission.input)
     with pointing("/deadline_at", "/deadline"):
-        return jobs.build(
+        return services.jobs.build(
             owner,
             kind,
             submission.input,
             queue=submission.queue,
             priority=submission.priority,
-            run_at=_read_run_at(submission, clock()),
+            run_at=_read_run_at(submission, services.clock()),
             deadline_at=None if submission.deadline is None else unix_ms(submission.deadline),
             tags=submission.tags,
             max_wait=submission.max_wait,
