@@ -18,11 +18,10 @@ from jobwire.domain.job import JobRow, Page
 from jobwire.domain.phases import FINAL_PHASES, Phase
 from jobwire.http.batch import Lines, build_batch, check_batch, split_lines
 from jobwire.http.body import decode_json
-from jobwire.service.bulk import CANCELLABLE, RERUN_UNASKED, cancel_rows, rerun_rows
+from jobwire.service.bulk import CANCELLABLE, RERUN_UNASKED, SAMPLE_MAX, cancel_rows, rerun_rows
 from jobwire.service.paging import find_page
 from jobwire.wiring import House
 
-SAMPLE_MAX = 10
 JobsArgument = Annotated[
     str | None,
     typer.Argument(

@@ -14,11 +14,9 @@ from jobwire.http.answer import Answer, json_answer
 from jobwire.http.present import render_job
 from jobwire.http.routing import Served
 from jobwire.http.site import Site
-from jobwire.service.bulk import CANCELLABLE, RERUN_UNASKED, cancel_rows, rerun_rows
+from jobwire.service.bulk import CANCELLABLE, RERUN_UNASKED, SAMPLE_MAX, cancel_rows, rerun_rows
 from jobwire.service.call import Call
 from jobwire.service.paging import find_page
-
-SAMPLE_MAX = 10
 
 
 async def cancel_jobs(site: Site, served: Served, call: Call) -> Answer:

@@ -11,6 +11,7 @@ from jobwire.domain.phases import FINAL_PHASES, Phase
 from jobwire.domain.states import State
 from jobwire.service.jobs import Jobs, accept_receipt
 
+SAMPLE_MAX = 10
 CANCELLABLE = frozenset(Phase) - FINAL_PHASES - {Phase.CANCELLING}
 RERUN_UNASKED = frozenset({Phase.FAILED, Phase.EXPIRED})
 """What is run again when no phase is named: what completed or was cancelled ended as somebody wanted."""
