@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +102,24 @@ def test_nothing_is_lost_among_bad_input(house: House, client: httpx.Client) -> 
     [claim] = house.claim()
     house.settle(claim, Completed(json.dumps({"text": "hi"})))
     assert client.get(before["links"]["self"]).json()["result"] == {"text": "hi"}
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"not http at all\r\n\r\n",
+        b"BREW /v1/jobs HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /v1/jobs HTTP/1.1\r\nHost: x\r\nX-Fill: " + b"x" * 70_000,
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    ],
+    ids=["no HTTP", "a method of one's own", "a head without end", "TLS"],
+)
+def test_what_is_no_request_is_refused_with_a_request_id_too(house: House, sent: bytes) -> None:
+    host, _, port = house.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(sent)
+        with connection.makefile("rb") as file:
+            head, _, body = file.read().partition(b"\r\n\r\n")
+    told = json.loads(body)
+    assert head.startswith(b"HTTP/1.1 400 ") and (told["status"], told["code"]) == (400, "invalid_request")
+    assert f"x-request-id: {told['request_id']}".encode() in head
