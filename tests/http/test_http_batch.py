@@ -71,7 +71,7 @@ def test_lines_are_read_one_by_one(house: House, client: httpx.Client) -> None:
     told = answer.json()
     assert answer.status_code == 200 and count_jobs(house) == 2
     assert [result["status"] for result in told["results"]] == [202, 400, 400, 202]
-    assert [result.get("line") for result in told["results"]] == [None, 3, 5, None]
+    assert [result.get("line") for result in told["results"]] == [1, 3, 5, 6]
     broken, wrong = (result["error"] for result in told["results"][1:3])
     assert (broken["code"], wrong["errors"][0]["pointer"]) == ("malformed_json", "/input/text")
     assert broken["detail"].startswith("line 3: ")
@@ -129,7 +129,7 @@ def test_a_batch_holds_ten_thousand_jobs_and_not_more(house: House, client: http
     told = send(client, [item(idempotency_key=f"k{n}") for n in range(BATCH_MAX)])
     assert told["accepted"] == len({result["id"] for result in told["results"]}) == BATCH_MAX == count_jobs(house)
     answer = client.post("/v1/jobs/batch", json=[{}] * (BATCH_MAX + 1))
-    assert (answer.status_code, answer.json()["details"]) == (413, {"jobs": 10_001, "limit_jobs": 10_000})
+    assert (answer.status_code, answer.json()["details"]) == (413, {"limit_jobs": 10_000})
     lines = client.post("/v1/jobs/batch", content=b"{}\n" * (BATCH_MAX + 1), headers=NDJSON)
     assert lines.status_code == 413
 
@@ -158,3 +158,23 @@ def test_what_is_no_batch_is_refused(
 ) -> None:
     answer = client.post("/v1/jobs/batch", content=content, headers={"Content-Type": kind})
     assert (answer.status_code, answer.json().get("code")) == (status, code)
+
+
+def test_items_that_would_not_be_valid_any_more_are_found_by_their_keys(house: House, client: httpx.Client) -> None:
+    items = [item("a", deadline="2030-03-17T17:50:00Z", idempotency_key="a"), item("b")]
+    first = send(client, items, **{"Idempotency-Key": "b-2"})
+    house.clock.now += 600_000
+    again = send(client, items, **{"Idempotency-Key": "b-2"})
+    assert [result["id"] for result in again["results"]] == [result["id"] for result in first["results"]]
+    assert again["replayed"] == 2
+    assert send(client, items[:1], "?atomic=true")["replayed"] == 1
+    other = send(client, [items[0] | {"priority": 1}])["results"][0]
+    assert (other["status"], other["error"]["code"]) == (422, "unprocessable")
+    assert send(client, [items[0] | {"idempotency_key": "new"}])["results"][0]["status"] == 400
+
+
+@pytest.mark.parametrize(("line", "place"), [(b"  {", 3), (b"\t\x0c{", 3), (b"\r\n\r\n{", 5), (b"{", 3)])
+def test_blank_lines_count_as_lines_and_not_as_jobs(client: httpx.Client, line: bytes, place: int) -> None:
+    answer = client.post("/v1/jobs/batch", content=b"\n \n" + line + b"\n", headers=NDJSON)
+    [result] = answer.json()["results"]
+    assert (result["line"], result["status"]) == (place, 400)

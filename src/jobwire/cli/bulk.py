@@ -141,7 +141,7 @@ def _find_all(
     house: House, owner: str | None, filters: Filters, phases: frozenset[Phase], default: frozenset[Phase]
 ) -> Iterator[tuple[int, list[JobRow]]]:
     """The selected jobs of each account, a page at a time, newest first."""
-    first = read_bulk(filters, NATIVE, phases, default).page
+    first = read_bulk(filters, NATIVE, phases=phases, default=default).page
     accounts = [row for row in asyncio.run(house.services.owners.list_owners()) if owner in (None, row.name)]
     if owner is not None and not accounts:
         raise RequestError("not_found", f"there is no owner {owner!r}; see `jobwire owners list`")

@@ -121,7 +121,7 @@ class Bulk(NamedTuple):
     dry_run: bool
 
 
-def read_bulk(body: Any, dialect: Dialect, phases: frozenset[Phase], default: frozenset[Phase]) -> Bulk:
+def read_bulk(body: Any, dialect: Dialect, *, phases: frozenset[Phase], default: frozenset[Phase]) -> Bulk:
     """The selection of a body, among jobs in `phases`: without a phase those of `default`. RequestError else."""
     asked = read_struct(body, BulkRequest)
     if all(getattr(asked, name) is None for name in _FILTERS):

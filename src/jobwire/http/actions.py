@@ -7,7 +7,7 @@ import msgspec
 from starlette.responses import Response
 
 from jobwire.dialects.bulk import Rerun, read_struct
-from jobwire.dialects.parse import read_idempotency_key, read_page, read_reference, write_cursor
+from jobwire.dialects.parse import read_page, read_reference, write_cursor
 from jobwire.dialects.render import wrap_body
 from jobwire.dialects.sources import show_error
 from jobwire.dialects.spec import Action, Dialect
@@ -22,7 +22,7 @@ from jobwire.http.files import serve_file
 from jobwire.http.present import answer_status, find_facts, render_job
 from jobwire.http.routing import Served
 from jobwire.http.site import Site
-from jobwire.http.submissions import build_job, fingerprint_body, pointing, read_key
+from jobwire.http.submissions import build_job, fingerprint_body, pointing, read_header_key, read_natural_key
 from jobwire.service.call import Call
 from jobwire.service.jobs import accept_receipt
 from jobwire.service.paging import find_page
@@ -54,7 +54,7 @@ async def show_status(site: Site, served: Served, call: Call) -> Answer:
 async def submit_job(site: Site, served: Served, call: Call) -> Answer:
     """A new job, or with a known idempotency key the one it named before."""
     owner, jobs = call.principal.owner, call.services.jobs
-    key = read_key(site.dialect, call)
+    key = read_header_key(site.dialect, call) or read_natural_key(site.dialect, call.body)
     try:
         job = build_job(call.services, site.dialect, call.body, owner=owner, key=key)
     except RequestError:
@@ -113,8 +113,7 @@ async def rerun_job(site: Site, served: Served, call: Call) -> Answer:
     """A new job with the final one's input or another, from its start or from a step on."""
     row = await find_job(site, served, call)
     asked = Rerun() if call.body is None else read_struct(call.body, Rerun)
-    header = site.dialect.idempotency_header
-    key = None if header is None else read_idempotency_key(call.headers.get(header.lower()))
+    key = read_header_key(site.dialect, call)
     with _in_words(site.dialect), pointing("", "/input", but="/from_step"):
         receipt = await call.services.jobs.rerun(
             call.principal.owner, row, input=asked.input, from_step=asked.from_step, idempotency_key=key

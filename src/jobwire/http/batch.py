@@ -6,27 +6,28 @@ jobs take tenths of a second, in which others are served.
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from jobwire.dialects.bulk import BATCH_MAX, split_item
-from jobwire.dialects.parse import read_idempotency_key, refuse_faults
+from jobwire.dialects.parse import refuse_faults
 from jobwire.dialects.render import wrap_body
 from jobwire.dialects.spec import Dialect
 from jobwire.domain.errors import RequestError
 from jobwire.domain.ids import show_id
-from jobwire.domain.job import NewJob, Receipt
+from jobwire.domain.job import Receipt
 from jobwire.http.answer import Answer, json_answer
 from jobwire.http.body import decode_json
 from jobwire.http.errors import say_error
 from jobwire.http.routing import Served
 from jobwire.http.site import Site
-from jobwire.http.submissions import build_job, read_natural_key
+from jobwire.http.submissions import build_job, fingerprint_body, read_header_key, read_natural_key
 from jobwire.kinds.faults import FAULTS_MAX, Fault
 from jobwire.service.call import Call
-from jobwire.service.jobs import Jobs
+from jobwire.service.jobs import Built, Jobs
 from jobwire.service.services import Services
 
 NDJSON = ("application/x-ndjson", "application/jsonl")
@@ -39,26 +40,31 @@ class Lines(NamedTuple):
 
 
 Sent = Lines | list[Any]
+_LINE = re.compile(rb"\S[^\n]*")
 
 
 def split_lines(body: bytes) -> Lines:
-    """The lines of an NDJSON body."""
-    return Lines([(number, line) for number, line in enumerate(body.split(b"\n"), start=1) if line.strip()])
+    """The lines of an NDJSON body, and no more of them than make it too long."""
+    numbered: list[tuple[int, bytes]] = []
+    number, seen = 1, 0
+    for line in _LINE.finditer(body):
+        number += body.count(b"\n", seen, line.start())
+        seen = line.start()
+        numbered.append((number, line[0]))
+        if len(numbered) > BATCH_MAX:
+            break
+    return Lines(numbered)
 
 
 async def submit_batch(site: Site, served: Served, call: Call) -> Answer:
     """200 with a result for each item, in order; with `?atomic=true` all are accepted, or the call is refused."""
     sent = check_batch(call.body)
     is_atomic = _read_atomic(call.query.get("atomic"))
-    header = site.dialect.idempotency_header
-    key = None if header is None else read_idempotency_key(call.headers.get(header.lower()))
+    key = read_header_key(site.dialect, call)
     owner, jobs = call.principal.owner, call.services.jobs
     built = await asyncio.to_thread(build_batch, call.services, site.dialect, sent, owner=owner, key=key)
     if is_atomic:
-        fit = [job for job in built if not isinstance(job, RequestError)]
-        if len(fit) < len(built):
-            raise _refuse_all(built)
-        results: Sequence[Receipt | RequestError] = await _admit_all(jobs, fit)
+        results: Sequence[Receipt | RequestError] = await _admit_all(jobs, built)
     else:
         results = await jobs.admit_each(built)
     body = await asyncio.to_thread(_show_results, site, call, results)
@@ -69,12 +75,11 @@ def check_batch(body: Any) -> Sent:
     """The items of a decoded body; RequestError unless it is a list, or lines, of at most BATCH_MAX."""
     if not isinstance(body, list | Lines):
         raise refuse_faults([Fault("", "a batch is an array of jobs, or one job a line as application/x-ndjson")])
-    count = _count(body)
-    if count > BATCH_MAX:
+    if _count(body) > BATCH_MAX:
         raise RequestError(
             "payload_too_large",
-            f"The batch has {count} jobs; send at most {BATCH_MAX} in a call.",
-            details={"jobs": count, "limit_jobs": BATCH_MAX},
+            f"The batch has more than {BATCH_MAX} jobs; send the rest in another call.",
+            details={"limit_jobs": BATCH_MAX},
         )
     return body
 
@@ -91,18 +96,27 @@ def _read_atomic(sent: str | None) -> bool:
 
 def build_batch(
     services: Services, dialect: Dialect, sent: Sent, *, owner: int, key: str | None = None
-) -> list[NewJob | RequestError]:
+) -> list[Built]:
     """The job of each item, or its refusal; one without a key has a key by its place in a batch that has one."""
     stem = None if key is None else f"batch:{hashlib.sha256(key.encode()).hexdigest()}"
-    built: list[NewJob | RequestError] = []
-    for index in range(_count(sent)):
-        try:
-            body, own = split_item(_read_item(sent, index))
-            own = own or read_natural_key(dialect, body) or (f"{stem}:{index}" if stem else None)
-            built.append(build_job(services, dialect, body, owner=owner, key=own))
-        except RequestError as error:
-            built.append(error)
-    return built
+    return [
+        _build_item(services, dialect, sent, index, owner=owner, spare=f"{stem}:{index}" if stem else None)
+        for index in range(_count(sent))
+    ]
+
+
+def _build_item(
+    services: Services, dialect: Dialect, sent: Sent, index: int, *, owner: int, spare: str | None
+) -> Built:
+    key = None
+    try:
+        body, own = split_item(_read_item(sent, index))
+        key = own or read_natural_key(dialect, body) or spare
+        return build_job(services, dialect, body, owner=owner, key=key)
+    except RequestError as error:
+        if key is None:
+            return error
+        return services.jobs.recall(owner, key, fingerprint=fingerprint_body(body)).result() or error
 
 
 def _read_item(sent: Sent, index: int) -> Any:
@@ -115,26 +129,26 @@ def _read_item(sent: Sent, index: int) -> Any:
         raise RequestError(error.code, f"line {number}: {error.message}") from None
 
 
-async def _admit_all(jobs: Jobs, built: Sequence[NewJob]) -> Sequence[Receipt]:
+async def _admit_all(jobs: Jobs, built: Sequence[Built]) -> Sequence[Receipt]:
+    fit = [job for job in built if not isinstance(job, RequestError)]
+    if len(fit) < len(built):
+        raise _refuse_all(built)
     try:
-        return await jobs.admit_all(built)
+        return await jobs.admit_all(fit)
     except RequestError as error:
         if "index" in error.details:
-            error.details["errors"] = [
-                {"pointer": f"/{error.details['index']}/idempotency_key", "detail": error.message}
-            ]
+            pointer = f"/{error.details['index']}/idempotency_key"
+            error.details["errors"] = [{"pointer": pointer, "detail": error.message}]
         raise
 
 
-def _refuse_all(built: Sequence[NewJob | RequestError]) -> RequestError:
+def _refuse_all(built: Sequence[Built]) -> RequestError:
     """The refusal of a whole batch, with the places of the first faults in it."""
     faults: list[Fault] = []
     wrong = [(index, error) for index, error in enumerate(built) if isinstance(error, RequestError)]
-    for index, error in wrong:
+    for index, error in wrong[:FAULTS_MAX]:
         own = error.details.get("errors") or [{"pointer": "", "detail": error.message}]
         faults += [Fault(f"/{index}{fault['pointer']}", fault["detail"]) for fault in own]
-        if len(faults) >= FAULTS_MAX:
-            break
     refusal = refuse_faults(faults[:FAULTS_MAX])
     message = f"{len(wrong)} of {len(built)} jobs are not valid, and none was accepted; first {refusal.message}"
     return RequestError("invalid_request", message, details=refusal.details)
@@ -142,11 +156,10 @@ def _refuse_all(built: Sequence[NewJob | RequestError]) -> RequestError:
 
 def _show_results(site: Site, call: Call, results: Sequence[Receipt | RequestError]) -> bytes:
     lines = call.body.numbered if isinstance(call.body, Lines) else None
-    shown = [_show_result(site, call, result) for result in results]
-    for index, (one, result) in enumerate(zip(shown, results, strict=True)):
-        one["index"] = index
-        if lines is not None and isinstance(result, RequestError):
-            one["line"] = lines[index][0]
+    shown = []
+    for index, result in enumerate(results):
+        line = {"line": lines[index][0]} if lines is not None else {}
+        shown.append({"index": index, **line, **_show_result(site, call, result)})
     accepted = [result for result in results if isinstance(result, Receipt)]
     return msgspec.json.encode(
         {
@@ -161,7 +174,11 @@ def _show_results(site: Site, call: Call, results: Sequence[Receipt | RequestErr
 def _show_result(site: Site, call: Call, result: Receipt | RequestError) -> dict[str, Any]:
     if isinstance(result, RequestError):
         said = say_error(site.dialect, result, call.request_id)
-        return {"index": 0, "status": said.status, "error": msgspec.Raw(said.body)}
+        return {"status": said.status, "error": msgspec.Raw(said.body)}
     job_id = show_id(result.key)
-    links: Mapping[str, str] = {"self": site.status_path(job_id)}
-    return {"index": 0, "status": 202, "id": job_id, "replayed": not result.is_new, "links": links}
+    return {
+        "status": 202,
+        "id": job_id,
+        "replayed": not result.is_new,
+        "links": {"self": site.status_path(job_id)},
+    }

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from jobwire.dialects.bulk import Bulk, read_bulk
-from jobwire.dialects.parse import read_idempotency_key, write_cursor
+from jobwire.dialects.parse import write_cursor
 from jobwire.dialects.render import wrap_body
 from jobwire.domain.job import JobRow
 from jobwire.domain.phases import FINAL_PHASES
@@ -14,6 +14,7 @@ from jobwire.http.answer import Answer, json_answer
 from jobwire.http.present import render_job
 from jobwire.http.routing import Served
 from jobwire.http.site import Site
+from jobwire.http.submissions import read_header_key
 from jobwire.service.bulk import CANCELLABLE, RERUN_UNASKED, SAMPLE_MAX, cancel_rows, rerun_rows
 from jobwire.service.call import Call
 from jobwire.service.paging import find_page
@@ -21,7 +22,7 @@ from jobwire.service.paging import find_page
 
 async def cancel_jobs(site: Site, served: Served, call: Call) -> Answer:
     """Cancels the selected jobs that are not final, newest first; a dry run tells how many it would be."""
-    bulk = read_bulk(call.body, site.dialect, CANCELLABLE, CANCELLABLE)
+    bulk = read_bulk(call.body, site.dialect, phases=CANCELLABLE, default=CANCELLABLE)
     rows, before = await _find(site, call, bulk)
     counts: dict[str, Any] = {"matched": len(rows)}
     if not bulk.dry_run:
@@ -33,9 +34,8 @@ async def cancel_jobs(site: Site, served: Served, call: Call) -> Answer:
 
 async def rerun_jobs(site: Site, served: Served, call: Call) -> Answer:
     """Runs the selected final jobs again, newest first: unless a phase is named, those that failed or expired."""
-    bulk = read_bulk(call.body, site.dialect, FINAL_PHASES, RERUN_UNASKED)
-    header = site.dialect.idempotency_header
-    key = None if header is None else read_idempotency_key(call.headers.get(header.lower()))
+    bulk = read_bulk(call.body, site.dialect, phases=FINAL_PHASES, default=RERUN_UNASKED)
+    key = read_header_key(site.dialect, call)
     rows, before = await _find(site, call, bulk)
     jobs, owner = call.services.jobs, call.principal.owner
     done = await rerun_rows(jobs, owner, rows, idempotency_key=key, dry_run=bulk.dry_run)

@@ -202,7 +202,7 @@ async def _read_batch(exchange: Exchange, served: Served, headers: Mapping[str, 
     check_content_type(headers.get("content-type"), None if accepted is None else (*accepted, *NDJSON))
     body = await read_bytes(exchange.receive, headers, served.body_bytes_max)
     if read_media_type(headers.get("content-type")) in NDJSON:
-        return split_lines(body)
+        return await asyncio.to_thread(split_lines, body)
     return await asyncio.to_thread(decode_json, body)
 
 

@@ -17,13 +17,10 @@ from jobwire.service.call import Call
 from jobwire.service.services import Services
 
 
-def read_key(dialect: Dialect, call: Call) -> str | None:
-    """The key of a submission: of the dialect's header, else of its natural key, else None."""
-    if dialect.idempotency_header is not None:
-        key = read_idempotency_key(call.headers.get(dialect.idempotency_header.lower()))
-        if key is not None:
-            return key
-    return read_natural_key(dialect, call.body)
+def read_header_key(dialect: Dialect, call: Call) -> str | None:
+    """The key that the dialect's header gives a call; None without one."""
+    name = dialect.idempotency_header
+    return None if name is None else read_idempotency_key(call.headers.get(name.lower()))
 
 
 def read_natural_key(dialect: Dialect, body: Any) -> str | None:

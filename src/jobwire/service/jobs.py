@@ -35,6 +35,8 @@ from jobwire.store.pending import Pending
 from jobwire.store.submissions import find_submission
 
 SHARE_MAX = 500
+Built = NewJob | Receipt | RequestError
+"""One of many submissions: a job to submit, one that its key named before, or a refusal."""
 
 
 class SubmitOptions(TypedDict, total=False):
@@ -129,7 +131,7 @@ class Jobs:
         """Submits what `build` has made, or none of it: RequestError backlog_full or overloaded."""
         return self._admission.submit(jobs)
 
-    async def admit_each(self, jobs: Sequence[NewJob | RequestError]) -> list[Receipt | RequestError]:
+    async def admit_each(self, jobs: Sequence[Built]) -> list[Receipt | RequestError]:
         """As `admit`, but what is refused stands in its job's place and takes no other with it.
 
         Commits SHARE_MAX jobs at a time, so that others have their turns between. RequestError unavailable if none
@@ -138,27 +140,27 @@ class Jobs:
         results = list[Receipt | RequestError]()
         for start in range(0, len(jobs), SHARE_MAX):
             results += await self._admit_share(jobs[start : start + SHARE_MAX])
-        if results and not any(isinstance(result, Receipt) for result in results):
+        if not any(isinstance(result, Receipt) for result in results):
             for result in results:
                 if isinstance(result, RequestError) and result.code == "unavailable":
                     raise result
-        return results
+        return [refuse_conflict(one) if isinstance(one, Receipt) and one.conflict else one for one in results]
 
-    async def _admit_share(self, jobs: Sequence[NewJob | RequestError]) -> list[Receipt | RequestError]:
-        fit = [job for job in jobs if not isinstance(job, RequestError)]
+    async def _admit_share(self, jobs: Sequence[Built]) -> list[Receipt | RequestError]:
+        fit = [job for job in jobs if isinstance(job, NewJob)]
         try:
             found: Sequence[Receipt | RequestError] = await self._admission.submit_each(fit)
         except RequestError as error:
             found = [error] * len(fit)
         given = iter(found)
-        results = [job if isinstance(job, RequestError) else next(given) for job in jobs]
-        return [refuse_conflict(one) if isinstance(one, Receipt) and one.conflict else one for one in results]
+        return [next(given) if isinstance(job, NewJob) else job for job in jobs]
 
-    async def admit_all(self, jobs: Sequence[NewJob]) -> list[Receipt]:
+    async def admit_all(self, jobs: Sequence[NewJob | Receipt]) -> list[Receipt]:
         """As `admit`; a key that was used for another job refuses all, too: details `index` says which."""
 
         def work(tx: Transaction) -> list[Receipt]:
-            receipts = self.admit_in(tx, jobs)
+            given = iter(self.admit_in(tx, [job for job in jobs if isinstance(job, NewJob)]))
+            receipts = [next(given) if isinstance(job, NewJob) else job for job in jobs]
             for index, receipt in enumerate(receipts):
                 if receipt.conflict:
                     raise refuse_conflict(receipt, index=index)
@@ -170,10 +172,10 @@ class Jobs:
         """As `admit`, inside a transaction, of which a refusal undoes nothing else."""
         return self._admission.submit_in(tx, jobs)
 
-    async def recall(self, owner: int, key: str, *, fingerprint: str) -> Receipt | None:
+    def recall(self, owner: int, key: str, *, fingerprint: str) -> Pending[Receipt | None]:
         """What a submission under this idempotency key came to, while the key lives; None if it is free."""
         now = self._clock()
-        return await self._store.read(lambda r: find_submission(r, owner, key, fingerprint=fingerprint, now=now))
+        return self._store.read(lambda r: find_submission(r, owner, key, fingerprint=fingerprint, now=now))
 
     async def read(self, owner: int, *, key: str | None = None, number: int | None = None) -> JobRow:
         """The owner's job by the 26 characters of its id or by its number; RequestError not_found."""
