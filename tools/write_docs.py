@@ -1,10 +1,10 @@
-"""Writes the generated parts of docs/: settings.md and the tables of limits.md, whose words stay where they are.
+"""Writes the generated parts of docs/: settings.md, the tables of limits.md and the refused calls of errors.md.
 
     python tools/write_docs.py           write them
     python tools/write_docs.py --check   exit code 1 if they differ from the source
 
-Values come from the source, the words of limits.md from limits.md itself: a new limit gets a row there with an empty
-last column, and tests/docs asks for its words.
+Values come from the source, the words from the pages themselves: a new limit gets a row with an empty last column, a
+new code one with two, and tests/docs asks for its words.
 """
 
 import ast
@@ -19,11 +19,14 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src"
 SETTINGS_PAGE = ROOT / "docs" / "settings.md"
 LIMITS_PAGE = ROOT / "docs" / "limits.md"
+ERRORS_PAGE = ROOT / "docs" / "errors.md"
 
 _LIMIT = re.compile(r"(?!_)(?:.*_)?(?:MAX|MIN|DEFAULT)(?:_.*)?")
 _TIME = re.compile(r"(?!_|DAY_)[A-Z0-9_]+_(?:MS|S)")
 _ROW = re.compile(r"\| `([^`]+)` \| [^|]* \| (.*?) ?\|")
 _TABLES = re.compile(r"(<!-- begin {0} -->\n).*?(<!-- end {0} -->)".format("(?:limits|times)"), re.DOTALL)
+_CODE = re.compile(r"\| `([a-z_]+)` \| [^|]* \| (.*)")
+_REFUSED = re.compile(r"(<!-- begin refused -->\n)(.*?)(<!-- end refused -->)", re.DOTALL)
 
 _SETTINGS_HEAD = """# Settings
 
@@ -113,9 +116,36 @@ def _limits_table(constants: Iterable[Constant], words: Mapping[str, str]) -> st
     return "\n".join(["| constant | value | what it bounds |", "|---|---|---|", *rows, ""])
 
 
+def find_codes() -> dict[str, int]:
+    """The status of every code that a call may be refused with: the native dialect's, else that of its system."""
+    spec, errors = import_module("jobwire.dialects.spec"), import_module("jobwire.http.errors")
+    native = import_module("jobwire.dialects.native").NATIVE
+    rentix = import_module("jobwire.systems.rentix.dialect").RENTIX
+    own = {code: word.status for code, word in rentix.errors.items()}
+    return own | {code: errors.find_word(native, code).status for code in (*spec.CODES, *spec.REFINED_CODES)}
+
+
+def render_errors(page: str) -> str:
+    """errors.md with the codes and statuses of today, by status and then as they stood."""
+
+    def render(match: re.Match[str]) -> str:
+        words = {row[1]: row[2] for row in map(_CODE.fullmatch, match[2].splitlines()) if row is not None}
+        places = {code: place for place, code in enumerate(words)}
+        codes = sorted(find_codes().items(), key=lambda item: (item[1], places.get(item[0], len(places)), item[0]))
+        rows = [f"| `{code}` | {status} | {words.get(code, ' |  |')}" for code, status in codes]
+        head = ["| code | status | meaning | what to do |", "|---|---|---|---|"]
+        return match[1] + "\n".join([*head, *rows, ""]) + match[3]
+
+    return _REFUSED.sub(render, page)
+
+
 def render_pages() -> dict[Path, str]:
     """Every page this program writes, as it should be."""
-    return {SETTINGS_PAGE: render_settings(), LIMITS_PAGE: render_limits(LIMITS_PAGE.read_text(encoding="utf-8"))}
+    return {
+        SETTINGS_PAGE: render_settings(),
+        LIMITS_PAGE: render_limits(LIMITS_PAGE.read_text(encoding="utf-8")),
+        ERRORS_PAGE: render_errors(ERRORS_PAGE.read_text(encoding="utf-8")),
+    }
 
 
 def main() -> int:

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from crash_house import House, Zygote
 from crash_ledgers import PostgresLedger, SqliteLedger
+from served import Served
 
 from postgres_server import is_left_out, server_address
 
@@ -47,3 +48,18 @@ def house(tmp_path, zygote, ledger):
     opened = House(tmp_path, zygote, ledger)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def serve(tmp_path, ledger):
+    """Start servers on one ledger; they end with the test."""
+    started = []
+
+    def start(**settings):
+        settings = {"JOBWIRE_LEASE_MS": "400", "JOBWIRE_DRAIN_S": "1", "JOBWIRE_WORKERS": "2", **settings}
+        started.append(Served(tmp_path, ledger, **settings))
+        return started[-1].wait_ready()
+
+    yield start
+    for served in started:
+        served.close()

@@ -9,7 +9,7 @@ import threading
 
 import httpx
 import pytest
-from served import Served, make_key
+from served import make_key
 
 from jobwire.domain.ids import show_id
 
@@ -17,21 +17,6 @@ pytestmark = pytest.mark.slow
 
 KILLS = 4
 SEED = random.randrange(1 << 32)
-
-
-@pytest.fixture
-def serve(tmp_path, ledger):
-    """Start servers on one ledger; they end with the test."""
-    started = []
-
-    def start(**settings):
-        settings = {"JOBWIRE_LEASE_MS": "400", "JOBWIRE_DRAIN_S": "1", "JOBWIRE_WORKERS": "2", **settings}
-        started.append(Served(tmp_path, ledger, **settings))
-        return started[-1].wait_ready()
-
-    yield start
-    for served in started:
-        served.close()
 
 
 def wait_for(is_reached, what, within_s=20):

@@ -31,6 +31,21 @@ def test_every_limit_has_its_words() -> None:
     assert {name for name in named if not words.get(name)} == set(), "write what each bounds into docs/limits.md"
 
 
+def test_a_code_that_is_new_gone_or_has_another_status_would_be_noticed() -> None:
+    page = WRITER.ERRORS_PAGE.read_text(encoding="utf-8")
+    changed = page.replace("| `gone` | 410 |", "| `gone` | 411 |")
+    extra = page.replace("| `gone` | 410 |", "| `going` | 410 | soon | wait |\n| `gone` | 410 |")
+    without = "\n".join(line for line in page.splitlines() if "| `gone` |" not in line) + "\n"
+    assert changed != page != extra
+    assert WRITER.render_errors(changed) == WRITER.render_errors(extra) == page
+    assert "| `gone` | 410 |  |  |" in WRITER.render_errors(without)
+
+
+def test_every_code_has_its_words() -> None:
+    page = WRITER.ERRORS_PAGE.read_text(encoding="utf-8")
+    assert "|  |" not in page, "write what each code means into docs/errors.md"
+
+
 def test_a_value_that_changed_and_a_limit_that_is_new_would_be_noticed() -> None:
     page = WRITER.LIMITS_PAGE.read_text(encoding="utf-8")
     changed = page.replace("| `service.submission.TAGS_MAX` | 20 |", "| `service.submission.TAGS_MAX` | 21 |")

@@ -9,7 +9,7 @@ import pytest
 
 from jobwire.domain.errors import RequestError
 from jobwire.domain.ids import ID_LENGTH
-from jobwire.domain.job import JobFilter, JobRow
+from jobwire.domain.job import JobFilter, JobRow, Receipt
 from jobwire.domain.outcome import Completed
 from jobwire.domain.phases import Phase
 from jobwire.domain.retry import RetryPolicy
@@ -17,7 +17,7 @@ from jobwire.domain.settlement import AttemptFacts, Lease, settle_outcome
 from jobwire.kinds.registry import Registry, make_kind
 from jobwire.service.admission import Admission
 from jobwire.service.estimates import Estimates
-from jobwire.service.jobs import Jobs
+from jobwire.service.jobs import SHARE_MAX, Jobs
 from jobwire.service.submission import (
     FIND_LIMIT_MAX,
     HORIZON_DAYS_MAX,
@@ -352,3 +352,40 @@ def test_a_listing_is_given_at_both_bounds_of_its_length(jobs: Jobs, limit: int)
 def test_a_listing_beyond_its_bounds_is_refused(jobs: Jobs, changes: dict[str, Any], pointer: str) -> None:
     refused = refusal_of(jobs.find(ALICE, dataclasses.replace(JobFilter(), **changes)))
     assert refused.details["errors"][0]["pointer"] == pointer
+
+
+# many
+
+
+def commits_of(store: SqliteStore) -> int:
+    """How many commits the submissions came in: the log has one entry for each."""
+    return len({event.no for event in store.events(0, limit=10_000).result(10)})
+
+
+@pytest.mark.parametrize(("count", "commits"), [(0, 0), (SHARE_MAX, 1), (SHARE_MAX + 1, 2)])
+def test_many_jobs_are_committed_a_share_at_a_time(jobs: Jobs, store: SqliteStore, count: int, commits: int) -> None:
+    receipts = run(jobs.admit_each([jobs.build(ALICE, "add", {"a": n}) for n in range(count)]))
+    assert [isinstance(receipt, Receipt) and receipt.is_new for receipt in receipts] == [True] * count
+    assert commits_of(store) == commits
+
+
+def test_all_jobs_or_none_are_one_commit(jobs: Jobs, store: SqliteStore) -> None:
+    built = [jobs.build(ALICE, "add", {"a": n}) for n in range(SHARE_MAX + 1)]
+    assert len(run(jobs.admit_all(built))) == SHARE_MAX + 1 and commits_of(store) == 1
+
+
+def test_a_refusal_among_many_stands_in_its_place(jobs: Jobs) -> None:
+    first = run(jobs.submit(ALICE, "add", {"a": 1}, idempotency_key="k"))
+    refusal = refusal_of(jobs.submit(ALICE, "add", {}))
+    other = jobs.build(ALICE, "add", {"a": 2}, idempotency_key="k")
+    same = jobs.build(ALICE, "add", {"a": 1}, idempotency_key="k")
+    results = run(jobs.admit_each([refusal, other, same]))
+    assert results[0] is refusal
+    assert isinstance(results[1], RequestError) and results[1].details["job_id"].endswith(first.key)
+    assert isinstance(results[2], Receipt) and results[2].number == first.number
+
+
+def test_many_jobs_for_a_ledger_that_is_away_are_refused_as_a_whole(jobs: Jobs, store: SqliteStore) -> None:
+    built = [jobs.build(ALICE, "add", {"a": 1})]
+    store.close()
+    assert refusal_of(jobs.admit_each(built)).code == "unavailable"

@@ -149,6 +149,8 @@ GUARDS = (
     Guard("submit", "number_of", " AND owner = :owner", "", submission.test_another_owner_s_job_key_is_never_answered_with),
     Guard("submit", "known_submission", "i.owner = :owner AND", "", submission.test_g2_an_idempotency_key_belongs_to_its_owner),
     Guard("submit", "known_submission", " AND i.expires_at > :now", "", submission.test_g2_an_idempotency_key_is_remembered_for_a_day),
+    Guard("submit", "known", "i.key = r.value ->> 3", "i.key = r.value ->> 2", submission.test_g2_the_same_idempotency_key_and_body_give_the_same_job),
+    Guard("submit", "known", "l.unique_key = r.value ->> 2", "l.unique_key = r.value ->> 3", submission.test_one_live_job_holds_its_unique_key_until_it_is_final),
     Guard("submit", "live_job", "l.owner = :owner AND", "", submission.test_a_unique_key_is_the_owner_s_and_the_kind_s),
     Guard("submit", "live_job", "l.kind = :kind AND", "", submission.test_a_unique_key_is_the_owner_s_and_the_kind_s),
     # Order: what is claimed, where a job stands, how turns move on.

@@ -7,8 +7,8 @@ import pytest
 from store_ledger import DONE, WAIT_S, Ledger
 
 from jobwire.domain.errors import RequestError
+from jobwire.domain.job import IDEMPOTENCY_MS
 from jobwire.domain.states import Event, State
-from jobwire.store.submitting import IDEMPOTENCY_MS
 
 NASTY = '{"text":"\\u0000 \\\\ \\" \' -- ; :now %s Chișinău Кишинёв \U0001f3e0 \u2028","n":-0.0,"deep":[[[]]]}'
 
@@ -82,6 +82,9 @@ def test_g2_an_idempotency_key_belongs_to_its_owner(ledger: Ledger) -> None:
     (mine,) = ledger.receive(ledger.new(owner=1, idempotency_key="k", fingerprint="f"))
     (theirs,) = ledger.receive(ledger.new(owner=2, idempotency_key="k", fingerprint="g"))
     assert theirs.is_new and theirs.number != mine.number and not theirs.conflict
+    # A batch with twins is looked up job by job.
+    other, twin = ledger.receive(*[ledger.new(owner=3, idempotency_key="k", fingerprint="h") for _ in range(2)])
+    assert other.is_new and twin.number == other.number and not (other.conflict or twin.conflict)
 
 
 def test_g2_twins_in_one_batch_come_to_one_job(ledger: Ledger) -> None:
@@ -131,8 +134,11 @@ def test_a_unique_key_is_the_owner_s_and_the_kind_s(ledger: Ledger) -> None:
         ledger.new(unique_key="u", owner=2),
         ledger.new(unique_key="u", kind="print"),
         ledger.new(unique_key="v"),
+        # A twin, for which all of them are looked up one by one.
+        ledger.new(unique_key="v"),
     )
-    assert all(receipt.is_new for receipt in receipts)
+    assert [receipt.is_new for receipt in receipts] == [True, True, True, True, False]
+    assert ledger.receive(ledger.new(unique_key="v", owner=2))[0].is_new
 
 
 @pytest.mark.parametrize("end", ["cancelled", "expired", "poisoned", "failed"])

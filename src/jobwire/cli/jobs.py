@@ -10,6 +10,24 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from jobwire.cli.bulk import (
+    AfterFilter,
+    BatchOption,
+    BeforeFilter,
+    DryRunOption,
+    JobsArgument,
+    KindFilter,
+    OwnerFilter,
+    PhaseFilter,
+    QueueFilter,
+    TagFilter,
+    cancel_selected,
+    make_filters,
+    refuse_both,
+    refuse_for_many,
+    rerun_selected,
+    submit_batch,
+)
 from jobwire.cli.estimate_words import say_end, say_start
 from jobwire.cli.output import console, errors, print_json
 from jobwire.cli.target import AppOption, DbOption, JsonOption, OwnerOption, load_app, opened, settings_for
@@ -28,28 +46,36 @@ JobArgument = Annotated[str, typer.Argument(metavar="JOB_ID", help="job_… or t
 
 
 def submit(
-    kind: Annotated[str, typer.Argument(help="The kind of job.")],
+    kind: Annotated[str | None, typer.Argument(help="The kind of job.", show_default=False)] = None,
     input_text: Annotated[str, typer.Option("--input", help="The input as JSON, or @file.json.")] = "{}",
     concurrency_key: Annotated[str | None, typer.Option(help="What the kind's caps on keys count together.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Watch it to its end.")] = False,
+    batch: BatchOption = None,
     owner: OwnerOption = "default",
     app_name: AppOption = None,
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Submit a job straight to the ledger.
+    """Submit a job straight to the ledger, or many of them from a file.
 
-    Example:
+    Examples:
 
       jobwire submit thumbnail --input '{"url": "https://example.org/a.jpg"}' --app tasks:app --wait
+
+      jobwire submit --batch jobs.ndjson --app tasks:app
     """
     app = load_app(app_name)
+    if (kind is None) == (batch is None):
+        raise RequestError("invalid_request", "name a kind of job, or give --batch with a file of jobs")
+    if batch is not None:
+        with opened(settings_for(app, db=db), app) as house:
+            raise typer.Exit(submit_batch(house, owner, batch, as_json=as_json))
     value = _read_input(input_text)
     with opened(settings_for(app, db=db), app) as house:
 
         async def send() -> str:
             account = await house.services.owners.create_owner(owner)
-            receipt = await house.services.jobs.submit(account.id, kind, value, concurrency_key=concurrency_key)
+            receipt = await house.services.jobs.submit(account.id, kind or "", value, concurrency_key=concurrency_key)
             return receipt.key
 
         key = asyncio.run(send())
@@ -114,20 +140,56 @@ def show(job_id: JobArgument, db: DbOption = None) -> None:
         console.print(attempt.internal, markup=False, highlight=False)
 
 
-def cancel(job_id: JobArgument, db: DbOption = None) -> None:
-    """Cancel a job: at once if it waits, by asking its worker if it runs."""
+def cancel(
+    job_id: JobsArgument = None,
+    owner: OwnerFilter = None,
+    kind: KindFilter = None,
+    phase: PhaseFilter = None,
+    tag: TagFilter = None,
+    queue: QueueFilter = None,
+    created_after: AfterFilter = None,
+    created_before: BeforeFilter = None,
+    dry_run: DryRunOption = False,
+    db: DbOption = None,
+) -> None:
+    """Cancel a job, or all that the filters select: at once what waits, by asking its worker what runs."""
+    filters = make_filters(kind, phase, tag, queue, created_after, created_before)
     with opened(settings_for(None, db=db, systems="none")) as house:
+        if job_id is None:
+            cancel_selected(house, owner, filters, dry_run=dry_run)
+            return
+        refuse_both(filters, owner, dry_run=dry_run)
         row = _find_row(house.store, job_id)
         after = asyncio.run(house.services.jobs.cancel(row.owner, row))
     console.print(f"{show_id(after.key)} is {after.phase}", highlight=False)
 
 
-def rerun(job_id: JobArgument, app_name: AppOption = None, db: DbOption = None) -> None:
-    """Run a finished job again as a new job with the same input."""
+def rerun(
+    job_id: JobsArgument = None,
+    from_step: Annotated[str | None, typer.Option(help="Keep the outputs of the steps before this one.")] = None,
+    input_text: Annotated[str | None, typer.Option("--input", help="Another input, as JSON or @file.json.")] = None,
+    owner: OwnerFilter = None,
+    kind: KindFilter = None,
+    phase: PhaseFilter = None,
+    tag: TagFilter = None,
+    queue: QueueFilter = None,
+    created_after: AfterFilter = None,
+    created_before: BeforeFilter = None,
+    dry_run: DryRunOption = False,
+    app_name: AppOption = None,
+    db: DbOption = None,
+) -> None:
+    """Run a finished job again as a new job, or all that the filters select: without --phase, what failed."""
     app = load_app(app_name)
+    filters = make_filters(kind, phase, tag, queue, created_after, created_before)
+    value = None if input_text is None else _read_input(input_text)
     with opened(settings_for(app, db=db), app) as house:
+        if job_id is None:
+            refuse_for_many(from_step, input_text)
+            raise typer.Exit(rerun_selected(house, owner, filters, dry_run=dry_run))
+        refuse_both(filters, owner, dry_run=dry_run)
         row = _find_row(house.store, job_id)
-        receipt = asyncio.run(house.services.jobs.rerun(row.owner, row))
+        receipt = asyncio.run(house.services.jobs.rerun(row.owner, row, input=value, from_step=from_step))
     console.print(show_id(receipt.key), highlight=False)
 
 

@@ -1,8 +1,10 @@
 """The native dialect: Jobwire's own API under /v1, following RFC 9110, RFC 9457 and the Idempotency-Key draft."""
 
+from jobwire.dialects.bulk import Batch, BatchAnswer, BulkRequest, CancelAnswer, Rerun, RerunAnswer
 from jobwire.dialects.parse import Submission
 from jobwire.dialects.spec import (
     ALL_PHASES,
+    BATCH_BYTES_MAX,
     LIVE_PHASES,
     Carrier,
     Dialect,
@@ -102,12 +104,26 @@ NATIVE = Dialect(
             wait=Wait(), request=Submission, summary="Submit a job",
         ),
         Route("GET", "/jobs", "list", scope="jobs:read", summary="List your jobs, newest first"),
+        Route(
+            "POST", "/jobs/batch", "batch", scope="jobs:write", body="batch", body_bytes_max=BATCH_BYTES_MAX,
+            request=Batch, response=BatchAnswer, summary="Submit many jobs",
+        ),
+        Route(
+            "POST", "/jobs/cancel", "cancel_many", scope="jobs:write", body="json",
+            request=BulkRequest, response=CancelAnswer,
+            summary="Cancel the jobs that a filter selects",
+        ),
+        Route(
+            "POST", "/jobs/rerun", "rerun_many", scope="jobs:write", body="json",
+            request=BulkRequest, response=RerunAnswer,
+            summary="Run the final jobs that a filter selects again, as new jobs",
+        ),
         Route("GET", "/jobs/{id}", "status", scope="jobs:read", wait=Wait(), summary="Read a job"),
         Route("GET", "/jobs/{id}/events", "events", scope="jobs:read", wait=Wait(), summary="Follow a job's events"),
         Route("POST", "/jobs/{id}/cancel", "cancel", scope="jobs:write", summary="Cancel a job"),
         Route(
-            "POST", "/jobs/{id}/rerun", "rerun", scope="jobs:write", status=202,
-            summary="Run a final job again, as a new job",
+            "POST", "/jobs/{id}/rerun", "rerun", scope="jobs:write", body="json_or_none", status=202,
+            request=Rerun, summary="Run a final job again, as a new job",
         ),
         Route("GET", "/jobs/{id}/result", "result", scope="jobs:read", summary="Read the result of a completed job"),
         Route("GET", "/files/{sha256}/{name}", "file", is_open=True, summary="Fetch a file by its signed link"),

@@ -3,7 +3,6 @@
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, NamedTuple
 
@@ -13,6 +12,7 @@ from msgspec import Meta
 from jobwire.dialects.spec import Dialect, JobReference
 from jobwire.domain.errors import RequestError
 from jobwire.domain.ids import read_id
+from jobwire.domain.job import Page
 from jobwire.domain.phases import Phase
 from jobwire.kinds.faults import Fault, find_faults
 
@@ -21,7 +21,7 @@ PAGE_DEFAULT, PAGE_MAX = 20, 100
 DELAY_S_MAX = 365 * 24 * 3_600
 IDEMPOTENCY_KEY_CHARS_MAX = 255
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_QUERY_FIELDS = ("kind", "phase", "tag", "created_after", "cursor", "limit")
+_QUERY_FIELDS = ("kind", "phase", "tag", "queue", "created_after", "created_before", "cursor", "limit")
 
 Time = Annotated[datetime, Meta(tz=True, description="ISO-8601 with an offset or Z")]
 
@@ -46,18 +46,6 @@ class JobName(NamedTuple):
 
     key: str | None
     number: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of an owner's jobs, newest first, from below the job number `before`."""
-
-    kind: str | None
-    phases: frozenset[Phase] | None
-    tag: str | None
-    created_after: int | None
-    before: int | None
-    limit: int
 
 
 def read_name(style: str, text: str) -> JobName | None:
@@ -142,10 +130,12 @@ def read_page(query: Mapping[str, str], dialect: Dialect) -> Page:
             raise refuse_faults([Fault(f"/{name}", f"unknown field; there are {', '.join(_QUERY_FIELDS)}")])
     return Page(
         kind=query.get("kind"),
-        phases=_read_phases(query.get("phase"), dialect),
+        queue=query.get("queue"),
+        phases=read_phases(query.get("phase"), dialect),
         tag=query.get("tag"),
-        created_after=_read_time(query.get("created_after")),
-        before=_read_cursor(query.get("cursor")),
+        created_after=_read_time("created_after", query),
+        created_before=_read_time("created_before", query),
+        before=read_cursor(query.get("cursor")),
         limit=_read_limit(query.get("limit")),
     )
 
@@ -154,7 +144,8 @@ def _is_credential(name: str, dialect: Dialect) -> bool:
     return any(carrier.place == "query" and carrier.name == name for carrier in dialect.credentials)
 
 
-def _read_phases(word: str | None, dialect: Dialect) -> frozenset[Phase] | None:
+def read_phases(word: str | None, dialect: Dialect) -> frozenset[Phase] | None:
+    """The phases a word of the dialect stands for; RequestError for a word it does not have."""
     if word is None:
         return None
     phases = frozenset(phase for phase, said in dialect.phases.items() if said == word)
@@ -164,13 +155,13 @@ def _read_phases(word: str | None, dialect: Dialect) -> frozenset[Phase] | None:
     return phases
 
 
-def _read_time(text: str | None) -> int | None:
-    if text is None:
+def _read_time(name: str, query: Mapping[str, str]) -> int | None:
+    if name not in query:
         return None
     try:
-        return unix_ms(msgspec.convert(text, Time))
+        return unix_ms(msgspec.convert(query[name], Time))
     except (msgspec.ValidationError, OverflowError, ValueError):
-        raise refuse_faults([Fault("/created_after", "not a time; write 2031-03-04T05:06:07Z")]) from None
+        raise refuse_faults([Fault(f"/{name}", "not a time; write 2031-03-04T05:06:07Z")]) from None
 
 
 def _read_limit(text: str | None) -> int:
@@ -186,7 +177,8 @@ def write_cursor(number: int) -> str:
     return base64.urlsafe_b64encode(b"n%d" % number).decode().rstrip("=")
 
 
-def _read_cursor(text: str | None) -> int | None:
+def read_cursor(text: str | None) -> int | None:
+    """The job number a cursor continues below; RequestError for what write_cursor never wrote."""
     if text is None:
         return None
     try:

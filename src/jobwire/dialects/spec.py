@@ -25,8 +25,11 @@ ErrorSource = Literal[
     "status", "reason", "code", "word", "message", "messages", "note", "errors", "details", "request_id"
 ]
 CodecName = Literal["iso_ms", "iso_s", "epoch_ms", "epoch_s", "whole"]
-Action = Literal["submit", "status", "events", "list", "cancel", "rerun", "result", "file", "me", "metrics"]
-BodyRule = Literal["none", "json", "upload"]
+Action = Literal[
+    "submit", "status", "events", "list", "cancel", "rerun", "result", "file", "me", "batch", "cancel_many",
+    "rerun_many", "metrics",
+]  # fmt: skip
+BodyRule = Literal["none", "json", "json_or_none", "batch", "upload"]
 HookName = Literal["admit", "show_output", "show_error"]
 
 Endpoint = Callable[[Any], Awaitable[Any]]
@@ -34,6 +37,7 @@ Endpoint = Callable[[Any], Awaitable[Any]]
 
 BODY_BYTES_MAX = 1_048_576
 WAIT_S_MAX = 60
+BATCH_BYTES_MAX = 16_777_216
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +156,8 @@ class Route:
 
     Either a built-in `action` or the system's own `endpoint`. `scope` is what the key must have; an `is_open` route
     asks for no key (its endpoint checks its own signature; `call.principal.owner` is then 0). `body` "json" is
-    decoded, "upload" is spooled to a file, "none" is ignored. `limits` names the limits that count this call, the
+    decoded, "json_or_none" may be empty, "batch" may also be lines of JSON, "upload" is spooled to a file, "none" is
+    ignored. `limits` names the limits that count this call, the
     last one being shown in the headers (None: the dialect's). `shape` and `envelope` override the dialect's here.
     `status` is that of an action's success; an endpoint's Reply has its own. `wait` lets callers of submit and status
     wait for the end. `request` and `response` are types for OpenAPI.
@@ -186,7 +191,9 @@ class Dialect:
     its own name). `several_credentials` refuses a call that carries two, or takes the first carrier in order.
     `content_types` None takes a body of any type. `is_conditional` gives status reads an ETag and 304;
     `retry_after_s` is the least time until pollers of a live job come back: they are told so, or to come later where
-    the estimate says so. Hooks: `admit(principal, headers) -> principal`
+    the estimate says so. A repeated submission is known by the header
+    `idempotency_header`, or by its `natural_key`: the body's field (dotted for nesting) that names it in the vendor's
+    own words. Hooks: `admit(principal, headers) -> principal`
     after authentication, `show_output(output) -> output` for the source `output`, `show_error(status, body) ->
     body`.
     """
@@ -216,6 +223,7 @@ class Dialect:
     is_conditional: bool = False
     ignores_trailing_slash: bool = False
     idempotency_header: str | None = None
+    natural_key: str | None = None
     hooks: Mapping[HookName, Callable[..., Any]] = field(default_factory=dict)
 
 

@@ -8,6 +8,8 @@ from jobwire.domain.order import PRIORITY_DEFAULT
 from jobwire.domain.phases import Phase, phase_of
 from jobwire.domain.states import Reason, State
 
+IDEMPOTENCY_MS = 24 * 3_600_000
+
 
 class NewJob(NamedTuple):
     """A submission. `input` is JSON text; times are Unix milliseconds; texts are already validated.
@@ -16,6 +18,7 @@ class NewJob(NamedTuple):
     `unique_key` names the one live job of this owner and kind; `idempotency_key` the customer's own submission;
     `concurrency_key` what the kind's caps on keys count together; a rerun without one has its origin's.
     `max_wait_ms` refuses the job when it is not likely to start within that time; it is not stored.
+    `kept_steps` begins it with outputs of `rerun_of`'s steps, by their names.
     """
 
     key: str
@@ -35,6 +38,7 @@ class NewJob(NamedTuple):
     root: int | None = None
     concurrency_key: str | None = None
     max_wait_ms: int | None = None
+    kept_steps: tuple[str, ...] = ()
 
 
 class Receipt(NamedTuple):
@@ -51,13 +55,35 @@ class JobFilter:
     """Which of an owner's jobs to list, newest first, from below `before` (a job number)."""
 
     kind: str | None = None
+    queue: str | None = None
     states: tuple[int, ...] | None = None
     reason: int | None = None
     is_due: bool | None = None
     tag: str | None = None
     created_after: int | None = None
+    created_before: int | None = None
     before: int | None = None
     limit: int = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which of an owner's jobs a caller means; None stands for any."""
+
+    kind: str | None = None
+    queue: str | None = None
+    phases: frozenset[Phase] | None = None
+    tag: str | None = None
+    created_after: int | None = None
+    created_before: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Selection):
+    """Up to `limit` of the selected jobs, newest first, from below the job number `before`."""
+
+    before: int | None = None
+    limit: int
 
 
 class JobRow(NamedTuple):

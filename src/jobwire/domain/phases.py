@@ -1,5 +1,6 @@
 """What a customer is shown: the phase, computed from the stored row. states.py has what is stored."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import assert_never
 
@@ -21,6 +22,19 @@ class Phase(StrEnum):
 
 
 FINAL_PHASES = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.CANCELLED, Phase.EXPIRED})
+
+# The way back: the state that is stored of a job in each phase.
+STATE_OF: Mapping[Phase, State] = {
+    Phase.SCHEDULED: State.QUEUED,
+    Phase.WAITING: State.QUEUED,
+    Phase.RETRYING: State.QUEUED,
+    Phase.RUNNING: State.RUNNING,
+    Phase.CANCELLING: State.RUNNING,
+    Phase.COMPLETED: State.COMPLETED,
+    Phase.FAILED: State.FAILED,
+    Phase.EXPIRED: State.FAILED,
+    Phase.CANCELLED: State.CANCELLED,
+}
 
 
 def phase_of(state: State, *, reason: Reason, attempt: int, is_due: bool, cancel_requested: bool) -> Phase:

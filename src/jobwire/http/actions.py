@@ -1,41 +1,35 @@
 """The built-in actions a route may name: one function each, the same for every dialect."""
 
-import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
 
 import msgspec
 from starlette.responses import Response
 
-from jobwire.dialects.parse import (
-    Submission,
-    read_idempotency_key,
-    read_page,
-    read_reference,
-    read_submission,
-    unix_ms,
-    write_cursor,
-)
+from jobwire.dialects.bulk import Rerun, read_struct
+from jobwire.dialects.parse import read_page, read_reference, write_cursor
 from jobwire.dialects.prefer import NO_WAIT, Asked
 from jobwire.dialects.render import wrap_body
 from jobwire.dialects.sources import show_error
 from jobwire.dialects.spec import Action, Dialect
 from jobwire.domain.errors import RequestError
 from jobwire.domain.ids import show_id
-from jobwire.domain.job import JobRow
+from jobwire.domain.job import JobRow, Receipt
 from jobwire.domain.phases import FINAL_PHASES, Phase
 from jobwire.http.answer import Answer, Headers, encode_header, json_answer
+from jobwire.http.batch import submit_batch
+from jobwire.http.bulk import cancel_jobs, rerun_jobs
 from jobwire.http.events import tell_events
 from jobwire.http.files import serve_file
 from jobwire.http.metrics import answer_metrics
-from jobwire.http.paging import find_page
 from jobwire.http.present import answer_status, find_facts, render_job, tell_retry
 from jobwire.http.routing import Served
 from jobwire.http.site import Site
+from jobwire.http.submissions import build_job, fingerprint_body, pointing, read_header_key, read_natural_key
 from jobwire.http.waiting import is_final, read_asked, tell_applied, wait_for_end, wait_for_news
-from jobwire.kinds.schema import check_input
 from jobwire.service.call import Call
+from jobwire.service.jobs import accept_receipt
+from jobwire.service.paging import find_page
 
 
 async def find_job(site: Site, served: Served, call: Call) -> JobRow:
@@ -79,59 +73,25 @@ async def show_metrics(site: Site, served: Served, call: Call) -> Answer:
 async def submit_job(site: Site, served: Served, call: Call) -> Answer:
     """A new job, or with a known idempotency key the one it named before; waits for its end if asked to."""
     asked = read_asked(served, call)
-    submission = read_submission(call.body)
-    kind = _read_kind(site.dialect, submission.kind)
-    key = None
-    if site.dialect.idempotency_header is not None:
-        key = read_idempotency_key(call.headers.get(site.dialect.idempotency_header.lower()))
-    known = call.services.registry.get(kind)
-    with _pointing("", "/input"):
-        check_input(known, submission.input)
-    with _pointing("/deadline_at", "/deadline"):
-        receipt = await call.services.jobs.submit(
-            call.principal.owner,
-            kind,
-            submission.input,
-            queue=submission.queue,
-            priority=submission.priority,
-            run_at=_read_run_at(submission, call.services.clock()),
-            deadline_at=None if submission.deadline is None else unix_ms(submission.deadline),
-            tags=submission.tags,
-            max_wait=submission.max_wait,
-            concurrency_key=submission.concurrency_key,
-            idempotency_key=key,
-            fingerprint=None if key is None else _fingerprint(call.body),
-        )
-    replayed = [] if receipt.is_new else [encode_header("Idempotency-Replayed", "true")]
-    return await _show_new(site, served, call, receipt.number, headers=replayed, asked=asked)
-
-
-def _read_kind(dialect: Dialect, word: str) -> str:
-    if dialect.kinds is None:
-        return word
-    return next((kind for kind, said in dialect.kinds.items() if said == word), word)
-
-
-@contextmanager
-def _pointing(service: str, body: str) -> Iterator[None]:
-    """Make a refusal point into the body that was sent, where it names a value as the service does."""
+    owner, jobs = call.principal.owner, call.services.jobs
+    key = read_header_key(site.dialect, call) or read_natural_key(site.dialect, call.body)
     try:
-        yield
-    except RequestError as error:
-        for fault in error.details.get("errors", ()):
-            if fault["pointer"].startswith(service):
-                fault["pointer"] = body + fault["pointer"].removeprefix(service)
-        raise
+        job = build_job(call.services, site.dialect, call.body, owner=owner, key=key)
+    except RequestError:
+        # What was accepted once is so for ever, though its deadline may have passed or its kind be gone by now.
+        known = None
+        if key is not None:
+            known = await jobs.recall(owner, key, fingerprint=fingerprint_body(call.body))
+        if known is None:
+            raise
+        receipt = accept_receipt(known)
+    else:
+        receipt = accept_receipt((await jobs.admit([job]))[0])
+    return await _show_new(site, served, call, receipt.number, headers=_replayed(receipt), asked=asked)
 
 
-def _read_run_at(submission: Submission, now: int) -> int | None:
-    if submission.delay is not None:
-        return now + int(submission.delay * 1_000)
-    return None if submission.run_at is None else unix_ms(submission.run_at)
-
-
-def _fingerprint(body: Any) -> str:
-    return hashlib.sha256(msgspec.json.encode(body, order="deterministic")).hexdigest()
+def _replayed(receipt: Receipt) -> Headers:
+    return [] if receipt.is_new else [encode_header("Idempotency-Replayed", "true")]
 
 
 async def _show_new(
@@ -177,16 +137,36 @@ async def list_jobs(site: Site, served: Served, call: Call) -> Answer:
 async def cancel_job(site: Site, served: Served, call: Call) -> Answer:
     """The job after the cancel: cancelled if it waited, cancelling if it runs."""
     row = await find_job(site, served, call)
-    after = await call.services.jobs.cancel(call.principal.owner, row)
+    with _in_words(site.dialect):
+        after = await call.services.jobs.cancel(call.principal.owner, row)
     body = await render_job(call.services, served.views, after)
     return json_answer(served.route.status, body, _retry_after(site, after))
 
 
 async def rerun_job(site: Site, served: Served, call: Call) -> Answer:
-    """A new job with the final one's input."""
+    """A new job with the final one's input or another, from its start or from a step on."""
     row = await find_job(site, served, call)
-    receipt = await call.services.jobs.rerun(call.principal.owner, row)
-    return await _show_new(site, served, call, receipt.number)
+    asked = Rerun() if call.body is None else read_struct(call.body, Rerun)
+    key = read_header_key(site.dialect, call)
+    with _in_words(site.dialect), pointing("", "/input", but="/from_step"):
+        receipt = await call.services.jobs.rerun(
+            call.principal.owner, row, input=asked.input, from_step=asked.from_step, idempotency_key=key
+        )
+    return await _show_new(site, served, call, receipt.number, headers=_replayed(receipt))
+
+
+@contextmanager
+def _in_words(dialect: Dialect) -> Iterator[None]:
+    """Make a refusal tell what the job is in the dialect's word."""
+    try:
+        yield
+    except RequestError as error:
+        phase = error.details.get("phase")
+        if phase is None:
+            raise
+        word = dialect.phases[Phase(phase)]
+        message = error.message.replace(f"the job is {phase}", f"the job is {word}")
+        raise RequestError(error.code, message, details={**error.details, "phase": word}) from None
 
 
 async def show_result(site: Site, served: Served, call: Call) -> Answer:
@@ -253,4 +233,7 @@ ACTIONS: Mapping[Action, Act] = {
     "file": send_file,
     "me": show_me,
     "metrics": show_metrics,
+    "batch": submit_batch,
+    "cancel_many": cancel_jobs,
+    "rerun_many": rerun_jobs,
 }

@@ -32,9 +32,14 @@ async def wait_until_gone(receive: Receive) -> None:
 
 
 async def read_json(receive: Receive, headers: Mapping[str, str], bytes_max: int) -> Any:
-    """The decoded body; RequestError payload_too_large, malformed_json, or invalid_request when it is too slow."""
+    """The decoded body; RequestError malformed_json, and as read_bytes."""
+    return decode_json(await read_bytes(receive, headers, bytes_max))
+
+
+async def read_bytes(receive: Receive, headers: Mapping[str, str], bytes_max: int) -> bytes:
+    """The whole body; RequestError payload_too_large, or invalid_request when it is too slow."""
     parts = [part async for part in _read_parts(receive, headers, bytes_max=bytes_max, seconds_max=BODY_SECONDS_MAX)]
-    return decode_json(b"".join(parts))
+    return b"".join(parts)
 
 
 def decode_json(body: bytes) -> Any:
@@ -102,7 +107,7 @@ def _refuse_size(bytes_max: int) -> RequestError:
 
 @asynccontextmanager
 async def spool_upload(receive: Receive, headers: Mapping[str, str], bytes_max: int) -> AsyncIterator[Path]:
-    """A raw body as a file that is gone at the end, unless it was moved away; errors as read_json."""
+    """A raw body as a file that is gone at the end, unless it was moved away; errors as read_bytes."""
     descriptor, name = tempfile.mkstemp(prefix="jobwire-upload-")
     path = Path(name)
     try:
@@ -114,11 +119,16 @@ async def spool_upload(receive: Receive, headers: Mapping[str, str], bytes_max: 
         await asyncio.to_thread(path.unlink, missing_ok=True)
 
 
+def read_media_type(sent: str | None) -> str:
+    """The media type of a Content-Type without its parameters, in lower case; empty without one."""
+    return (sent or "").partition(";")[0].strip().lower()
+
+
 def check_content_type(sent: str | None, accepted: tuple[str, ...] | None) -> None:
     """RequestError unsupported_media_type unless the type, without its parameters, is accepted (None: any)."""
     if accepted is None:
         return
-    kind = (sent or "").partition(";")[0].strip().lower()
+    kind = read_media_type(sent)
     if kind not in accepted:
         raise RequestError(
             "unsupported_media_type",

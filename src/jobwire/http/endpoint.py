@@ -3,6 +3,7 @@
 status.py is the short way of a poll; both give the same answer.
 """
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -18,7 +19,17 @@ from jobwire.dialects.spec import Dialect
 from jobwire.domain.errors import RequestError
 from jobwire.http.actions import ACTIONS
 from jobwire.http.answer import Answer, Headers, Receive, Scope, Send, encode_header, json_answer, send_answer
-from jobwire.http.body import ClientGone, check_content_type, read_json, spool_upload, wait_until_gone
+from jobwire.http.batch import NDJSON, split_lines
+from jobwire.http.body import (
+    ClientGone,
+    check_content_type,
+    decode_json,
+    read_bytes,
+    read_json,
+    read_media_type,
+    spool_upload,
+    wait_until_gone,
+)
 from jobwire.http.credentials import find_token
 from jobwire.http.errors import INTERNAL, find_word, say_error
 from jobwire.http.limits import refuse_limited, take_limits, tell_limit
@@ -176,9 +187,26 @@ async def _read_body(
         case "json":
             check_content_type(headers.get("content-type"), exchange.site.dialect.content_types)
             return await read_json(exchange.receive, headers, served.body_bytes_max), None
+        case "json_or_none":
+            body = await read_bytes(exchange.receive, headers, served.body_bytes_max)
+            if not body:
+                return None, None
+            check_content_type(headers.get("content-type"), exchange.site.dialect.content_types)
+            return decode_json(body), None
+        case "batch":
+            return await _read_batch(exchange, served, headers), None
         case "upload":
             upload = spool_upload(exchange.receive, headers, served.body_bytes_max)
             return None, await resources.enter_async_context(upload)
+
+
+async def _read_batch(exchange: Exchange, served: Served, headers: Mapping[str, str]) -> Any:
+    accepted = exchange.site.dialect.content_types
+    check_content_type(headers.get("content-type"), None if accepted is None else (*accepted, *NDJSON))
+    body = await read_bytes(exchange.receive, headers, served.body_bytes_max)
+    if read_media_type(headers.get("content-type")) in NDJSON:
+        return await asyncio.to_thread(split_lines, body)
+    return await asyncio.to_thread(decode_json, body)
 
 
 def _encode_reply(reply: Reply, served: Served) -> Answer:

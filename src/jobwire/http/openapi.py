@@ -8,8 +8,10 @@ from typing import Any
 
 import msgspec
 
-from jobwire.dialects.parse import PAGE_DEFAULT, PAGE_MAX
+from jobwire.dialects.parse import IDEMPOTENCY_KEY_CHARS_MAX, PAGE_DEFAULT, PAGE_MAX
 from jobwire.dialects.spec import Carrier, Dialect, Route
+from jobwire.domain.job import IDEMPOTENCY_MS
+from jobwire.http.batch import NDJSON
 from jobwire.http.errors import find_word
 from jobwire.http.routing import Served
 from jobwire.http.schemas import describe_error, describe_success, describe_types
@@ -26,7 +28,9 @@ _ACTION_REFUSALS: Mapping[str, tuple[str, ...]] = {
     "list": ("invalid_request",),
     "events": ("invalid_request", "not_found", "unavailable"),
     "cancel": ("not_found", "conflict"),
-    "rerun": ("not_found", "conflict"),
+    "rerun": ("not_found", "conflict", "unprocessable"),
+    "batch": ("unprocessable",),
+    "rerun_many": ("unprocessable",),
     "result": ("not_found", "conflict"),
     "file": ("forbidden", "not_found", "gone"),
 }
@@ -34,10 +38,14 @@ _PAGE_QUERY: Mapping[str, Mapping[str, Any]] = {
     "kind": {"type": "string"},
     "phase": {"type": "string"},
     "tag": {"type": "string"},
+    "queue": {"type": "string"},
+    "created_before": {"type": "string", "format": "date-time"},
     "created_after": {"type": "string", "format": "date-time"},
     "cursor": {"type": "string"},
     "limit": {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_DEFAULT},
 }
+_BATCH_QUERY: Mapping[str, Mapping[str, Any]] = {"atomic": {"type": "boolean", "default": False}}
+_REPEATABLE = ("submit", "batch", "rerun", "rerun_many")
 _LINK_QUERY: Mapping[str, Mapping[str, Any]] = {name: {"type": "string"} for name in ("type", "exp", "sig")}
 
 
@@ -80,9 +88,12 @@ def _describe_route(dialect: Dialect, served: Served, refs: Mapping[int, Any]) -
         if route.is_open
         else [{_scheme_name(dialect, carrier): []} for carrier in dialect.credentials],
     }
-    if route.body == "json":
+    if route.body in ("json", "json_or_none", "batch"):
         schema = {} if route.request is None else refs[id(route.request)]
-        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        content: dict[str, Any] = {"application/json": {"schema": schema}}
+        if route.body == "batch":
+            content[NDJSON[0]] = {"schema": {"type": "string", "description": "One job a line."}}
+        described["requestBody"] = {"required": route.body != "json_or_none", "content": content}
     elif route.body == "upload":
         described["requestBody"] = {"required": True, "content": {"application/octet-stream": {}}}
     return described
@@ -104,9 +115,11 @@ def _describe_parameters(dialect: Dialect, served: Served) -> list[dict[str, Any
         query = _PAGE_QUERY
     elif route.action == "file":
         query = _LINK_QUERY
+    elif route.action == "batch":
+        query = _BATCH_QUERY
     elif route.action in ("status", "events", "cancel", "rerun", "result") and reference.place == "query":
         query = {reference.name: {"type": "string" if reference.style == "id" else "integer"}}
-    must = route.action != "list"
+    must = route.action not in ("list", "batch")
     described += [{"name": name, "in": "query", "required": must, "schema": schema} for name, schema in query.items()]
     if route.action == "events":
         described += [
@@ -118,9 +131,11 @@ def _describe_parameters(dialect: Dialect, served: Served) -> list[dict[str, Any
         described.append({"name": route.wait.name, "in": "query", "required": False, "schema": schema})
     if route.wait is not None and route.wait.prefers:
         described.append({"name": "Prefer", "in": "header", "required": False, "schema": {"type": "string"}})
-    if route.action == "submit" and dialect.idempotency_header is not None:
+    if route.action in _REPEATABLE and dialect.idempotency_header is not None:
         header = {"name": dialect.idempotency_header, "in": "header", "required": False}
-        described.append({**header, "schema": {"type": "string", "maxLength": 255}})
+        kept = f"Names this call: a repetition within {IDEMPOTENCY_MS // 3_600_000} hours finds what the first made."
+        schema = {"type": "string", "maxLength": IDEMPOTENCY_KEY_CHARS_MAX}
+        described.append({**header, "description": kept, "schema": schema})
     return described
 
 

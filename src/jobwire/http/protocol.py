@@ -15,8 +15,11 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from jobwire.dialects.native import NATIVE
+from jobwire.domain.errors import RequestError
 from jobwire.http.answer import Answer
-from jobwire.http.requests import HEADERS_BYTES_MAX
+from jobwire.http.errors import say_error
+from jobwire.http.requests import HEADERS_BYTES_MAX, give_request_id
 from jobwire.http.status import Asked, StatusReader
 
 _WITH_BODY = frozenset((b"content-length", b"transfer-encoding", b"expect", b"upgrade"))
@@ -83,6 +86,15 @@ class Inbox:
             self._waiting.popleft()()
 
 
+def refuse_unreadable(message: str) -> bytes:
+    """The whole answer to bytes that are no HTTP request, or one with too large a head."""
+    request_id = give_request_id(None)
+    refusal = RequestError("invalid_request", message)
+    status, headers, body = say_error(NATIVE, refusal, request_id.decode("ascii"))
+    headers += [(b"x-request-id", request_id), (b"connection", b"close"), (b"content-length", b"%d" % len(body))]
+    return b"".join([STATUS_LINE[status], *(b"%s: %s\r\n" % line for line in headers), b"\r\n", body])
+
+
 def make_protocol(reader: StatusReader) -> type[HttpToolsProtocol]:
     """A protocol class for uvicorn's `http` option that asks `reader` first."""
     outbox, inbox = Outbox(), Inbox()
@@ -100,6 +112,11 @@ def make_protocol(reader: StatusReader) -> type[HttpToolsProtocol]:
                 self._head_bytes += len(data)
                 if self._head_bytes > HEADERS_BYTES_MAX:
                     self.send_400_response(f"The head has more than {HEADERS_BYTES_MAX} bytes.")
+
+        def send_400_response(self, msg: str) -> None:
+            """Refuse what no dialect can be asked about, because it is no request, and hang up."""
+            self.transport.write(refuse_unreadable(msg))
+            self.transport.close()
 
         def on_message_begin(self) -> None:
             self._is_head, self._head_bytes = True, 0

@@ -33,6 +33,21 @@ class Admission:
             return self._store.write(lambda tx: self.submit_in(tx, jobs))
         return self._store.submit(jobs)
 
+    def submit_each(self, jobs: Sequence[NewJob]) -> Pending[list[Receipt]] | Pending[list[Receipt | RequestError]]:
+        """As `submit`, but a refusal concerns its own job only and stands in its place."""
+        if self._has_limits(jobs):
+            return self._store.write(lambda tx: self._submit_each_in(tx, jobs))
+        return self._store.submit(jobs)
+
+    def _submit_each_in(self, tx: Transaction, jobs: Sequence[NewJob]) -> list[Receipt | RequestError]:
+        try:
+            return [*self.submit_in(tx, jobs)]
+        except RequestError as refusal:
+            if len(jobs) == 1:
+                return [refusal]
+            half = len(jobs) // 2
+            return [*self._submit_each_in(tx, jobs[:half]), *self._submit_each_in(tx, jobs[half:])]
+
     def submit_in(self, tx: Transaction, jobs: Sequence[NewJob]) -> list[Receipt]:
         """As `submit`, inside a transaction, of which a refusal undoes nothing else."""
         if not self._has_limits(jobs):

@@ -3,7 +3,8 @@
 A job of another owner answers exactly like one that does not exist.
 """
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypedDict, Unpack
 
 import msgspec
@@ -11,9 +12,10 @@ import msgspec
 from jobwire.domain.errors import RequestError
 from jobwire.domain.ids import make_key, read_id, show_id
 from jobwire.domain.job import JobFilter, JobRow, NewJob, Receipt
-from jobwire.domain.phases import FINAL_PHASES
+from jobwire.domain.phases import FINAL_PHASES, Phase
 from jobwire.kinds.registry import Registry
 from jobwire.kinds.schema import check_input
+from jobwire.kinds.spelling import quote
 from jobwire.service.admission import Admission
 from jobwire.service.randomness import random_bits
 from jobwire.service.submission import (
@@ -26,9 +28,15 @@ from jobwire.service.submission import (
     check_queue,
     check_tags,
     fingerprint_of,
+    refuse,
 )
-from jobwire.store.contract import Place, Store, Transaction
+from jobwire.store.contract import CancelReply, Place, Store, Transaction
 from jobwire.store.pending import Pending
+from jobwire.store.submissions import find_submission
+
+SHARE_MAX = 500
+Built = NewJob | Receipt | RequestError
+"""One of many submissions: a job to submit, one that its key named before, or a refusal."""
 
 
 class SubmitOptions(TypedDict, total=False):
@@ -123,9 +131,51 @@ class Jobs:
         """Submits what `build` has made, or none of it: RequestError backlog_full or overloaded."""
         return self._admission.submit(jobs)
 
+    async def admit_each(self, jobs: Sequence[Built]) -> list[Receipt | RequestError]:
+        """As `admit`, but what is refused stands in its job's place and takes no other with it.
+
+        Commits SHARE_MAX jobs at a time, so that others have their turns between. RequestError unavailable if none
+        was accepted and the ledger could not be written.
+        """
+        results = list[Receipt | RequestError]()
+        for start in range(0, len(jobs), SHARE_MAX):
+            results += await self._admit_share(jobs[start : start + SHARE_MAX])
+        if not any(isinstance(result, Receipt) for result in results):
+            for result in results:
+                if isinstance(result, RequestError) and result.code == "unavailable":
+                    raise result
+        return [refuse_conflict(one) if isinstance(one, Receipt) and one.conflict else one for one in results]
+
+    async def _admit_share(self, jobs: Sequence[Built]) -> list[Receipt | RequestError]:
+        fit = [job for job in jobs if isinstance(job, NewJob)]
+        try:
+            found: Sequence[Receipt | RequestError] = await self._admission.submit_each(fit)
+        except RequestError as error:
+            found = [error] * len(fit)
+        given = iter(found)
+        return [next(given) if isinstance(job, NewJob) else job for job in jobs]
+
+    async def admit_all(self, jobs: Sequence[NewJob | Receipt]) -> list[Receipt]:
+        """As `admit`; a key that was used for another job refuses all, too: details `index` says which."""
+
+        def work(tx: Transaction) -> list[Receipt]:
+            given = iter(self.admit_in(tx, [job for job in jobs if isinstance(job, NewJob)]))
+            receipts = [next(given) if isinstance(job, NewJob) else job for job in jobs]
+            for index, receipt in enumerate(receipts):
+                if receipt.conflict:
+                    raise refuse_conflict(receipt, index=index)
+            return receipts
+
+        return await self._store.write(work)
+
     def admit_in(self, tx: Transaction, jobs: Sequence[NewJob]) -> list[Receipt]:
         """As `admit`, inside a transaction, of which a refusal undoes nothing else."""
         return self._admission.submit_in(tx, jobs)
+
+    def recall(self, owner: int, key: str, *, fingerprint: str) -> Pending[Receipt | None]:
+        """What a submission under this idempotency key came to, while the key lives; None if it is free."""
+        now = self._clock()
+        return self._store.read(lambda r: find_submission(r, owner, key, fingerprint=fingerprint, now=now))
 
     async def read(self, owner: int, *, key: str | None = None, number: int | None = None) -> JobRow:
         """The owner's job by the 26 characters of its id or by its number; RequestError not_found."""
@@ -162,11 +212,37 @@ class Jobs:
             )
         return after
 
-    async def rerun(self, owner: int, row: JobRow, *, input: Any = None) -> Receipt:  # noqa: A002
-        """T15: a new job of the same kind, queue, priority and tags that names the final job `row` as its origin.
+    async def cancel_many(self, owner: int, rows: Sequence[JobRow]) -> list[CancelReply | None]:
+        """G7: cancels the jobs in one transaction; each reply tells the state found, None a stranger's."""
+        return await self._store.cancel(owner, [row.number for row in rows])
 
-        It runs with the old input, or with `input` when that is not None. Raises RequestError conflict with details
-        `phase` while the job is not final, not_found for a stranger's, and as `build`.
+    async def rerun(
+        self,
+        owner: int,
+        row: JobRow,
+        *,
+        input: Any = None,  # noqa: A002 - the word of the API
+        from_step: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Receipt:
+        """T15: submits what `build_rerun` makes. Raises as it, and as `submit`."""
+        job = await self.build_rerun(owner, row, input=input, from_step=from_step, idempotency_key=idempotency_key)
+        return accept_receipt((await self.admit([job]))[0])
+
+    async def build_rerun(
+        self,
+        owner: int,
+        row: JobRow,
+        *,
+        input: Any = None,  # noqa: A002 - the word of the API
+        from_step: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> NewJob:
+        """A new job of the same kind, queue, priority and tags that names the final job `row` as its origin.
+
+        It runs with the old input, or with `input` when that is not None; from `from_step` on, with the outputs of
+        the steps that the origin completed before it. Raises RequestError conflict with details `phase` while the job
+        is not final, not_found for a stranger's, invalid_request for a step it cannot have, and as `build`.
         """
         if row.owner != owner:
             raise _not_found()
@@ -176,24 +252,53 @@ class Jobs:
                 f"the job is {row.phase}; wait until it is final or cancel it, then run it again",
                 details={"phase": str(row.phase)},
             )
+        fingerprint = None
+        if idempotency_key is not None:
+            asked = msgspec.json.encode([row.number, input, from_step], order="deterministic")
+            fingerprint = hashlib.sha256(asked).hexdigest()
         if input is None:
             input = msgspec.json.decode(await self._store.input_of(row.number))  # noqa: A001
         tags = None if row.tags is None else msgspec.json.decode(row.tags, type=list[str])
         queue = row.queue if row.queue in self._registry.queues else None
-        job = self.build(owner, row.kind, input, queue=queue, priority=row.priority, tags=tags)
-        receipts = await self.admit([job._replace(rerun_of=row.number, root=row.root or row.number)])
-        return accept_receipt(receipts[0])
+        job = self.build(
+            owner,
+            row.kind,
+            input,
+            queue=queue,
+            priority=row.priority,
+            tags=tags,
+            idempotency_key=idempotency_key,
+            fingerprint=fingerprint,
+        )
+        kept = () if from_step is None else _steps_before(from_step, await self._store.steps(row.number), row.phase)
+        return job._replace(rerun_of=row.number, root=row.root or row.number, kept_steps=kept)
+
+
+def _steps_before(name: str, done: Iterable[str], phase: Phase) -> tuple[str, ...]:
+    """The completed steps that stand before one; before a step that the job never completed stand all of them."""
+    steps = tuple(done)
+    if name in steps:
+        return steps[: steps.index(name)]
+    if phase is Phase.COMPLETED or not name:
+        there = ", ".join(map(quote, steps)) or "none"
+        raise refuse("/from_step", f"the job has no step {quote(name)}; its steps are: {there}")
+    return steps
 
 
 def accept_receipt(receipt: Receipt) -> Receipt:
     """The receipt, unless it says that the idempotency key was used for another job: RequestError unprocessable."""
     if receipt.conflict:
-        raise RequestError(
-            "unprocessable",
-            "this idempotency key was used for a different submission; use a new key for a new job",
-            details={"job_id": show_id(receipt.key)},
-        )
+        raise refuse_conflict(receipt)
     return receipt
+
+
+def refuse_conflict(receipt: Receipt, **details: Any) -> RequestError:
+    """The refusal of a submission whose idempotency key was used for another job."""
+    return RequestError(
+        "unprocessable",
+        "this idempotency key was used for a different submission; use a new key for a new job",
+        details={"job_id": show_id(receipt.key), **details},
+    )
 
 
 def _may_name_job(key: str | None, number: int | None) -> bool:

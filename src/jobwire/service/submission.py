@@ -91,7 +91,9 @@ def check_filter(jobs: JobFilter) -> None:
         _check_text(jobs.tag, pointer="/tag", name="tag", chars_max=TAG_CHARS_MAX)
     if jobs.kind is not None and NAME_SHAPE.fullmatch(jobs.kind) is None:
         raise refuse("/kind", f"kind is {quote(jobs.kind)}; a kind's name has {NAME_RULE}")
-    for name in ("before", "created_after"):
+    if jobs.queue is not None and NAME_SHAPE.fullmatch(jobs.queue) is None:
+        raise refuse("/queue", f"queue is {quote(jobs.queue)}; a queue's name has {NAME_RULE}")
+    for name in ("before", "created_after", "created_before"):
         bound = getattr(jobs, name)
         if bound is not None and not 0 <= bound <= NUMBER_MAX:
             raise refuse(f"/{name}", f"{name} is {quote(bound)}; it is a whole number from 0 to {NUMBER_MAX}")

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from jobwire.domain.job import NewJob, Receipt
+from jobwire.domain.job import IDEMPOTENCY_MS, NewJob, Receipt
 from jobwire.domain.order import FIFO_LANE, count_leaves, give_turns
 from jobwire.domain.states import Event
 from jobwire.store.counting import Counting
@@ -14,22 +14,37 @@ from jobwire.store.transaction import encode_json
 
 _decode_queues = msgspec.json.Decoder(list[str]).decode
 
-IDEMPOTENCY_MS = 24 * 3_600_000
-
 
 class Submitting(Counting):
     """See Store.submit."""
 
     def submit(self, jobs: Sequence[NewJob]) -> list[Receipt]:
         """T1: writes jobs, order, event and keys; a job whose key is known gives the earlier one's receipt."""
-        sent_keys = encode_json([job.key for job in jobs])
-        if (
-            any(_has_keys(job) for job in jobs)
-            or self._one(self.sql.submit["sent_before"], keys=sent_keys) is not None
-        ):
-            # One after the other, so that a twin in the same batch finds the first.
-            return [self._find_earlier(job) or self._insert([job])[0] for job in jobs]
-        return self._insert(jobs)
+        if self._are_fresh(jobs):
+            return self._insert(jobs)
+        # One after the other, so that a twin in the same batch finds the first.
+        return [self._find_earlier(job) or self._insert([job])[0] for job in jobs]
+
+    def _are_fresh(self, jobs: Sequence[NewJob]) -> bool:
+        """Whether nothing of a batch was sent before, and no key of it is known or stands twice in it."""
+        keys = {job.key for job in jobs}
+        if len(keys) < len(jobs) or self._were_sent(keys):
+            return False
+        keyed = [job for job in jobs if job.idempotency_key is not None or job.unique_key is not None]
+        if not keyed:
+            return True
+        idempotency = [(job.owner, job.idempotency_key) for job in keyed if job.idempotency_key is not None]
+        unique = [(job.owner, job.kind, job.unique_key) for job in keyed if job.unique_key is not None]
+        if len(set(idempotency)) < len(idempotency) or len(set(unique)) < len(unique):
+            return False
+        return not self._are_known(keyed)
+
+    def _were_sent(self, keys: Collection[str]) -> bool:
+        return self._one(self.sql.submit["sent_before"], keys=encode_json(list(keys))) is not None
+
+    def _are_known(self, keyed: Sequence[NewJob]) -> bool:
+        sent = encode_json([(job.owner, job.kind, job.unique_key, job.idempotency_key) for job in keyed])
+        return self._one(self.sql.submit["known"], sent=sent) is not None
 
     def _find_earlier(self, job: NewJob) -> Receipt | None:
         sent = self._one(self.sql.submit["number_of"], key=job.key, owner=job.owner)
@@ -75,9 +90,18 @@ class Submitting(Counting):
         self._run(self.sql.events["log_new"], now=self.now, event=int(Event.SUBMITTED), **new)
         for number, job in zip(numbers, jobs, strict=True):
             self._keep_keys(job, number)
+        self._keep_steps(jobs, numbers)
         self.ready_queues.update(job.queue for job in jobs)
         self.has_changes = True
         return [Receipt(number, job.key, is_new=True) for number, job in zip(numbers, jobs, strict=True)]
+
+    def _keep_steps(self, jobs: Sequence[NewJob], numbers: Sequence[int]) -> None:
+        """Begins reruns with outputs of their origins' steps. Their fences start at 1: a claim above it has steps."""
+        for job, number in zip(jobs, numbers, strict=True):
+            if job.kept_steps:
+                steps = {"number": number, "origin": job.rerun_of, "names": encode_json(job.kept_steps)}
+                self._run(self.sql.submit["keep_steps"], **steps)
+                self._run(self.sql.submit["begin_with_steps"], number=number)
 
     def _job_row(self, number: int, job: NewJob, turn: int) -> tuple[Any, ...]:
         run_at = job.run_at if job.run_at is not None and job.run_at > self.now else None
@@ -125,7 +149,3 @@ class Submitting(Counting):
                 number=number,
                 expires_at=self.now + IDEMPOTENCY_MS,
             )
-
-
-def _has_keys(job: NewJob) -> bool:
-    return job.idempotency_key is not None or job.unique_key is not None

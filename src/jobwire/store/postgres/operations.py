@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from jobwire.domain.caps import Cap
-from jobwire.domain.job import NewJob, Receipt
+from jobwire.domain.job import IDEMPOTENCY_MS, NewJob, Receipt
 from jobwire.domain.order import FIFO_LANE, LEAF_SHIFT
 from jobwire.domain.outcome import PublicError
 from jobwire.domain.settlement import Settlement
@@ -25,7 +25,6 @@ from jobwire.store.postgres.floors import Floors, Key
 from jobwire.store.postgres.placeholders import int_array, text_array
 from jobwire.store.postgres.session import Overtaken, Session
 from jobwire.store.statements import load_sql
-from jobwire.store.submitting import IDEMPOTENCY_MS
 from jobwire.store.transaction import FinalHook, decode_numbers, encode_error, encode_json
 
 _decode_moved = msgspec.json.Decoder(list[tuple[str, int, int, int, int]]).decode
@@ -70,26 +69,11 @@ class PostgresTransaction(OpenTransaction):
 
     # submission
 
-    def submit(self, jobs: Sequence[NewJob]) -> list[Receipt]:
-        """T1: see Submitting.submit; only keys that may be known are looked for first."""
-        if self._are_fresh(jobs):
-            return self._insert(jobs)
-        return [self._find_earlier(job) or self._insert([job])[0] for job in jobs]
-
-    def _are_fresh(self, jobs: Sequence[NewJob]) -> bool:
+    def _were_sent(self, keys: Collection[str]) -> bool:
         """A job that was sent before breaks the insertion of its batch: then it is run again, and is looked for."""
-        keys = {job.key for job in jobs}
-        if len(keys) < len(jobs):
-            return False
-        if self._is_rerun and self._one(self.sql.submit["sent_before"], keys=text_array(keys))[0]:
-            return False
-        keyed = [job for job in jobs if job.idempotency_key is not None or job.unique_key is not None]
-        if not keyed:
-            return True
-        idempotency = [(job.owner, job.idempotency_key) for job in keyed if job.idempotency_key is not None]
-        unique = [(job.owner, job.kind, job.unique_key) for job in keyed if job.unique_key is not None]
-        if len(set(idempotency)) < len(idempotency) or len(set(unique)) < len(unique):
-            return False
+        return self._is_rerun and bool(self._one(self.sql.submit["sent_before"], keys=text_array(keys))[0])
+
+    def _are_known(self, keyed: Sequence[NewJob]) -> bool:
         known = self._one(
             self.sql.submit["known"],
             owners=int_array(job.owner for job in keyed),
@@ -97,7 +81,7 @@ class PostgresTransaction(OpenTransaction):
             unique_keys=text_array(job.unique_key for job in keyed),
             idempotency_keys=text_array(job.idempotency_key for job in keyed),
         )
-        return not known[0]
+        return bool(known[0])
 
     def _insert(self, jobs: Sequence[NewJob]) -> list[Receipt]:
         if not jobs:
@@ -125,6 +109,7 @@ class PostgresTransaction(OpenTransaction):
         for (job, number), turn in zip(new, turns, strict=True):
             if self._run_at(job) is None:
                 self._floors.lower(job.queue, Key(job.priority, turn, number))
+        self._keep_steps(jobs, numbers)
         self.ready_queues.update(job.queue for job in jobs)
         self.has_changes = True
         return [Receipt(number, job.key, is_new=True) for job, number in new]

@@ -25,19 +25,22 @@ SELECT j.number, j.key, j.owner, j.kind, j.queue, j.priority, j.turn, j.attempts
  WHERE j.owner = :owner
    AND (:before::bigint IS NULL OR j.number < :before)
    AND (:kind::text IS NULL OR j.kind = :kind)
+   AND (:queue::text IS NULL OR j.queue = :queue)
    AND (:states::text IS NULL OR s.state IN (SELECT json_array_elements_text(:states::json)::bigint))
    AND (:reason::bigint IS NULL OR s.reason = :reason)
    AND (:is_due::boolean IS NULL OR (s.run_at IS NULL) = :is_due::boolean)
    AND (:created_after::bigint IS NULL OR j.created_at > :created_after)
+   AND (:created_before::bigint IS NULL OR j.created_at < :created_before)
    AND (:tag::text IS NULL OR EXISTS (SELECT FROM json_array_elements_text(j.tags::json) AS t WHERE t = :tag))
  ORDER BY j.number DESC LIMIT :limit;
 -- :input_of
 SELECT input FROM job WHERE number = :number;
 -- :steps
-SELECT name, output FROM step WHERE number = :number;
+SELECT name, output FROM step WHERE number = :number ORDER BY place, at, name;
 -- :save_step
-INSERT INTO step (number, name, output, at)
-SELECT :number, :name, :output, :now FROM state WHERE number = :number AND fence = :fence AND state = 1 FOR UPDATE
+INSERT INTO step (number, name, output, at, place)
+SELECT :number, :name, :output, :now, (SELECT count(*) FROM step WHERE number = :number)
+  FROM state WHERE number = :number AND fence = :fence AND state = 1 FOR UPDATE
 ON CONFLICT (number, name) DO UPDATE SET output = excluded.output, at = excluded.at;
 -- :holds
 SELECT 1 FROM state WHERE number = :number AND fence = :fence AND state = 1 FOR UPDATE;

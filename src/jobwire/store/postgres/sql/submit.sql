@@ -85,3 +85,8 @@ INSERT INTO idempotency (owner, key, fingerprint, number, expires_at)
 VALUES (:owner, :key, :fingerprint, :number, :expires_at)
 ON CONFLICT (owner, key) DO UPDATE
    SET fingerprint = excluded.fingerprint, number = excluded.number, expires_at = excluded.expires_at;
+-- :keep_steps
+INSERT INTO step (number, name, output, at, place)
+SELECT :number, name, output, at, place FROM step WHERE number = :origin AND name IN (SELECT json_array_elements_text(:names::json));
+-- :begin_with_steps
+UPDATE state SET fence = 1 WHERE number = :number;

@@ -18,19 +18,22 @@ SELECT j.number, j.key, j.owner, j.kind, j.queue, j.priority, j.turn, j.attempts
  WHERE j.owner = :owner
    AND (:before IS NULL OR j.number < :before)
    AND (:kind IS NULL OR j.kind = :kind)
+   AND (:queue IS NULL OR j.queue = :queue)
    AND (:states IS NULL OR s.state IN (SELECT value FROM json_each(:states)))
    AND (:reason IS NULL OR s.reason = :reason)
    AND (:is_due IS NULL OR (s.run_at IS NULL) = :is_due)
    AND (:created_after IS NULL OR j.created_at > :created_after)
+   AND (:created_before IS NULL OR j.created_at < :created_before)
    AND (:tag IS NULL OR EXISTS (SELECT 1 FROM json_each(j.tags) WHERE value = :tag))
  ORDER BY j.number DESC LIMIT :limit;
 -- :input_of
 SELECT input FROM job WHERE number = :number;
 -- :steps
-SELECT name, output FROM step WHERE number = :number;
+SELECT name, output FROM step WHERE number = :number ORDER BY place, at, name;
 -- :save_step
-INSERT INTO step (number, name, output, at)
-SELECT :number, :name, :output, :now FROM state WHERE number = :number AND fence = :fence AND state = 1
+INSERT INTO step (number, name, output, at, place)
+SELECT :number, :name, :output, :now, (SELECT count(*) FROM step WHERE number = :number)
+  FROM state WHERE number = :number AND fence = :fence AND state = 1
 ON CONFLICT (number, name) DO UPDATE SET output = excluded.output, at = excluded.at;
 -- :holds
 SELECT 1 FROM state WHERE number = :number AND fence = :fence AND state = 1;

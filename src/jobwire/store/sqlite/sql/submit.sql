@@ -1,5 +1,11 @@
 -- :sent_before
 SELECT 1 FROM json_each(:keys) AS k CROSS JOIN job AS j ON j.key = k.value LIMIT 1;
+-- :known
+SELECT 1 FROM json_each(:sent) AS r
+ WHERE EXISTS (SELECT 1 FROM idempotency AS i WHERE i.owner = r.value ->> 0 AND i.key = r.value ->> 3)
+    OR EXISTS (SELECT 1 FROM live AS l
+                WHERE l.owner = r.value ->> 0 AND l.kind = r.value ->> 1 AND l.unique_key = r.value ->> 2)
+ LIMIT 1;
 -- :number_of
 SELECT number FROM job WHERE key = :key AND owner = :owner;
 -- :known_submission
@@ -50,3 +56,8 @@ INSERT INTO idempotency (owner, key, fingerprint, number, expires_at)
 VALUES (:owner, :key, :fingerprint, :number, :expires_at)
 ON CONFLICT (owner, key) DO UPDATE
    SET fingerprint = excluded.fingerprint, number = excluded.number, expires_at = excluded.expires_at;
+-- :keep_steps
+INSERT INTO step (number, name, output, at, place)
+SELECT :number, name, output, at, place FROM step WHERE number = :origin AND name IN (SELECT value FROM json_each(:names));
+-- :begin_with_steps
+UPDATE state SET fence = 1 WHERE number = :number;

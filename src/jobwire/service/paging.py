@@ -1,32 +1,17 @@
 """One page of an owner's jobs: what the ledger finds, sifted by what it does not select by."""
 
-from collections.abc import Mapping
+from collections.abc import Collection
 
-from jobwire.dialects.parse import Page
-from jobwire.domain.job import JobFilter, JobRow
-from jobwire.domain.phases import Phase
-from jobwire.domain.states import State
+from jobwire.domain.job import JobFilter, JobRow, Page
+from jobwire.domain.phases import STATE_OF
 from jobwire.service.jobs import Jobs
 
 FIND_MAX = 100
 FIND_ROUNDS_MAX = 10
 
-# The state that is stored of a job in each phase; domain/phases.py has the way back.
-STATE_OF: Mapping[Phase, State] = {
-    Phase.SCHEDULED: State.QUEUED,
-    Phase.WAITING: State.QUEUED,
-    Phase.RETRYING: State.QUEUED,
-    Phase.RUNNING: State.RUNNING,
-    Phase.CANCELLING: State.RUNNING,
-    Phase.COMPLETED: State.COMPLETED,
-    Phase.FAILED: State.FAILED,
-    Phase.EXPIRED: State.FAILED,
-    Phase.CANCELLED: State.CANCELLED,
-}
-
 
 async def find_page(
-    jobs: Jobs, owner: int, page: Page, *, kinds: Mapping[str, str] | None
+    jobs: Jobs, owner: int, page: Page, *, kinds: Collection[str] | None
 ) -> tuple[list[JobRow], int | None]:
     """The rows of a page, and the job number to go on below (None: there are no more).
 
@@ -50,9 +35,16 @@ async def find_page(
 def _select(page: Page, *, before: int | None, limit: int) -> JobFilter:
     states = None if page.phases is None else tuple(sorted({int(STATE_OF[phase]) for phase in page.phases}))
     return JobFilter(
-        kind=page.kind, states=states, tag=page.tag, created_after=page.created_after, before=before, limit=limit
+        kind=page.kind,
+        queue=page.queue,
+        states=states,
+        tag=page.tag,
+        created_after=page.created_after,
+        created_before=page.created_before,
+        before=before,
+        limit=limit,
     )
 
 
-def _is_wanted(row: JobRow, page: Page, kinds: Mapping[str, str] | None) -> bool:
+def _is_wanted(row: JobRow, page: Page, kinds: Collection[str] | None) -> bool:
     return (page.phases is None or row.phase in page.phases) and (kinds is None or row.kind in kinds)
