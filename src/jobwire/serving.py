@@ -88,6 +88,7 @@ async def run_house(
         if catches_signals:
             _catch_signals(stop, worker, server)
         tasks: dict[str, asyncio.Task[None]] = {"upkeep": asyncio.create_task(house.make_upkeep().run())}
+        tasks["webhooks"] = asyncio.create_task(house.make_deliverer().run())
         if worker is not None:
             tasks["worker"] = asyncio.create_task(worker.run())
         if server is not None and listener is not None:
@@ -107,8 +108,9 @@ async def run_house(
         if "http" in tasks:
             await tasks["http"]
         tasks["upkeep"].cancel()
+        tasks["webhooks"].cancel()
         stopped.cancel()
-        await asyncio.gather(tasks["upkeep"], stopped, return_exceptions=True)
+        await asyncio.gather(tasks["upkeep"], tasks["webhooks"], stopped, return_exceptions=True)
         for task in done:
             if task is not stopped:
                 task.result()

@@ -24,16 +24,20 @@ from jobwire.http.app import Application, build_app
 from jobwire.http.protocol import make_protocol
 from jobwire.http.status import Asked
 from jobwire.kinds.registry import Registry, make_kind
+from jobwire.net.policy import FetchPolicy
+from jobwire.net.webhook_signing import Keyring, make_key
 from jobwire.service.admission import Admission
 from jobwire.service.estimates import Estimates
 from jobwire.service.jobs import Jobs
 from jobwire.service.limits import Limits
 from jobwire.service.owners import Owners
 from jobwire.service.services import Services
+from jobwire.service.webhooks import Webhooks
 from jobwire.store.contract import Claim, ClaimRequest, ProgressReport
 
 WORKER = "w1"
 LEASE_MS = 60_000
+WEBHOOK_POLICY = FetchPolicy.from_setting("127.0.0.0/8")
 
 
 class Clock:
@@ -113,10 +117,11 @@ def make_services(directory: Path, clock: Callable[[], int], *, owner_backlog_ma
     estimates = Estimates(store, clock)
     admission = Admission(store, estimates, owner_backlog_max=owner_backlog_max)
     return Services(
-        jobs=Jobs(store, registry, clock, admission),
+        jobs=Jobs(store, registry, clock, admission, webhook_policy=WEBHOOK_POLICY),
         estimates=estimates,
         owners=Owners(store, clock),
         limits=Limits(clock),
+        webhooks=Webhooks(store, clock, keyring=Keyring([make_key("s" * 32)]), policy=WEBHOOK_POLICY),
         store=store,
         blobs=LocalBlobs(directory / "blobs"),
         links=FileLinks(b"s" * 32, clock),

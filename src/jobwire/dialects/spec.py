@@ -25,7 +25,11 @@ ErrorSource = Literal[
     "status", "reason", "code", "word", "message", "messages", "note", "errors", "details", "request_id"
 ]
 CodecName = Literal["iso_ms", "iso_s", "epoch_ms", "epoch_s", "whole"]
-Action = Literal["submit", "status", "list", "cancel", "rerun", "result", "file", "me"]
+Action = Literal[
+    "submit", "status", "list", "cancel", "rerun", "result", "file", "me",
+    "create_webhook", "list_webhooks", "read_webhook", "change_webhook", "delete_webhook", "rotate_webhook",
+    "rotate_webhook_secret", "test_webhook", "list_deliveries", "redeliver",
+]  # fmt: skip
 BodyRule = Literal["none", "json", "upload"]
 HookName = Literal["admit", "show_output", "show_error"]
 

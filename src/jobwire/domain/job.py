@@ -16,6 +16,7 @@ class NewJob(NamedTuple):
     `unique_key` names the one live job of this owner and kind; `idempotency_key` the customer's own submission;
     `concurrency_key` what the kind's caps on keys count together; a rerun without one has its origin's.
     `max_wait_ms` refuses the job when it is not likely to start within that time; it is not stored.
+    `webhook` is what the submission asks to be told, and where (store.webhooks.Wish as JSON text).
     """
 
     key: str
@@ -35,6 +36,7 @@ class NewJob(NamedTuple):
     root: int | None = None
     concurrency_key: str | None = None
     max_wait_ms: int | None = None
+    webhook: str | None = None
 
 
 class Receipt(NamedTuple):

@@ -30,6 +30,7 @@ from jobwire.http.paging import find_page
 from jobwire.http.present import answer_status, find_facts, render_job
 from jobwire.http.routing import Served
 from jobwire.http.site import Site
+from jobwire.http.webhooks import WEBHOOK_ACTIONS
 from jobwire.kinds.schema import check_input
 from jobwire.service.call import Call
 
@@ -79,6 +80,7 @@ async def submit_job(site: Site, served: Served, call: Call) -> Answer:
             tags=submission.tags,
             max_wait=submission.max_wait,
             concurrency_key=submission.concurrency_key,
+            webhook=msgspec.to_builtins(submission.webhook),
             idempotency_key=key,
             fingerprint=None if key is None else _fingerprint(call.body),
         )
@@ -217,4 +219,5 @@ ACTIONS: Mapping[Action, Act] = {
     "result": show_result,
     "file": send_file,
     "me": show_me,
+    **WEBHOOK_ACTIONS,
 }

@@ -10,6 +10,7 @@ from jobwire.service.estimates import Estimates
 from jobwire.service.jobs import Jobs
 from jobwire.service.limits import Limits
 from jobwire.service.owners import Owners
+from jobwire.service.webhooks import Webhooks
 from jobwire.store.contract import Store
 
 
@@ -21,6 +22,7 @@ class Services:
     estimates: Estimates
     owners: Owners
     limits: Limits
+    webhooks: Webhooks
     store: Store
     blobs: LocalBlobs
     links: FileLinks
