@@ -36,7 +36,7 @@ class Sending(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """What came of an attempt that began at `at`: the delivery waits `wait_ms` if it is still pending.
+    """What came of an attempt: the delivery waits `wait_ms` if it is still pending.
 
     `is_gone` when the endpoint wants no more, `retry_after_ms` when it wants nothing for so long.
     """
@@ -44,7 +44,6 @@ class Sent(NamedTuple):
     sending: Sending
     state: DeliveryState
     wait_ms: int
-    at: int
     status: int | None
     duration_ms: int
     answer: str
@@ -198,7 +197,7 @@ def _settle_one(tx: Transaction, sent: Sent) -> bool:
         "duration_ms = :duration_ms, answer = :answer WHERE endpoint = :endpoint AND number = :number AND no = :no",
         state=int(sent.state),
         attempts=delivery.attempts + 1,
-        sent_at=sent.at,
+        sent_at=tx.now,
         status=sent.status,
         duration_ms=sent.duration_ms,
         answer=sent.answer,

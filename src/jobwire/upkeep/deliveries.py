@@ -83,7 +83,10 @@ class Deliverer:
                 while True:
                     wait_ms: float = ROUND_MS
                     try:
-                        wait_ms = await self._run_round(fetcher)
+                        if not await self.has_work():
+                            await asyncio.sleep(ROUND_MS / 1_000)
+                            continue
+                        wait_ms = await self.run_round(fetcher)
                     except Exception:
                         logger.exception("a round of webhooks failed; trying again")
                     await asyncio.sleep(SETTLE_MS / 1_000)
@@ -96,12 +99,12 @@ class Deliverer:
             await self._give_back()
             self._reader.shutdown(wait=False)
 
-    async def _run_round(self, fetcher: Fetcher) -> float:
+    async def has_work(self) -> bool:
+        """Whether there is any endpoint; where there is none, commits wake nobody."""
+        return bool(self._tasks or self._sent) or await self._read(has_endpoints)
+
+    async def run_round(self, fetcher: Fetcher) -> float:
         """Hear, settle, take and send once; returns the milliseconds until something is due, at most a round."""
-        is_busy = bool(self._tasks or self._sent)
-        if not is_busy and not await self._read(has_endpoints):
-            await asyncio.sleep((ROUND_MS - SETTLE_MS) / 1_000)
-            return 0
         self._woken.clear()
         is_behind = await self._hear_more()
         await self._keep_lease()
@@ -111,6 +114,12 @@ class Deliverer:
             self._pruned_at = now
             await self._store.write(_prune)
         return 0 if is_behind else wait_ms
+
+    async def finish_sending(self) -> bool:
+        """Wait for what is under way; False if nothing was and nothing is left to be written."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        return bool(self._sent)
 
     # from the event log
 
@@ -181,8 +190,8 @@ class Deliverer:
 
     async def _send(self, fetcher: Fetcher, sending: Sending) -> None:
         """One attempt; what came of it is written with the next exchange."""
-        started, at = time.monotonic(), time.time_ns() // 1_000_000
-        status, retry_after, answer = await self._post(fetcher, sending, at_s=at // 1_000)
+        started = time.monotonic()
+        status, retry_after, answer = await self._post(fetcher, sending)
         retry_after_ms = None
         if status is not None and not 200 <= status < 300:
             retry_after_ms = read_retry_after(retry_after, datetime.now(UTC))
@@ -197,7 +206,6 @@ class Deliverer:
                 sending,
                 verdict.state,
                 verdict.wait_ms,
-                at,
                 status,
                 int((time.monotonic() - started) * 1_000),
                 # PostgreSQL keeps no NUL.
@@ -207,7 +215,7 @@ class Deliverer:
             )
         )
 
-    async def _post(self, fetcher: Fetcher, sending: Sending, *, at_s: int) -> tuple[int | None, str | None, str]:
+    async def _post(self, fetcher: Fetcher, sending: Sending) -> tuple[int | None, str | None, str]:
         """The answer's status, its Retry-After and its first characters; without an answer, why there is none."""
         endpoint, body = sending.endpoint, sending.delivery.body.encode()
         try:
@@ -216,7 +224,7 @@ class Deliverer:
                 sending.secrets,
                 scheme=endpoint.scheme,  # type: ignore[arg-type]
                 id_=sending.delivery.id,
-                at_s=at_s,
+                at_s=int(time.time()),
                 body=body,
             )
         except (KeyError, ModuleNotFoundError) as error:
