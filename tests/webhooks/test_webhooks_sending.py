@@ -186,7 +186,7 @@ def test_an_open_breaker_lets_one_probe_through_and_loses_nothing(
     async def story(rig: Rig) -> None:
         owner = await rig.owner()
         shown, _ = await rig.webhooks.create(owner, receiver.url)
-        receiver.answer = lambda _: Answer(cuts=True)
+        receiver.answer = lambda _: Answer(0, cuts=True)
         receipts = [await rig.submit(owner) for _ in range(30)]
         await rig.finish()
         await rig.send()

@@ -31,7 +31,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What to answer; `cuts` closes the connection before a word is said."""
+    """What to answer; `cuts` closes the connection before a word is said, also of a message that was taken (2xx)."""
 
     status: int = 204
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class Receiver:
             self.requests.append(request)
         answer = self.answer(request)
         with self._changed:
-            if not answer.cuts and 200 <= answer.status < 300:
+            if 200 <= answer.status < 300:
                 self.taken.append(request)
             self._changed.notify_all()
         return answer
