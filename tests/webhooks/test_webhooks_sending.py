@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from webhook_receiver import OK, Answer, Receiver
-from webhook_rig import FAILED, LEASE_MS, Rig, open_rig
+from webhook_rig import LEASE_MS, Rig, open_rig
 
 from jobwire.domain.outcome import Completed
 from jobwire.domain.webhooks import (

@@ -88,10 +88,8 @@ def tell_story(tmp_path: Path, rng: random.Random, *, jobs: int, kills: int) -> 
             return numbers
 
         numbers = asyncio.run(submit())
-        for n in range(kills):
-            receiver.wait_until(
-                lambda wanted=len(receiver.requests) + 5 + rng.randrange(20): len(receiver.requests) >= wanted
-            )  # type: ignore[misc]
+        for _ in range(kills):
+            receiver.wait_for_requests(len(receiver.requests) + 5 + rng.randrange(20))
             kill(worker)
             worker = start_worker(tmp_path, address)
 

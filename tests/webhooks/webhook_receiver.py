@@ -99,6 +99,10 @@ class Receiver:
         with self._changed:
             assert self._changed.wait_for(holds, deadline_s), f"{len(self.requests)} requests came"
 
+    def wait_for_requests(self, count: int) -> None:
+        """Wait until so many have come."""
+        self.wait_until(lambda: len(self.requests) >= count)
+
     @property
     def ids(self) -> set[str]:
         return {request.id for request in self.taken}

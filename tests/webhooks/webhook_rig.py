@@ -12,7 +12,8 @@ from jobwire.domain.outcome import Completed, Failed, Outcome, PublicError
 from jobwire.domain.retry import RetryPolicy
 from jobwire.domain.settlement import AttemptFacts, Lease, settle_outcome
 from jobwire.net.fetch import Fetcher, FetchPolicy
-from jobwire.net.webhook_signing import Keyring, make_key as make_webhook_key
+from jobwire.net.webhook_signing import Keyring
+from jobwire.net.webhook_signing import make_key as make_webhook_key
 from jobwire.service.webhook_fields import read_wish
 from jobwire.service.webhooks import Webhooks
 from jobwire.store import accounts
@@ -23,6 +24,7 @@ from manual_clock import ManualClock
 POLICY = FetchPolicy.from_setting("127.0.0.0/8")
 KEY = make_webhook_key("k" * 32)
 LEASE_MS = 5_000
+DONE = Completed("{}")
 FAILED = Failed(PublicError("wrong", "It went wrong."))
 
 
@@ -53,7 +55,7 @@ class Rig:
         )
         return (await self.store.submit([job]))[0]
 
-    async def finish(self, outcome: Outcome = Completed("{}"), limit: int = 100) -> None:
+    async def finish(self, outcome: Outcome = DONE, limit: int = 100) -> None:
         """Claim what waits and end it."""
         await self.store.heartbeat("w1", lease_ms=10**9)
         claims = (await self.store.settle([], ClaimRequest("w1", "default", limit))).claims

@@ -38,7 +38,8 @@ T = TypeVar("T")
 logger = logging.getLogger("jobwire.webhooks")
 
 ROUND_MS = 1_000
-SETTLE_MS = 20
+SETTLE_MS = 5
+HEAR_MS = 20
 SENDING_MAX = 32
 ENDPOINT_SENDING_MAX = 8
 SEND_MS_MAX = 15_000
@@ -59,6 +60,7 @@ class Deliverer:
         self._keyring = keyring
         self._policy = policy
         self._lease_ms = lease_ms
+        self._round_ms = min(ROUND_MS, lease_ms // 4)
         self._id = f"webhooks-{token_hex(8)}"
         self._woken = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -66,7 +68,7 @@ class Deliverer:
         self._sent: list[Sent] = []
         self._seen = 0
         self._after = ""
-        self._beaten_at = self._pruned_at = -float(PRUNE_INTERVAL_MS)
+        self._heard_at = self._beaten_at = self._pruned_at = -float(PRUNE_INTERVAL_MS)
 
     async def run(self) -> None:
         """Send until cancelled; a failing round is logged and tried again."""
@@ -81,12 +83,16 @@ class Deliverer:
         try:
             async with Fetcher(self._policy) as fetcher:
                 while True:
-                    wait_ms: float = ROUND_MS
+                    wait_ms = ROUND_MS
                     try:
                         if not await self.has_work():
                             await asyncio.sleep(ROUND_MS / 1_000)
                             continue
-                        wait_ms = await self.run_round(fetcher)
+                        # What was sent makes room at once; the log is read less often, whoever else is busy.
+                        hears_in_ms = self._heard_at + HEAR_MS - time.monotonic() * 1_000
+                        wait_ms = await self.run_round(fetcher, hears=hears_in_ms <= 0)
+                        if hears_in_ms > 0:
+                            wait_ms = min(wait_ms, int(hears_in_ms) + 1)
                     except Exception:
                         logger.exception("a round of webhooks failed; trying again")
                     await asyncio.sleep(SETTLE_MS / 1_000)
@@ -103,10 +109,10 @@ class Deliverer:
         """Whether there is any endpoint; where there is none, commits wake nobody."""
         return bool(self._tasks or self._sent) or await self._read(has_endpoints)
 
-    async def run_round(self, fetcher: Fetcher) -> float:
+    async def run_round(self, fetcher: Fetcher, *, hears: bool = True) -> int:
         """Hear, settle, take and send once; returns the milliseconds until something is due, at most a round."""
         self._woken.clear()
-        is_behind = await self._hear_more()
+        is_behind = hears and await self._hear_more()
         await self._keep_lease()
         wait_ms = await self._exchange(fetcher)
         now = time.monotonic() * 1_000
@@ -125,6 +131,7 @@ class Deliverer:
 
     async def _hear_more(self) -> bool:
         """Make deliveries of what happened; whether there is more to be heard at once."""
+        self._heard_at = time.monotonic() * 1_000
         # An engine may have events that are not yet in the log: to ask for them brings them there.
         await self._store.events(2**62, limit=1)
         heard = await self._read(lambda reader: hear_events(reader, self._seen))
@@ -152,7 +159,7 @@ class Deliverer:
             await self._store.heartbeat(self._id, lease_ms=self._lease_ms)
             self._beaten_at = now
 
-    async def _exchange(self, fetcher: Fetcher) -> float:
+    async def _exchange(self, fetcher: Fetcher) -> int:
         """Write what came of attempts and take what is due, in one commit; returns when to look again."""
         sent, self._sent = self._sent, []
         free = SENDING_MAX - len(self._tasks)
@@ -182,7 +189,7 @@ class Deliverer:
             task = asyncio.create_task(self._send(fetcher, sending))
             self._tasks.add(task)
             task.add_done_callback(self._end)
-        return ROUND_MS if due_at is None else max(0, min(ROUND_MS, due_at - now))
+        return self._round_ms if due_at is None else max(0, min(self._round_ms, due_at - now))
 
     def _end(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
