@@ -75,7 +75,7 @@ class Settings:
     webhook_allow: str = ""
     webhook_key: str = field(default="", repr=False)
     log: str = "info"
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def read_settings(environment: Mapping[str, str] | None = None, **overrides: object) -> Settings:
