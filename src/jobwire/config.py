@@ -31,6 +31,12 @@ SETTINGS = (
     Setting("JOBWIRE_WORKERS", "8", "Jobs at once for each queue in this process; 0 runs none here."),
     Setting("JOBWIRE_SYSTEMS", "all", "Vendor systems to serve: `all` that are installed, `none`, or a list."),
     Setting("JOBWIRE_FETCH_ALLOW", "", "Address ranges jobs may fetch from although not public (`127.0.0.0/8`)."),
+    Setting("JOBWIRE_WEBHOOK_ALLOW", "", "Address ranges webhooks may go to although not public (`127.0.0.0/8`)."),
+    Setting(
+        "JOBWIRE_WEBHOOK_KEY",
+        "",
+        "What webhook secrets are derived from, at least 32 characters; empty means the ledger's own secret.",
+    ),
     Setting("JOBWIRE_LEASE_MS", "20000", "Milliseconds a worker's leases live without a heartbeat (200 to 3600000)."),
     Setting("JOBWIRE_DRAIN_S", "10", "Seconds a stopping worker waits before it gives jobs back (0 to 3600)."),
     Setting("JOBWIRE_RETENTION_DAYS", "30", "Days a finished job is kept (1 to 3650)."),
@@ -43,6 +49,7 @@ SETTINGS = (
 )
 
 _DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
+WEBHOOK_KEY_CHARS_MIN = 32
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -65,8 +72,10 @@ class Settings:
     drain_s: int = 10
     retention_days: int = 30
     owner_backlog_max: int = 0
+    webhook_allow: str = ""
+    webhook_key: str = field(default="", repr=False)
     log: str = "info"
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def read_settings(environment: Mapping[str, str] | None = None, **overrides: object) -> Settings:
@@ -90,6 +99,11 @@ def read_settings(environment: Mapping[str, str] | None = None, **overrides: obj
     log = text("JOBWIRE_LOG").lower()
     if log not in LOG_LEVELS:
         raise SettingError(f"JOBWIRE_LOG must be one of {', '.join(LOG_LEVELS)}, got {log!r}")
+    webhook_key = text("JOBWIRE_WEBHOOK_KEY")
+    if webhook_key and len(webhook_key) < WEBHOOK_KEY_CHARS_MIN:
+        raise SettingError(
+            f"JOBWIRE_WEBHOOK_KEY has {len(webhook_key)} characters; give {WEBHOOK_KEY_CHARS_MIN} or more"
+        )
     return Settings(
         db=db,
         pg_prepare=number("JOBWIRE_PG_PREPARE", 0, 1) == 1,
@@ -104,6 +118,8 @@ def read_settings(environment: Mapping[str, str] | None = None, **overrides: obj
         drain_s=number("JOBWIRE_DRAIN_S", 0, 3_600),
         retention_days=number("JOBWIRE_RETENTION_DAYS", 1, 3_650),
         owner_backlog_max=number("JOBWIRE_OWNER_BACKLOG_MAX", 0, 1_000_000),
+        webhook_allow=text("JOBWIRE_WEBHOOK_ALLOW"),
+        webhook_key=webhook_key,
         log=log,
         environment=environment,
     )

@@ -18,6 +18,8 @@ from jobwire.dialects.native import NATIVE
 from jobwire.http.app import build_app
 from jobwire.kinds.contract import Kind, Queue
 from jobwire.kinds.registry import Registry
+from jobwire.net.policy import FetchPolicy
+from jobwire.net.webhook_signing import Keyring, make_key
 from jobwire.service.admission import Admission
 from jobwire.service.call import System
 from jobwire.service.estimates import Estimates
@@ -26,12 +28,14 @@ from jobwire.service.limits import Limits
 from jobwire.service.owners import Owners
 from jobwire.service.services import Services
 from jobwire.service.watching import Watching
+from jobwire.service.webhooks import Webhooks
 from jobwire.store import policies
 from jobwire.store.callers import Link
 from jobwire.store.contract import Store, Transaction
 from jobwire.store.moving.marks import refuse_moved
 from jobwire.store.sqlite import SqliteStore, open_sqlite, read_clock
 from jobwire.store.sqlite.own import write_on
+from jobwire.upkeep.deliveries import Deliverer
 from jobwire.upkeep.rounds import Upkeep
 from jobwire.worker.children import Children
 from jobwire.worker.context import Tools
@@ -102,6 +106,11 @@ class House:
         retention_ms = self.settings.retention_days * DAY_MS
         return Upkeep(self.store, round_ms=min(1_000, self.settings.lease_ms), retention_ms=retention_ms)
 
+    def make_deliverer(self) -> Deliverer:
+        """What sends the webhooks."""
+        webhooks = self.services.webhooks
+        return Deliverer(self.store, webhooks.keyring, webhooks.policy, lease_ms=self.settings.lease_ms)
+
     def close(self) -> None:
         """Close the ledger."""
         self.store.close()
@@ -121,15 +130,17 @@ def open_house(
         store.read(lambda reader: refuse_moved(reader, store.path)).result()
         secret = store.write(keep_secret).result()
         registry = Registry(kinds, queues=queues)
+        policy = read_webhook_policy(settings)
         estimates = Estimates(store, clock)
         admission = Admission(store, estimates, owner_backlog_max=settings.owner_backlog_max)
-        jobs = Jobs(store, registry, clock, admission)
+        jobs = Jobs(store, registry, clock, admission, webhook_policy=policy)
         services = Services(
             jobs=jobs,
             watching=Watching(store, jobs),
             estimates=estimates,
             owners=Owners(store, clock),
             limits=Limits(clock),
+            webhooks=Webhooks(store, clock, keyring=make_keyring(settings, secret), policy=policy),
             store=store,
             blobs=open_blobs(settings, clock),
             links=FileLinks(bytes.fromhex(secret), clock),
@@ -158,7 +169,8 @@ def open_door(settings: Settings, kinds: Iterable[Kind], *, queues: Iterable[str
     """The door of a process that has not opened the ledger, an SQLite file: it writes through its callers only."""
     store = cast(Store, _Unopened())
     admission = Admission(store, Estimates(store, read_clock), owner_backlog_max=settings.owner_backlog_max)
-    jobs = Jobs(store, Registry(kinds, queues=queues), read_clock, admission)
+    registry = Registry(kinds, queues=queues)
+    jobs = Jobs(store, registry, read_clock, admission, webhook_policy=read_webhook_policy(settings))
 
     def write(link: Link, work: Callable[[Transaction], Any]) -> Any:
         def check_and_work(tx: Transaction) -> Any:
@@ -191,6 +203,19 @@ def open_ledger(settings: Settings, clock: Callable[[], int]) -> Ledger:
     shared = None if clock is read_clock else clock
     opened: PostgresStore = postgres.open_postgres(settings.db, clock=shared, can_prepare=settings.pg_prepare)
     return opened
+
+
+def read_webhook_policy(settings: Settings) -> FetchPolicy:
+    """Where webhooks may go; SettingError for ranges that cannot be read."""
+    try:
+        return FetchPolicy.from_setting(settings.webhook_allow)
+    except ValueError as error:
+        raise SettingError(f"JOBWIRE_WEBHOOK_ALLOW: {error}") from None
+
+
+def make_keyring(settings: Settings, ledger_secret: str) -> Keyring:
+    """The operator's key for webhook secrets before the ledger's own, which older secrets may have been made of."""
+    return Keyring([make_key(text) for text in (settings.webhook_key, ledger_secret) if text])
 
 
 def open_blobs(settings: Settings, clock: Callable[[], int]) -> LocalBlobs:

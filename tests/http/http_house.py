@@ -24,6 +24,8 @@ from jobwire.http.app import Application, build_app
 from jobwire.http.protocol import make_protocol
 from jobwire.http.status import Asked
 from jobwire.kinds.registry import Registry, make_kind
+from jobwire.net.policy import FetchPolicy
+from jobwire.net.webhook_signing import Keyring, make_key
 from jobwire.service.admission import Admission
 from jobwire.service.estimates import Estimates
 from jobwire.service.jobs import Jobs
@@ -31,10 +33,12 @@ from jobwire.service.limits import Limits
 from jobwire.service.owners import Owners
 from jobwire.service.services import Services
 from jobwire.service.watching import Watching
+from jobwire.service.webhooks import Webhooks
 from jobwire.store.contract import Claim, ClaimRequest, ProgressReport
 
 WORKER = "w1"
 LEASE_MS = 60_000
+WEBHOOK_POLICY = FetchPolicy.from_setting("127.0.0.0/8")
 
 
 class Clock:
@@ -116,13 +120,14 @@ def make_services(directory: Path, clock: Callable[[], int], *, owner_backlog_ma
     registry = Registry([make_kind(echo, name="echo"), make_kind(slow, name="slow", queue="slow")])
     estimates = Estimates(store, clock)
     admission = Admission(store, estimates, owner_backlog_max=owner_backlog_max)
-    jobs = Jobs(store, registry, clock, admission)
+    jobs = Jobs(store, registry, clock, admission, webhook_policy=WEBHOOK_POLICY)
     return Services(
         jobs=jobs,
         watching=Watching(store, jobs),
         estimates=estimates,
         owners=Owners(store, clock),
         limits=Limits(clock),
+        webhooks=Webhooks(store, clock, keyring=Keyring([make_key("s" * 32)]), policy=WEBHOOK_POLICY),
         store=store,
         blobs=LocalBlobs(directory / "blobs"),
         links=FileLinks(b"s" * 32, clock),

@@ -75,7 +75,11 @@ def test_the_same_idempotency_key_gives_the_same_job(client: httpx.Client, stran
         ({"kind": "echo", "tags": [""]}, ["/tags/0"]),
         ({"kind": "echo", "deadline": "2001-01-01T00:00:00Z"}, ["/deadline"]),
         ({"kind": "echo", "run_at": "2099-01-01T00:00:00Z"}, ["/run_at"]),
-        ({"kind": "echo", "webhook": "x", "color": 1}, ["/webhook", "/color"]),
+        ({"kind": "echo", "colour": "x", "color": 1}, ["/colour", "/color"]),
+        ({"kind": "echo", "webhook": "x"}, ["/webhook"]),
+        ({"kind": "echo", "webhook": 5}, ["/webhook"]),
+        ({"kind": "echo", "webhook": {"url": "http://10.0.0.1/"}}, ["/webhook/url"]),
+        ({"kind": "echo", "webhook": {"url": "http://127.0.0.1/", "events": ["job.done"]}}, ["/webhook/events/0"]),
     ],
 )
 def test_a_wrong_submission_is_told_where(client: httpx.Client, body: Any, pointers: list[str]) -> None:

@@ -1,6 +1,7 @@
 """The native dialect: Jobwire's own API under /v1, following RFC 9110, RFC 9457 and the Idempotency-Key draft."""
 
 from jobwire.dialects.bulk import Batch, BatchAnswer, BulkRequest, CancelAnswer, Rerun, RerunAnswer
+from jobwire.dialects.native_webhooks import WEBHOOK_ROUTES
 from jobwire.dialects.parse import Submission
 from jobwire.dialects.spec import (
     ALL_PHASES,
@@ -129,5 +130,6 @@ NATIVE = Dialect(
         Route("GET", "/files/{sha256}/{name}", "file", is_open=True, summary="Fetch a file by its signed link"),
         Route("GET", "/metrics", "metrics", scope="metrics:read", summary="Read this server's counters (Prometheus)"),
         Route("GET", "/me", "me", summary="Who you are, what your key may do and what is left of your limits"),
+        *WEBHOOK_ROUTES,
     ),
 )  # fmt: skip

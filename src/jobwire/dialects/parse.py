@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -16,6 +16,8 @@ from jobwire.domain.job import Page
 from jobwire.domain.phases import Phase
 from jobwire.kinds.faults import Fault, find_faults
 
+T = TypeVar("T")
+
 NUMBER_DIGITS_MAX = 18
 PAGE_DEFAULT, PAGE_MAX = 20, 100
 DELAY_S_MAX = 365 * 24 * 3_600
@@ -24,6 +26,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _QUERY_FIELDS = ("kind", "phase", "tag", "queue", "created_after", "created_before", "cursor", "limit")
 
 Time = Annotated[datetime, Meta(tz=True, description="ISO-8601 with an offset or Z")]
+
+
+class WebhookWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a job's events are to go, and which; without `events` the four that end it."""
+
+    url: str
+    events: list[str] | None = None
 
 
 class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,6 +48,7 @@ class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tags: list[str] | None = None
     max_wait: str | float | None = None
     concurrency_key: str | None = None
+    webhook: str | WebhookWish | None = None
 
 
 class JobName(NamedTuple):
@@ -85,12 +95,17 @@ def _refuse(code: str, message: str | None) -> RequestError:
 JOB_NOT_FOUND = "Job not found"
 
 
-def read_submission(body: Any) -> Submission:
-    """The submission of a decoded body; RequestError invalid_request names every fault by its JSON pointer."""
+def read_form(form: type[T], body: Any) -> T:
+    """A decoded body as what it must be; RequestError invalid_request names every fault by its JSON pointer."""
     try:
-        submission = msgspec.convert(body, Submission)
+        return msgspec.convert(body, form)
     except msgspec.ValidationError as error:
-        raise refuse_faults(find_faults(Submission, body) or [Fault("", str(error))]) from None
+        raise refuse_faults(find_faults(form, body) or [Fault("", str(error))]) from None
+
+
+def read_submission(body: Any) -> Submission:
+    """The submission of a decoded body; RequestError as read_form."""
+    submission = read_form(Submission, body)
     if submission.run_at is not None and submission.delay is not None:
         raise refuse_faults([Fault("/delay", "give run_at or delay, not both")])
     return submission

@@ -28,6 +28,8 @@ CodecName = Literal["iso_ms", "iso_s", "epoch_ms", "epoch_s", "whole"]
 Action = Literal[
     "submit", "status", "events", "list", "cancel", "rerun", "result", "file", "me", "batch", "cancel_many",
     "rerun_many", "metrics",
+    "create_webhook", "list_webhooks", "read_webhook", "change_webhook", "delete_webhook", "rotate_webhook",
+    "rotate_webhook_secret", "test_webhook", "list_deliveries", "redeliver",
 ]  # fmt: skip
 BodyRule = Literal["none", "json", "json_or_none", "batch", "upload"]
 HookName = Literal["admit", "show_output", "show_error"]

@@ -19,6 +19,7 @@ class NewJob(NamedTuple):
     `concurrency_key` what the kind's caps on keys count together; a rerun without one has its origin's.
     `max_wait_ms` refuses the job when it is not likely to start within that time; it is not stored.
     `kept_steps` begins it with outputs of `rerun_of`'s steps, by their names.
+    `webhook` is what the submission asks to be told, and where (store.webhooks.Wish as JSON text).
     """
 
     key: str
@@ -39,6 +40,7 @@ class NewJob(NamedTuple):
     concurrency_key: str | None = None
     max_wait_ms: int | None = None
     kept_steps: tuple[str, ...] = ()
+    webhook: str | None = None
 
 
 class Receipt(NamedTuple):

@@ -27,6 +27,7 @@ from jobwire.http.routing import Served
 from jobwire.http.site import Site
 from jobwire.http.submissions import build_job, fingerprint_body, pointing, read_header_key, read_natural_key
 from jobwire.http.waiting import is_final, read_asked, tell_applied, wait_for_end, wait_for_news
+from jobwire.http.webhooks import WEBHOOK_ACTIONS
 from jobwire.service.call import Call
 from jobwire.service.jobs import accept_receipt
 from jobwire.service.paging import find_page
@@ -236,4 +237,5 @@ ACTIONS: Mapping[Action, Act] = {
     "batch": submit_batch,
     "cancel_many": cancel_jobs,
     "rerun_many": rerun_jobs,
+    **WEBHOOK_ACTIONS,
 }

@@ -33,6 +33,23 @@ _ACTION_REFUSALS: Mapping[str, tuple[str, ...]] = {
     "rerun_many": ("unprocessable",),
     "result": ("not_found", "conflict"),
     "file": ("forbidden", "not_found", "gone"),
+    "create_webhook": ("conflict",),
+    "list_webhooks": ("invalid_request",),
+    "read_webhook": ("not_found",),
+    "change_webhook": ("not_found", "conflict"),
+    "delete_webhook": ("not_found",),
+    "rotate_webhook": ("not_found", "conflict"),
+    "test_webhook": ("not_found", "conflict"),
+    "list_deliveries": ("invalid_request", "not_found"),
+    "redeliver": ("not_found",),
+}
+_LIST_QUERY: Mapping[str, Mapping[str, Any]] = {
+    "cursor": {"type": "string"},
+    "limit": {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_DEFAULT},
+}
+_WEBHOOK_QUERIES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "list_webhooks": {"source": {"type": "string", "enum": ["registered", "submission"]}, **_LIST_QUERY},
+    "list_deliveries": {"state": {"type": "string", "enum": ["pending", "delivered", "given_up"]}, **_LIST_QUERY},
 }
 _PAGE_QUERY: Mapping[str, Mapping[str, Any]] = {
     "kind": {"type": "string"},
@@ -119,7 +136,9 @@ def _describe_parameters(dialect: Dialect, served: Served) -> list[dict[str, Any
         query = _BATCH_QUERY
     elif route.action in ("status", "events", "cancel", "rerun", "result") and reference.place == "query":
         query = {reference.name: {"type": "string" if reference.style == "id" else "integer"}}
-    must = route.action not in ("list", "batch")
+    elif route.action in _WEBHOOK_QUERIES:
+        query = _WEBHOOK_QUERIES[route.action or ""]
+    must = route.action not in ("list", "batch") and route.action not in _WEBHOOK_QUERIES
     described += [{"name": name, "in": "query", "required": must, "schema": schema} for name, schema in query.items()]
     if route.action == "events":
         described += [

@@ -64,6 +64,7 @@ def build_job(services: Services, dialect: Dialect, body: Any, *, owner: int, ke
             tags=submission.tags,
             max_wait=submission.max_wait,
             concurrency_key=submission.concurrency_key,
+            webhook=msgspec.to_builtins(submission.webhook),
             idempotency_key=key,
             fingerprint=None if key is None else fingerprint_body(body),
         )

@@ -4,7 +4,7 @@ A job of another owner answers exactly like one that does not exist.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypedDict, Unpack
 
 import msgspec
@@ -16,6 +16,7 @@ from jobwire.domain.phases import FINAL_PHASES, Phase
 from jobwire.kinds.registry import Registry
 from jobwire.kinds.schema import check_input
 from jobwire.kinds.spelling import quote
+from jobwire.net.policy import FetchPolicy
 from jobwire.service.admission import Admission
 from jobwire.service.randomness import random_bits
 from jobwire.service.submission import (
@@ -30,6 +31,7 @@ from jobwire.service.submission import (
     fingerprint_of,
     refuse,
 )
+from jobwire.service.webhook_fields import read_wish
 from jobwire.store.contract import CancelReply, Place, Store, Transaction
 from jobwire.store.pending import Pending
 from jobwire.store.submissions import find_submission
@@ -52,12 +54,22 @@ class SubmitOptions(TypedDict, total=False):
     fingerprint: str | None
     max_wait: str | float | None
     concurrency_key: str | None
+    webhook: str | Mapping[str, Any] | None
 
 
 class Jobs:
     """The use cases of jobs over one store; thread-safe. `clock` gives Unix milliseconds."""
 
-    def __init__(self, store: Store, registry: Registry, clock: Callable[[], int], admission: Admission) -> None:
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        clock: Callable[[], int],
+        admission: Admission,
+        *,
+        webhook_policy: FetchPolicy | None = None,
+    ) -> None:
+        self._webhook_policy = webhook_policy or FetchPolicy()
         self._store = store
         self._registry = registry
         self._clock = clock
@@ -79,13 +91,15 @@ class Jobs:
         fingerprint: str | None = None,
         max_wait: str | float | None = None,
         concurrency_key: str | None = None,
+        webhook: str | Mapping[str, Any] | None = None,
     ) -> NewJob:
         """A checked submission with a new id, ready for `Store.submit` or `Transaction.submit`; nothing is written.
 
         What is None is the kind's own. Times are Unix milliseconds; a `run_at` in the past means now. With an
         idempotency key, `fingerprint` tells a repetition from another job; without one it is computed from
         everything given here, so give your own where a repetition differs in it (a relative delay). With `max_wait`
-        ("30s" or seconds) the job is only admitted if it is likely to start within that time.
+        ("30s" or seconds) the job is only admitted if it is likely to start within that time. `webhook` is a URL, or
+        `{url, events}`, that its events are sent to.
         Raises RequestError invalid_request with details `errors` [{pointer, detail}], or payload_too_large.
         """
         known = self._registry.get(kind)
@@ -107,6 +121,7 @@ class Jobs:
             max_wait_ms=known.max_wait_ms if max_wait is None else check_max_wait(max_wait),
             idempotency_key=check_key_text(idempotency_key, pointer="/idempotency_key"),
             concurrency_key=check_key_text(concurrency_key, pointer="/concurrency_key"),
+            webhook=None if webhook is None else read_wish(webhook, self._webhook_policy),
         )
         if idempotency_key is None:
             return job

@@ -11,6 +11,7 @@ from jobwire.service.jobs import Jobs
 from jobwire.service.limits import Limits
 from jobwire.service.owners import Owners
 from jobwire.service.watching import Watching
+from jobwire.service.webhooks import Webhooks
 from jobwire.store.contract import Store
 
 
@@ -23,6 +24,7 @@ class Services:
     estimates: Estimates
     owners: Owners
     limits: Limits
+    webhooks: Webhooks
     store: Store
     blobs: LocalBlobs
     links: FileLinks

@@ -106,6 +106,8 @@ def fingerprint_of(job: NewJob) -> str:
     # Not told when there is none, so that a repetition of what an earlier release was sent is known for one.
     if job.concurrency_key is not None:
         chosen.append(job.concurrency_key)
+    if job.webhook is not None:
+        chosen.append(job.webhook)
     return hashlib.sha256(msgspec.json.encode(chosen)).hexdigest()
 
 

@@ -11,6 +11,7 @@ from jobwire.domain.order import FIFO_LANE, count_leaves, give_turns
 from jobwire.domain.states import Event
 from jobwire.store.counting import Counting
 from jobwire.store.transaction import encode_json
+from jobwire.store.webhooks import keep_wishes
 
 _decode_queues = msgspec.json.Decoder(list[str]).decode
 
@@ -76,6 +77,8 @@ class Submitting(Counting):
         # The batch is parsed once, for the jobs; what follows from them is read back from their pages: 6 µs a job in
         # groups of 500 instead of 10.
         new = {"first": numbers[0], "last": last}
+        if any(job.webhook is not None or job.rerun_of is not None for job in jobs):
+            keep_wishes(self, jobs, numbers)
         self._run(self.sql.submit["insert_jobs"], rows=rows, now=self.now)
         self._run(self.sql.submit["insert_states"], **new)
         if any(job.concurrency_key is not None or job.rerun_of is not None for job in jobs):

@@ -26,6 +26,7 @@ from jobwire.store.postgres.placeholders import int_array, text_array
 from jobwire.store.postgres.session import Overtaken, Session
 from jobwire.store.statements import load_sql
 from jobwire.store.transaction import FinalHook, decode_numbers, encode_error, encode_json
+from jobwire.store.webhooks import keep_wishes
 
 _decode_moved = msgspec.json.Decoder(list[tuple[str, int, int, int, int]]).decode
 
@@ -87,6 +88,8 @@ class PostgresTransaction(OpenTransaction):
         if not jobs:
             return []
         numbers, turns = self._take_places(jobs)
+        if any(job.webhook is not None or job.rerun_of is not None for job in jobs):
+            keep_wishes(self, jobs, numbers)
         self._run(
             self.sql.submit["insert"],
             now=self.now,

@@ -1,0 +1,271 @@
+"""What an endpoint gets: signed, in order, again until it takes it, and not for ever."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+from webhook_receiver import OK, Answer, Receiver
+from webhook_rig import LEASE_MS, Rig, open_rig
+
+from jobwire.domain.outcome import Completed
+from jobwire.domain.webhooks import (
+    BREAKER_FAILURES_MAX,
+    BREAKER_FIRST_MS,
+    FAILING_MS,
+    JITTER_SHARE_MAX,
+    RETRY_WAITS_S,
+)
+from jobwire.store.contract import Store
+from manual_clock import ManualClock
+
+LATE_MS = 1 + JITTER_SHARE_MAX
+
+
+def run(store: Store, clock: ManualClock, story: Callable[[Rig], Awaitable[None]]) -> None:
+    async def tell() -> None:
+        async with open_rig(store, clock) as rig:
+            await story(rig)
+
+    asyncio.run(tell())
+
+
+def types(receiver: Receiver) -> list[str]:
+    return [request.message["type"] for request in receiver.taken]
+
+
+def test_an_endpoint_gets_the_end_of_each_job_signed_with_its_secret(
+    store: Store, clock: ManualClock, receiver: Receiver
+) -> None:
+    async def story(rig: Rig) -> None:
+        owner = await rig.owner()
+        _, secret = await rig.webhooks.create(owner, receiver.url)
+        receipt = await rig.submit(owner)
+        await rig.finish(Completed('{"a":1}'))
+        await rig.send()
+        [request] = receiver.taken
+        payload = request.message
+        assert payload["type"] == "job.completed"
+        assert payload["data"] == {
+            "id": f"job_{receipt.key}",
+            "kind": "echo",
+            "phase": "completed",
+            "version": 3,
+            "event_no": payload["data"]["event_no"],
+        }
+        event = (await rig.store.events(0, number=receipt.number))[-1]
+        assert (event.no, event.version) == (payload["data"]["event_no"], 3)
+        assert Webhook(secret.text).verify(request.body, dict(request.headers)) == payload
+        with pytest.raises(WebhookVerificationError):
+            Webhook(secret.text).verify(request.body + b" ", dict(request.headers))
+
+    run(store, clock, story)
+
+
+def test_the_events_of_a_job_come_in_order_and_the_next_not_before_the_one_before(
+    store: Store, clock: ManualClock, receiver: Receiver
+) -> None:
+    async def story(rig: Rig) -> None:
+        owner = await rig.owner()
+        await rig.webhooks.create(owner, receiver.url, events=["*"])
+        stubborn, other = await rig.submit(owner), await rig.submit(owner)
+        receiver.answer = lambda request: Answer(500) if stubborn.key in request.id else OK
+        await rig.finish()
+        await rig.send()
+        assert types(receiver) == ["job.submitted", "job.claimed", "job.completed"]
+        assert all(other.key in request.id for request in receiver.taken)
+        assert {r.message["type"] for r in receiver.requests if stubborn.key in r.id} == {"job.submitted"}
+        receiver.answer = lambda _: OK
+        clock.advance(int(RETRY_WAITS_S[0] * 1000 * LATE_MS))
+        await rig.send()
+        sent = [request.message["data"] for request in receiver.taken if stubborn.key in request.id]
+        log = await rig.store.events(0, number=stubborn.number)
+        assert [(data["event_no"], data["version"]) for data in sent] == [(row.no, row.version) for row in log]
+
+    run(store, clock, story)
+
+
+def test_a_failed_attempt_is_made_again_at_the_published_times_and_then_given_up(
+    store: Store, clock: ManualClock, receiver: Receiver
+) -> None:
+    async def story(rig: Rig) -> None:
+        owner = await rig.owner()
+        shown, _ = await rig.webhooks.create(owner, receiver.url)
+        await rig.submit(owner)
+        await rig.finish()
+        receiver.answer = lambda _: Answer(503, body=b"down")
+        await rig.send()
+        for attempts, wait_s in enumerate(RETRY_WAITS_S, 1):
+            assert len(receiver.requests) == attempts
+            clock.advance(wait_s * 1000 - 1)
+            await rig.send()
+            assert len(receiver.requests) == attempts, f"{wait_s} s had not passed"
+            clock.advance(int(wait_s * 1000 * JITTER_SHARE_MAX) + 1)
+            await rig.send()
+        [(row, due_at)] = await rig.webhooks.deliveries(owner, shown.endpoint.id, before=None, state=2, limit=9)
+        assert (row.attempts, row.status, row.answer, due_at) == (len(RETRY_WAITS_S) + 1, 503, "down", None)
+        clock.advance(RETRY_WAITS_S[-1] * 2000)
+        await rig.send()
+        assert len(receiver.requests) == len(RETRY_WAITS_S) + 1
+        assert {request.id for request in receiver.requests} == {row.id}
+        assert len({request.body for request in receiver.requests}) == 1
+
+    run(store, clock, story)
+
+
+def test_an_endpoint_that_says_when_to_come_back_is_left_alone_until_then(
+    store: Store, clock: ManualClock, receiver: Receiver
+) -> None:
+    async def story(rig: Rig) -> None:
+        owner = await rig.owner()
+        await rig.webhooks.create(owner, receiver.url)
+        receiver.answer = lambda _: Answer(429, {"Retry-After": "120"})
+        await rig.submit(owner)
+        await rig.finish()
+        await rig.send()
+        receiver.answer = lambda _: OK
+        await rig.submit(owner)
+        await rig.finish()
+        clock.advance(119_999)
+        await rig.send()
+        assert len(receiver.requests) == 1
+        clock.advance(int(120_000 * JITTER_SHARE_MAX) + 1)
+        await rig.send()
+        assert len(receiver.taken) == 2
+
+    run(store, clock, story)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 400, 404, 500])
+def test_only_2xx_is_success_and_no_redirect_is_followed(
+    store: Store, clock: ManualClock, receiver: Receiver, status: int
+) -> None:
+    async def story(rig: Rig) -> None:
+        owner = await rig.owner()
+        shown, _ = await rig.webhooks.create(owner, receiver.url + "/here")
+        receiver.answer = lambda _: Answer(status, {"Location": receiver.url + "/there"})
+        await rig.submit(owner)
+        await rig.finish()
+        await rig.send()
+        assert [request.path for request in receiver.requests] == ["/here"]
+        [(row, due_at)] = await rig.webhooks.deliveries(owner, shown.endpoint.id, before=None, state=0, limit=9)
+        assert (row.status, row.attempts) == (status, 1)
+        assert due_at is not None and due_at >= clock() + RETRY_WAITS_S[0] * 1000
+
+    run(store, clock, story)
+
+
+def test_410_disables_an_endpoint_and_enabling_it_sends_what_waits(
+    store: Store, clock: ManualClock, receiver: Receiver
+) -> None:
+    async def story(rig: Rig) -> None:
+        owner = await rig.owner()
+        shown, _ = await rig.webhooks.create(owner, receiver.url)
+        receiver.answer = lambda _: Answer(410)
+        await rig.submit(owner)
+        await rig.finish()
+        await rig.send()
+        row = (await rig.webhooks.read(owner, shown.endpoint.id)).endpoint
+        assert (row.disabled_at, row.disabled_reason) == (clock(), "gone")
+        receiver.answer = lambda _: OK
+        await rig.submit(owner)
+        await rig.finish()
+        clock.advance(3_600_000)
+        await rig.send()
+        assert len(receiver.requests) == 1
+        await rig.webhooks.change(owner, shown.endpoint.id, is_enabled=True)
+        await rig.send()
+        assert types(receiver) == ["job.completed"], "what happened while it was disabled was not kept"
+
+    run(store, clock, story)
+
+
+def test_an_open_breaker_lets_one_probe_through_and_loses_nothing(
+    store: Store, clock: ManualClock, receiver: Receiver
+) -> None:
+    async def story(rig: Rig) -> None:
+        owner = await rig.owner()
+        shown, _ = await rig.webhooks.create(owner, receiver.url)
+        receiver.answer = lambda _: Answer(0, cuts=True)
+        receipts = [await rig.submit(owner) for _ in range(30)]
+        await rig.finish()
+        await rig.send()
+        before = len(receiver.requests)
+        assert BREAKER_FAILURES_MAX <= before < 30
+        clock.advance(BREAKER_FIRST_MS - 1)
+        await rig.send()
+        assert len(receiver.requests) == before
+        clock.advance(1)
+        await rig.send()
+        assert len(receiver.requests) == before + 1
+        assert (
+            await rig.webhooks.read(owner, shown.endpoint.id)
+        ).endpoint.open_until == clock() + 2 * BREAKER_FIRST_MS
+        receiver.answer = lambda _: OK
+        clock.advance(2 * BREAKER_FIRST_MS)
+        await rig.send()
+        clock.advance(int(RETRY_WAITS_S[1] * 1000 * LATE_MS))
+        await rig.send()
+        assert sorted(r.message["data"]["id"] for r in receiver.taken) == sorted(f"job_{r.key}" for r in receipts)
+        row = (await rig.webhooks.read(owner, shown.endpoint.id)).endpoint
+        assert (row.failures, row.openings, row.open_until, row.failing_since) == (0, 0, None, None)
+
+    run(store, clock, story)
+
+
+def test_an_endpoint_that_fails_for_days_is_disabled(store: Store, clock: ManualClock, receiver: Receiver) -> None:
+    async def story(rig: Rig) -> None:
+        owner = await rig.owner()
+        shown, _ = await rig.webhooks.create(owner, receiver.url)
+        receiver.answer = lambda _: Answer(500)
+        for wait_ms, reason in ((0, None), (FAILING_MS - 1, None), (1, "failing")):
+            clock.advance(wait_ms)
+            await rig.submit(owner)
+            await rig.finish()
+            await rig.send()
+            assert (await rig.webhooks.read(owner, shown.endpoint.id)).endpoint.disabled_reason == reason
+
+    run(store, clock, story)
+
+
+def test_what_a_dead_sender_held_is_sent_by_another_after_its_lease(
+    store: Store, clock: ManualClock, receiver: Receiver
+) -> None:
+    async def story(rig: Rig) -> None:
+        owner = await rig.owner()
+        await rig.webhooks.create(owner, receiver.url)
+        await rig.submit(owner)
+        await rig.finish()
+        dead = rig.make_sender()
+        await dead.run_round(rig.fetcher)
+        while await dead.finish_sending() is False:
+            continue
+        assert len(receiver.taken) == 1, "it was sent, but nobody wrote that down"
+        clock.advance(LEASE_MS - 1)
+        await rig.send()
+        assert len(receiver.taken) == 1
+        clock.advance(1)
+        await rig.send()
+        assert len(receiver.taken) == 2 and len(receiver.ids) == 1
+        await dead.run_round(rig.fetcher)
+        assert await rig.store.read(lambda r: r.query("SELECT count(*) FROM webhook_stream")) == [(0,)]
+        [(attempts,)] = await rig.store.read(lambda r: r.query("SELECT attempts FROM webhook_delivery"))
+        assert attempts == 1, "the late word of the dead sender changes nothing"
+
+    run(store, clock, story)
+
+
+def test_the_answer_is_read_to_its_limit_and_kept_in_part(
+    store: Store, clock: ManualClock, receiver: Receiver
+) -> None:
+    async def story(rig: Rig) -> None:
+        owner = await rig.owner()
+        shown, _ = await rig.webhooks.create(owner, receiver.url)
+        receiver.answer = lambda _: Answer(200, body=b"a\0b" + b"x" * 10_000_000)
+        await rig.submit(owner)
+        await rig.finish()
+        await rig.send()
+        [(row, _)] = await rig.webhooks.deliveries(owner, shown.endpoint.id, before=None, state=1, limit=9)
+        assert row.answer == ("a b" + "x" * 500)[:500]
+
+    run(store, clock, story)
