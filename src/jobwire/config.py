@@ -39,6 +39,11 @@ SETTINGS = (
         "0",
         "Unfinished jobs an account may have before it is refused more; 0: no limit.",
     ),
+    Setting(
+        "JOBWIRE_LIMITS",
+        "",
+        "Calls an account may make, by class: `read=6000/60,write=600/60` is 6,000 in 60 seconds. Empty: no limit.",
+    ),
     Setting("JOBWIRE_LOG", "info", "Log level: debug, info, warning or error."),
 )
 
@@ -65,6 +70,7 @@ class Settings:
     drain_s: int = 10
     retention_days: int = 30
     owner_backlog_max: int = 0
+    limits: str = ""
     log: str = "info"
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -104,6 +110,7 @@ def read_settings(environment: Mapping[str, str] | None = None, **overrides: obj
         drain_s=number("JOBWIRE_DRAIN_S", 0, 3_600),
         retention_days=number("JOBWIRE_RETENTION_DAYS", 1, 3_650),
         owner_backlog_max=number("JOBWIRE_OWNER_BACKLOG_MAX", 0, 1_000_000),
+        limits=text("JOBWIRE_LIMITS"),
         log=log,
         environment=environment,
     )

@@ -18,16 +18,20 @@ from jobwire.dialects.native import NATIVE
 from jobwire.http.app import build_app
 from jobwire.kinds.contract import Kind, Queue
 from jobwire.kinds.registry import Registry
+from jobwire.net.policy import FetchPolicy
 from jobwire.service.admission import Admission
 from jobwire.service.call import System
 from jobwire.service.estimates import Estimates
+from jobwire.service.issuers import Issuers, load_signatures
 from jobwire.service.jobs import Jobs
 from jobwire.service.limits import Limits
 from jobwire.service.owners import Owners
+from jobwire.service.plans import Plan, parse_plan
 from jobwire.service.services import Services
 from jobwire.store import policies
 from jobwire.store.callers import Link
 from jobwire.store.contract import Store, Transaction
+from jobwire.store.issuers import list_issuers
 from jobwire.store.moving.marks import refuse_moved
 from jobwire.store.sqlite import SqliteStore, open_sqlite, read_clock
 from jobwire.store.sqlite.own import write_on
@@ -71,7 +75,12 @@ class House:
         return Door(self.services.jobs, self.services.clock, self.store.write_on)
 
     def build_app(self, *, prefix: str = "") -> Any:
-        """The ASGI app of all dialects, for the root or for a mount below `prefix`."""
+        """The ASGI app of all dialects, for the root or for a mount below `prefix`.
+
+        SettingError where the ledger has issuers of tokens, but what checks them is not installed.
+        """
+        if self.store.read(list_issuers).result():
+            load_signatures()
         return build_app(self.services, [NATIVE, *(system.dialect for system in self.systems)], prefix=prefix)
 
     def make_worker(self, children: Children) -> Worker:
@@ -125,8 +134,8 @@ def open_house(
         services = Services(
             jobs=Jobs(store, registry, clock, admission),
             estimates=estimates,
-            owners=Owners(store, clock),
-            limits=Limits(clock),
+            owners=Owners(store, clock, issuers=open_issuers(settings, store, clock), plan=read_plan(settings)),
+            limits=Limits(clock, store),
             store=store,
             blobs=open_blobs(settings, clock),
             links=FileLinks(bytes.fromhex(secret), clock),
@@ -188,6 +197,23 @@ def open_ledger(settings: Settings, clock: Callable[[], int]) -> Ledger:
     shared = None if clock is read_clock else clock
     opened: PostgresStore = postgres.open_postgres(settings.db, clock=shared, can_prepare=settings.pg_prepare)
     return opened
+
+
+def open_issuers(settings: Settings, store: Store, clock: Callable[[], int]) -> Issuers:
+    """The issuers of the ledger; their key sets are fetched from where customers' URLs may lead, too."""
+    try:
+        policy = FetchPolicy.from_setting(settings.environment.get("JOBWIRE_FETCH_ALLOW", ""))
+    except ValueError as error:
+        raise SettingError(f"JOBWIRE_FETCH_ALLOW: {error}") from None
+    return Issuers(store, clock, policy)
+
+
+def read_plan(settings: Settings) -> Plan:
+    """The limits of every owner that has none of its own."""
+    try:
+        return parse_plan(settings.limits)
+    except ValueError as error:
+        raise SettingError(f"JOBWIRE_LIMITS: {error}") from None
 
 
 def open_blobs(settings: Settings, clock: Callable[[], int]) -> LocalBlobs:

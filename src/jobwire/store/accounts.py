@@ -92,3 +92,30 @@ def revoke_key(tx: Transaction, key_id: str) -> bool:
     """Revoke a key for good; its first revocation's time stands. False if there is no such key."""
     sql = "UPDATE api_key SET revoked_at = coalesce(revoked_at, :now) WHERE id = :id"
     return tx.execute(sql, now=tx.now, id=key_id) == 1
+
+
+def find_key_owner(reader: Reader, key_id: str) -> str | None:
+    """The name of the owner of a key."""
+    rows = reader.query(
+        "SELECT o.name FROM api_key AS k JOIN owner AS o ON o.id = k.owner WHERE k.id = :id", id=key_id
+    )
+    return str(rows[0][0]) if rows else None
+
+
+def end_key(tx: Transaction, key_id: str, expires_at: int) -> None:
+    """Let a key expire then, if it does not before."""
+    tx.execute(
+        "UPDATE api_key SET expires_at = :at WHERE id = :id AND (expires_at IS NULL OR expires_at > :at)",
+        at=expires_at,
+        id=key_id,
+    )
+
+
+def touch_key(tx: Transaction, key_id: str, *, unless_since: int) -> None:
+    """Note that a key is in use, unless that was noted after `unless_since`."""
+    tx.execute(
+        "UPDATE api_key SET last_used_at = :now WHERE id = :id AND (last_used_at IS NULL OR last_used_at <= :since)",
+        now=tx.now,
+        id=key_id,
+        since=unless_since,
+    )
