@@ -12,7 +12,7 @@ from jobwire.store.contract import Store
 house_engine = house_engines.house_engine
 pytest_runtest_setup = house_engines.pytest_runtest_setup
 
-LEDGERS = {"test_service_jobs", "test_service_owners", "test_service_estimates"}
+LEDGERS = {"test_service_jobs", "test_service_owners", "test_service_estimates", "test_service_shared_limits"}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

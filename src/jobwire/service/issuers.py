@@ -87,8 +87,18 @@ class Issuers:
             except ValueError as error:
                 raise _refuse_value(str(error)) from None
         row = IssuerRow(
-            **{name: getattr(new, name) for name in IssuerRow._fields if name not in ("created_at", "scopes")},
+            iss=new.iss,
+            audience=new.audience,
+            algorithm=new.algorithm,
+            jwks_url=new.jwks_url,
+            key=new.key,
+            owner_claim=new.owner_claim,
+            owner_prefix=new.owner_prefix,
+            makes_owners=int(new.makes_owners),
+            scope_claim=new.scope_claim,
             scopes=msgspec.json.encode(sorted(set(new.scopes))).decode(),
+            leeway_s=new.leeway_s,
+            lifetime_s_max=new.lifetime_s_max,
             created_at=self._clock(),
         )
         await self._store.write(lambda tx: issuers.keep_issuer(tx, row))

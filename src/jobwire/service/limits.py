@@ -86,8 +86,8 @@ class _Count:
 class Limits:
     """Counts calls, for at most 100,000 subjects at once. `clock` gives Unix milliseconds.
 
-    `size` is how many counts there are now. Where there would be more, the oldest is forgotten, which lets its
-    subject begin anew. Without a store this process counts for itself. While the ledger does not answer, each
+    `size` is how many counts there are now. Where there would be more, one is forgotten, which lets its subject begin
+    anew. Without a store this process counts for itself. While the ledger does not answer, each
     process counts for itself too: calls are not refused for that.
     """
 
@@ -203,7 +203,8 @@ class Limits:
                 rates.forget_spent(tx)
             return rates.spend(tx, spent)
 
-        self._telling = self._store.write(write), sent
+        if spent:
+            self._telling = self._store.write(write), sent
 
     def _hear(self) -> None:
         """Take over what the ledger answered, if it has."""

@@ -15,7 +15,7 @@ Plan = Mapping[str, Limit]
 
 
 def parse_plan(text: str) -> Plan:
-    """The limits of `read=6000/60,write=600/60`: calls in so many seconds, by class. ValueError says what is wrong."""
+    """The limits of `read=6000/60,write=600/60`: calls in so many seconds, by class. ValueError for anything else."""
     plan: dict[str, Limit] = {}
     for part in text.split(","):
         if not part.strip():
@@ -28,7 +28,7 @@ def parse_plan(text: str) -> Plan:
 
 
 def parse_rate(name: str, rate: str) -> Limit | None:
-    """The limit of a class from `6000/60`, calls in so many seconds; None for `none`. ValueError says what is wrong."""
+    """The limit of a class from `6000/60`, calls in so many seconds, or None from `none`; ValueError otherwise."""
     if name not in CLASSES:
         raise ValueError(f"{name!r} is no class of calls; there are {' and '.join(CLASSES)}")
     if rate == NO_LIMIT:

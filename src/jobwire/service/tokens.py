@@ -1,7 +1,7 @@
 """The form of a signed token (JWS compact, RFC 7515), read strictly, and of a key that wears it. issuers.py judges.
 
-Read strictly, because two readers that disagree on a token are the usual hole: every part is canonical base64url, every
-object has each name once, and numbers are numbers. Nothing here trusts what it reads.
+Read strictly, because two readers that disagree on a token are the usual hole: every part is canonical base64url,
+every object has each name once, and numbers are numbers. Nothing here trusts what it reads.
 """
 
 import base64

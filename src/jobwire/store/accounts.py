@@ -94,14 +94,6 @@ def revoke_key(tx: Transaction, key_id: str) -> bool:
     return tx.execute(sql, now=tx.now, id=key_id) == 1
 
 
-def find_key_owner(reader: Reader, key_id: str) -> str | None:
-    """The name of the owner of a key."""
-    rows = reader.query(
-        "SELECT o.name FROM api_key AS k JOIN owner AS o ON o.id = k.owner WHERE k.id = :id", id=key_id
-    )
-    return str(rows[0][0]) if rows else None
-
-
 def end_key(tx: Transaction, key_id: str, expires_at: int) -> None:
     """Let a key expire then, if it does not before."""
     tx.execute(
