@@ -24,6 +24,7 @@ from shop_dialect import SHOP
 @pytest.fixture
 def plan_house(tmp_path: Path) -> Iterator[Any]:
     clock = Clock()
+    clock.now -= clock.now % 1_000
     services = make_services(tmp_path, clock)
     owners = Owners(services.store, clock, plan=parse_plan("read=10/60,write=2/60"))
     services = replace(services, owners=owners, limits=Limits(clock, services.store))
@@ -72,13 +73,8 @@ def test_a_vendor_s_own_limits_come_after_and_are_the_ones_shown(plan_house: Any
     assert [answer.headers["x-left"] for answer in answers] == ["4", "3", "2", "1", "0", "0"]
     assert [answer.status_code for answer in answers] == [404] * 5 + [429]
     # Where the dialect limits nothing, the plan holds all the same and is said in the vendor's headers.
-    assert [ask(plan_house, key, path="/shop/api/jobs").headers["x-left"] for _ in range(5)] == [
-        "3",
-        "2",
-        "1",
-        "0",
-        "0",
-    ]
+    answers = [ask(plan_house, key, path="/shop/api/jobs") for _ in range(5)]
+    assert [answer.headers["x-left"] for answer in answers] == ["3", "2", "1", "0", "0"]
 
 
 def test_me_shows_what_is_left_and_costs_a_read(plan_house: Any) -> None:
@@ -105,6 +101,8 @@ def test_an_owner_may_have_limits_of_its_own_or_none(plan_house: Any) -> None:
     assert [answer.status_code for answer in answers] == [202] * 4
     assert "ratelimit" not in answers[0].headers
     asyncio.run(owners.drop_limit("ada", "read"))
+    # What was spent is still to be paid off.
+    plan_house.clock.now += 60_000
     assert ask(plan_house, key).status_code == 200
 
 
@@ -127,8 +125,10 @@ def test_a_plan_is_taken_at_its_bounds(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["read", "read=", "read=0/1", "read=1/0", "read=-1/1", "read=1", "all=1/1", "read=1/1s", "read=٣/1"]
-    + [f"read={LIMIT_COUNT_MAX + 1}/1", f"read=1/{LIMIT_WINDOW_S_MAX + 1}"],
+    [
+        *("read", "read=", "read=0/1", "read=1/0", "read=-1/1", "read=1", "all=1/1", "read=1/1s", "read=٣/1"),
+        *(f"read={LIMIT_COUNT_MAX + 1}/1", f"read=1/{LIMIT_WINDOW_S_MAX + 1}"),
+    ],
 )
 def test_a_plan_that_says_something_else_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"no class|the limit of"):

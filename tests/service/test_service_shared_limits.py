@@ -194,3 +194,24 @@ def test_two_real_processes_at_once_keep_to_the_bound(tmp_path: Path) -> None:
     served = [json.loads(process.communicate(timeout=60)[0]) for process in both]
     assert 300 <= sum(served) <= 330
     assert min(served) > 0
+
+
+def test_the_debt_of_many_processes_keeps_everybody_out_until_it_is_paid(store: Store, clock: Any) -> None:
+    limit = Limit("read", 10, 60, flows=True)
+
+    async def live() -> tuple[int, list[bool]]:
+        nodes = [Limits(clock, store) for _ in range(40)]
+        # Each has served its tenth before anybody tells: the excess is the greatest that there can be.
+        served = sum(node.take("a", limit).retry_after_s is None for node in nodes)
+        for node in nodes:
+            await node.ask([("a", limit)])
+        refused = []
+        for minute in range(5):
+            clock.now += 60_000 if minute else 0
+            late = Limits(clock, store)
+            late.take("a", limit)
+            await late.ask([("a", limit)])
+            refused.append(late.take("a", limit).retry_after_s is not None)
+        return served, refused
+
+    assert asyncio.run(live()) == (40, [True, True, True, True, False])

@@ -227,7 +227,9 @@ class Limits:
                 count.unsent += sent_count
                 self._unsent[key] = limit
             else:
-                count.ends_us = now_us + row.left_us + count.unsent * limit.cost_us
+                # The ledger keeps the whole debt of many processes; for an answer two windows of it are enough.
+                left_us = min(row.left_us + count.unsent * limit.cost_us, 2 * limit.window_us)
+                count.ends_us = now_us + left_us
                 count.taken = row.taken + count.unsent
 
 
@@ -243,8 +245,7 @@ def _spend(key: Key, limit: Limit, count: _Count, *, now_us: int) -> rates.Spent
 
 
 def _matters(count: _Count, window_us: int, now_us: int) -> bool:
-    # A clock set back ends a count, instead of keeping its subject out until the old time has come again. A flow may
-    # be in debt for what several processes served at once, but for no longer than a window.
+    # A clock set back ends a count, instead of keeping its subject out until the old time has come again.
     return now_us < count.ends_us <= now_us + 2 * window_us
 
 
