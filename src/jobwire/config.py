@@ -45,6 +45,11 @@ SETTINGS = (
         "0",
         "Unfinished jobs an account may have before it is refused more; 0: no limit.",
     ),
+    Setting(
+        "JOBWIRE_LIMITS",
+        "",
+        "Calls an account may make, by class: `read=6000/60,write=600/60` is 6,000 in 60 seconds. Empty: no limit.",
+    ),
     Setting("JOBWIRE_LOG", "info", "Log level: debug, info, warning or error."),
 )
 
@@ -74,6 +79,7 @@ class Settings:
     owner_backlog_max: int = 0
     webhook_allow: str = ""
     webhook_key: str = field(default="", repr=False)
+    limits: str = ""
     log: str = "info"
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -120,6 +126,7 @@ def read_settings(environment: Mapping[str, str] | None = None, **overrides: obj
         owner_backlog_max=number("JOBWIRE_OWNER_BACKLOG_MAX", 0, 1_000_000),
         webhook_allow=text("JOBWIRE_WEBHOOK_ALLOW"),
         webhook_key=webhook_key,
+        limits=text("JOBWIRE_LIMITS"),
         log=log,
         environment=environment,
     )

@@ -23,15 +23,18 @@ from jobwire.net.webhook_signing import Keyring, make_key
 from jobwire.service.admission import Admission
 from jobwire.service.call import System
 from jobwire.service.estimates import Estimates
+from jobwire.service.issuers import Issuers, load_signatures
 from jobwire.service.jobs import Jobs
 from jobwire.service.limits import Limits
 from jobwire.service.owners import Owners
+from jobwire.service.plans import Plan, parse_plan
 from jobwire.service.services import Services
 from jobwire.service.watching import Watching
 from jobwire.service.webhooks import Webhooks
 from jobwire.store import policies
 from jobwire.store.callers import Link
 from jobwire.store.contract import Store, Transaction
+from jobwire.store.issuers import list_issuers
 from jobwire.store.moving.marks import refuse_moved
 from jobwire.store.sqlite import SqliteStore, open_sqlite, read_clock
 from jobwire.store.sqlite.own import write_on
@@ -76,7 +79,12 @@ class House:
         return Door(self.services.jobs, self.services.clock, self.store.write_on)
 
     def build_app(self, *, prefix: str = "") -> Any:
-        """The ASGI app of all dialects, for the root or for a mount below `prefix`."""
+        """The ASGI app of all dialects, for the root or for a mount below `prefix`.
+
+        SettingError where the ledger has issuers of tokens, but what checks them is not installed.
+        """
+        if self.store.read(list_issuers).result():
+            load_signatures()
         return build_app(self.services, [NATIVE, *(system.dialect for system in self.systems)], prefix=prefix)
 
     def make_worker(self, children: Children) -> Worker:
@@ -138,9 +146,9 @@ def open_house(
             jobs=jobs,
             watching=Watching(store, jobs),
             estimates=estimates,
-            owners=Owners(store, clock),
-            limits=Limits(clock),
             webhooks=Webhooks(store, clock, keyring=make_keyring(settings, secret), policy=policy),
+            owners=Owners(store, clock, issuers=open_issuers(settings, store, clock), plan=read_plan(settings)),
+            limits=Limits(clock, store),
             store=store,
             blobs=open_blobs(settings, clock),
             links=FileLinks(bytes.fromhex(secret), clock),
@@ -216,6 +224,23 @@ def read_webhook_policy(settings: Settings) -> FetchPolicy:
 def make_keyring(settings: Settings, ledger_secret: str) -> Keyring:
     """The operator's key for webhook secrets before the ledger's own, which older secrets may have been made of."""
     return Keyring([make_key(text) for text in (settings.webhook_key, ledger_secret) if text])
+
+
+def open_issuers(settings: Settings, store: Store, clock: Callable[[], int]) -> Issuers:
+    """The issuers of the ledger; their key sets are fetched from where customers' URLs may lead, too."""
+    try:
+        policy = FetchPolicy.from_setting(settings.environment.get("JOBWIRE_FETCH_ALLOW", ""))
+    except ValueError as error:
+        raise SettingError(f"JOBWIRE_FETCH_ALLOW: {error}") from None
+    return Issuers(store, clock, policy)
+
+
+def read_plan(settings: Settings) -> Plan:
+    """The limits of every owner that has none of its own."""
+    try:
+        return parse_plan(settings.limits)
+    except ValueError as error:
+        raise SettingError(f"JOBWIRE_LIMITS: {error}") from None
 
 
 def open_blobs(settings: Settings, clock: Callable[[], int]) -> LocalBlobs:

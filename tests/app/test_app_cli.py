@@ -145,6 +145,40 @@ def test_keys_are_listed_without_secrets_and_revoked(jobwire):
     assert json.loads(jobwire("keys", "list", "--owner", "acme", "--json").out)["state"] == "revoked"
 
 
+def test_a_key_is_rotated_and_both_are_listed(jobwire):
+    old = json.loads(jobwire("keys", "create", "--owner", "acme", "--json").out)
+    new = json.loads(jobwire("keys", "rotate", old["id"], "--overlap-hours", "1", "--jwt", "--json").out)
+    assert new["id"] != old["id"] and new["key"].count(".") == 2
+    assert jobwire("keys", "list", "--owner", "acme").out.count("live") == 2
+    assert jobwire("keys", "rotate", new["id"], "--overlap-hours", "0").code == 0
+    assert jobwire("keys", "list", "--owner", "acme").out.count("expired") == 1
+    assert jobwire("keys", "rotate", new["id"]).code == 1
+
+
+def test_an_issuer_is_added_listed_and_removed_without_its_secret_being_shown(jobwire, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("a shared secret of more than 32 bytes\n")
+    add = ("issuers", "add", "partner", "--audience", "jobs", "--algorithm", "HS256", "--key-file")
+    assert jobwire(*add, str(secret)).code == 0
+    listed = jobwire("issuers", "list", "--json").out
+    assert json.loads(listed)["iss"] == "partner" and "shared secret" not in listed
+    assert "partner  HS256" in jobwire("issuers", "list").out
+    assert jobwire("issuers", "revoke-token", "partner", "one").code == 0
+    assert jobwire("issuers", "remove", "partner").code == 0
+    assert jobwire("issuers", "remove", "partner").code == 1
+    assert jobwire(*add, str(tmp_path / "absent")).code == 2
+    secret.write_text("short")
+    assert jobwire(*add, str(secret)).code == 1
+
+
+def test_an_account_gets_limits_of_its_own(jobwire):
+    jobwire("keys", "create", "--owner", "acme", "--json")
+    assert jobwire("owners", "limit", "acme", "--read", "10/60", "--write", "none").code == 0
+    assert jobwire("owners", "limit", "acme", "--reset").code == 0
+    assert jobwire("owners", "limit", "acme", "--read", "ten").code == 2
+    assert jobwire("owners", "limit", "nobody", "--read", "1/1").code == 1
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -12,7 +12,10 @@ from jobwire.store.contract import Store
 house_engine = house_engines.house_engine
 pytest_runtest_setup = house_engines.pytest_runtest_setup
 
-LEDGERS = {"test_service_jobs", "test_service_owners", "test_service_estimates", "test_service_watching"}
+LEDGERS = {
+    "test_service_jobs", "test_service_owners", "test_service_estimates", "test_service_watching",
+    "test_service_shared_limits",
+}  # fmt: skip
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobwire.service.limits import WINDOWS_MAX, Limit, Limits, LimitState
+from jobwire.service.limits import COUNTS_MAX, Limit, Limits, LimitState
 
 THREE = Limit("reads", 3, 10)
 
@@ -108,15 +108,46 @@ def test_windows_that_ended_are_forgotten_as_new_ones_begin(limits: Limits, cloc
     assert limits.size == 1_000
 
 
-def test_a_hundred_thousand_windows_are_kept_and_for_one_more_the_oldest_goes(limits: Limits) -> None:
-    long = Limit("uploads", 3, 600)
-    limits.take("long", long)
-    for number in range(WINDOWS_MAX - 1):
+def test_a_hundred_thousand_counts_are_kept_and_for_one_more_an_old_one_goes(limits: Limits) -> None:
+    for number in range(COUNTS_MAX):
         limits.take(str(number), THREE)
-    assert limits.size == WINDOWS_MAX
-    assert limits.look("0", THREE).remaining == 2
+    assert limits.size == COUNTS_MAX
+    assert all(limits.look(str(number), THREE).remaining == 2 for number in range(COUNTS_MAX))
     limits.take("one more", THREE)
-    assert limits.size == WINDOWS_MAX
-    assert limits.look("0", THREE).remaining == 3
-    assert limits.look("1", THREE).remaining == 2
-    assert limits.look("long", long).remaining == 2
+    assert limits.size == COUNTS_MAX
+    assert limits.look("one more", THREE).remaining == 2
+    assert sum(limits.look(str(number), THREE).remaining == 3 for number in range(COUNTS_MAX)) == 1
+
+
+FLOW = Limit("read", 10, 60, flows=True)
+
+
+def test_a_flow_gives_back_one_call_after_its_share_of_the_window(limits: Limits, clock: Any) -> None:
+    assert [limits.take("a", FLOW).remaining for _ in range(10)] == list(range(9, -1, -1))
+    assert limits.take("a", FLOW).retry_after_s == 6
+    clock.now += 5_999
+    assert limits.take("a", FLOW).retry_after_s == 1
+    clock.now += 1
+    assert limits.take("a", FLOW) == LimitState(FLOW, 0, math.ceil(clock.now / 1_000) + 60)
+    clock.now += 60_000
+    assert limits.look("a", FLOW).remaining == 10
+
+
+@given(st.lists(st.integers(0, 9_000), min_size=1, max_size=80))
+def test_a_flow_never_serves_more_than_its_count_and_what_came_back(pauses: list[int]) -> None:
+    now = 0
+    limits = Limits(lambda: now)
+    served: list[int] = []
+    for pause_ms in pauses:
+        now += pause_ms
+        state = limits.take("a", FLOW)
+        if state.retry_after_s is None:
+            served.append(now)
+        else:
+            # Whoever obeys is served.
+            now += state.retry_after_s * 1_000
+            assert limits.take("a", FLOW).retry_after_s is None
+            served.append(now)
+    for first, start in enumerate(served):
+        for last in range(first, len(served)):
+            assert last - first + 1 <= 10 + (served[last] - start) // 6_000 + 1

@@ -1,6 +1,8 @@
 """Accounts and keys on the real ledger, on a clock that the test moves."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,10 +11,12 @@ import pytest
 
 from house_engines import address_in, open_store
 from jobwire.domain.errors import RequestError
+from jobwire.service.credentials import USE_INTERVAL_MS
 from jobwire.service.keys import KeyText, hash_secret, make_key_text, read_key, show_key
 from jobwire.service.owners import (
     CACHE_KEYS_MAX,
     CACHE_MS,
+    OVERLAP_MS_MAX,
     OWNER_NAME_CHARS_MAX,
     SCOPES_DEFAULT,
     SCOPES_MAX,
@@ -21,6 +25,7 @@ from jobwire.service.owners import (
 )
 from jobwire.store import accounts
 from jobwire.store.contract import KeyRow, Store
+from jobwire.wiring import read_clock
 
 T = TypeVar("T")
 
@@ -244,3 +249,128 @@ def test_at_most_ten_thousand_keys_are_remembered(owners: Owners, store: Store) 
     run(fill())
     assert owners.known(first.key) is None
     assert owners.known(show_key(texts[-1])) is not None
+
+
+# rotation, use, and other processes
+
+
+def test_a_rotated_key_lives_on_for_the_overlap_beside_the_new_one(owners: Owners, clock: Any) -> None:
+    old = make_key(owners, scopes=("jobs:read", "x:y"))
+    new = run(owners.rotate_key(old.id, overlap_ms=10_000))
+    assert (
+        run(owners.authenticate(new.key)).scopes == run(owners.authenticate(old.key)).scopes == {"jobs:read", "x:y"}
+    )
+    clock.now += 9_999
+    assert run(owners.authenticate(old.key)).key_id == old.id
+    clock.now += 1
+    assert refusal_of(owners.authenticate(old.key)).code == "unauthorized"
+    assert run(owners.authenticate(new.key)).key_id == new.id
+
+
+def test_a_new_key_has_the_lifetime_of_the_old_one_and_the_old_one_never_lives_longer(
+    owners: Owners, clock: Any
+) -> None:
+    old = make_key(owners, expires_at=clock() + 5_000)
+    clock.now += 1_000
+    new = run(owners.rotate_key(old.id))
+    ends = {key.id: key.expires_at for key in run(owners.list_keys("acme"))}
+    assert ends == {old.id: clock() + 4_000, new.id: clock() + 5_000}
+
+
+def test_a_key_that_ended_cannot_be_rotated(owners: Owners, clock: Any) -> None:
+    expired, revoked = make_key(owners, expires_at=clock() + 1), make_key(owners)
+    run(owners.revoke_key(revoked.id))
+    clock.now += 1
+    for made in (expired, revoked):
+        assert refusal_of(owners.rotate_key(made.id)).code == "conflict"
+    assert refusal_of(owners.rotate_key("nothing")).code == "not_found"
+    live = make_key(owners)
+    for overlap_ms in (-1, OVERLAP_MS_MAX + 1):
+        assert refusal_of(owners.rotate_key(live.id, overlap_ms=overlap_ms)).code == "invalid_request"
+    assert run(owners.rotate_key(live.id, overlap_ms=OVERLAP_MS_MAX)).id != live.id
+
+
+def test_a_key_s_last_use_is_noted_once_a_minute(owners: Owners, store: Store, clock: Any) -> None:
+    made = make_key(owners)
+
+    def used_at() -> int | None:
+        # A write after the note's own: notes are not waited for.
+        store.write(lambda tx: None).result(5)
+        return run(owners.list_keys("acme"))[0].last_used_at
+
+    assert used_at() is None
+    first = clock()
+    run(owners.authenticate(made.key))
+    assert used_at() == first
+    clock.now += USE_INTERVAL_MS - 1
+    run(owners.authenticate(made.key))
+    assert used_at() == first
+    clock.now += CACHE_MS
+    run(owners.authenticate(made.key))
+    assert used_at() == clock()
+
+
+def test_a_refused_key_is_not_in_use(owners: Owners, store: Store, clock: Any) -> None:
+    made = make_key(owners)
+    parts = read_key(made.key)
+    assert parts is not None
+    refusal_of(owners.authenticate(show_key(KeyText(parts.id, make_key_text().secret))))
+    store.write(lambda tx: None).result(5)
+    assert run(owners.list_keys("acme"))[0].last_used_at is None
+
+
+SERVER = """
+import asyncio, sys
+from jobwire.config import read_settings
+from jobwire.domain.errors import RequestError
+from jobwire.service.owners import Owners
+from jobwire.wiring import open_ledger, read_clock
+
+store = open_ledger(read_settings({}, db=sys.argv[1]), read_clock)
+owners = Owners(store, read_clock)
+key = sys.stdin.readline().strip()
+print(asyncio.run(owners.authenticate(key)).owner_name, flush=True)
+# Always remembered anew, as by a customer who polls all the time.
+import threading
+def poll():
+    while True:
+        try:
+            asyncio.run(owners.authenticate(key))
+        except RequestError:
+            return
+threading.Thread(target=poll, daemon=True).start()
+sys.stdin.readline()
+print("taken" if owners.known(key) else "refused", flush=True)
+store.close()
+"""
+
+
+@pytest.mark.slow
+def test_when_a_revocation_is_said_to_be_done_no_process_takes_the_key(tmp_path: Path) -> None:
+    address = address_in(tmp_path)
+    store = open_store(address)
+    owners = Owners(store, read_clock)
+    made = make_key(owners)
+    servers = [
+        subprocess.Popen(
+            [sys.executable, "-c", SERVER, address], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+
+    def say(server: Any, line: str) -> str:
+        server.stdin.write(line + "\n")
+        server.stdin.flush()
+        return str(server.stdout.readline())
+
+    async def revoke() -> None:
+        await owners.revoke_key(made.id)
+        await owners.forgotten()
+
+    assert [say(server, made.key) for server in servers] == ["acme\n"] * 2
+    run(revoke())
+    assert [say(server, "now") for server in servers] == ["refused\n"] * 2
+    for server in servers:
+        server.communicate(timeout=30)
+        assert server.returncode == 0
+    store.close()

@@ -1,26 +1,54 @@
-"""`jobwire keys` and `jobwire owners`: who may call the API."""
+"""`jobwire keys` and `jobwire owners`: who may call the API. issuers.py has the issuers of tokens."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
 from jobwire.cli.output import console, print_json
 from jobwire.cli.target import DbOption, JsonOption, opened
-from jobwire.config import read_settings
-from jobwire.service.owners import SCOPES_DEFAULT, Owners
+from jobwire.config import SettingError, read_settings
+from jobwire.service.owners import OVERLAP_MS_DEFAULT, SCOPES_DEFAULT, NewKey, Owners
+from jobwire.service.plans import parse_rate
+from jobwire.store.contract import KeyRow
 
-keys = typer.Typer(help="API keys: make, list, revoke.", no_args_is_help=True)
-owners = typer.Typer(help="Customer accounts: list, share, suspend, activate, switch systems.", no_args_is_help=True)
+keys = typer.Typer(help="API keys: make, list, rotate, revoke.", no_args_is_help=True)
+owners = typer.Typer(
+    help="Customer accounts: list, share, limit, suspend, activate, switch systems.", no_args_is_help=True
+)
 
-DAY_MS = 24 * 3_600_000
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+
+JwtOption = Annotated[bool, typer.Option("--jwt", help="Give the key the form of a JWT, where a client wants one.")]
 
 
-def _change(db: str | None, change: Callable[[Owners], Coroutine[Any, Any, None]], done: str) -> None:
+def change_owners(
+    db: str | None, change: Callable[[Owners], Coroutine[Any, Any, None]], done: str, *, ends_access: bool = False
+) -> None:
+    """Make a change and say so; one that ends access is told when no process serves by it any more."""
+
+    async def run(owners: Owners) -> None:
+        await change(owners)
+        if ends_access:
+            await owners.forgotten()
+
     with opened(read_settings(db=db, systems="none")) as house:
-        asyncio.run(change(house.services.owners))
+        asyncio.run(run(house.services.owners))
     console.print(done, highlight=False)
+
+
+def _show_made(made: NewKey, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"owner": made.owner.name, "id": made.id, "key": made.key})
+        return
+    console.print(f"Key [bold]{made.id}[/bold] of {made.owner.name}, shown this once:", highlight=False)
+    console.print(f"\n  {made.key}\n", highlight=False, soft_wrap=True)
+    console.print(
+        "Use it as `Authorization: Bearer <key>`, or as the dialect asks (rentix: `ApiKey <key>`).", highlight=False
+    )
 
 
 @keys.command("create")
@@ -28,6 +56,7 @@ def create_key(
     owner: Annotated[str, typer.Option("--owner", help="The account; made if it is new.")],
     scopes: Annotated[str, typer.Option(help="What the key may do, with commas.")] = ",".join(SCOPES_DEFAULT),
     expires_days: Annotated[int | None, typer.Option(help="Days until it expires; never if not given.")] = None,
+    as_jwt: JwtOption = False,
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -39,22 +68,43 @@ def create_key(
     """
     with opened(read_settings(db=db, systems="none")) as house:
 
-        async def make() -> tuple[str, str, str]:
+        async def make() -> NewKey:
             await house.services.owners.create_owner(owner)
             expires_at = None if expires_days is None else house.services.clock() + expires_days * DAY_MS
             wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
-            made = await house.services.owners.create_key(owner, scopes=wanted, expires_at=expires_at)
-            return made.owner.name, made.id, made.key
+            return await house.services.owners.create_key(owner, scopes=wanted, expires_at=expires_at, as_jwt=as_jwt)
 
-        name, key_id, key = asyncio.run(make())
-    if as_json:
-        print_json({"owner": name, "id": key_id, "key": key})
-        return
-    console.print(f"Key [bold]{key_id}[/bold] of {name}, shown this once:", highlight=False)
-    console.print(f"\n  {key}\n", highlight=False, soft_wrap=True)
-    console.print(
-        "Use it as `Authorization: Bearer <key>`, or as the dialect asks (rentix: `ApiKey <key>`).", highlight=False
-    )
+        made = asyncio.run(make())
+    _show_made(made, as_json=as_json)
+
+
+@keys.command("rotate")
+def rotate_key(
+    key_id: Annotated[str, typer.Argument(metavar="ID")],
+    overlap_hours: Annotated[int, typer.Option(help="Hours for which the old key still works.")] = OVERLAP_MS_DEFAULT
+    // HOUR_MS,
+    as_jwt: JwtOption = False,
+    db: DbOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a key like this one, which ends after the overlap: until then both work.
+
+    Example:
+
+      jobwire keys rotate 9kF4riSIbYsY --overlap-hours 48
+    """
+    with opened(read_settings(db=db, systems="none")) as house:
+
+        async def rotate(owners: Owners) -> NewKey:
+            made = await owners.rotate_key(key_id, overlap_ms=overlap_hours * HOUR_MS, as_jwt=as_jwt)
+            if overlap_hours == 0:
+                await owners.forgotten()
+            return made
+
+        made = asyncio.run(rotate(house.services.owners))
+    _show_made(made, as_json=as_json)
+    if not as_json:
+        console.print(f"The key {key_id} ends in {overlap_hours} hours.", highlight=False)
 
 
 @keys.command("list")
@@ -65,19 +115,32 @@ def list_keys(
 ) -> None:
     """List an account's keys, without their secrets."""
     with opened(read_settings(db=db, systems="none")) as house:
-        rows = asyncio.run(house.services.owners.list_keys(owner))
+        rows, now = asyncio.run(house.services.owners.list_keys(owner)), house.services.clock()
     for row in rows:
-        state = "revoked" if row.revoked_at is not None else "live"
+        state = _tell_state(row, now)
         if as_json:
-            print_json({"id": row.id, "scopes": row.scopes, "state": state, "expires_at": row.expires_at})
+            times = {"expires_at": row.expires_at, "last_used_at": row.last_used_at}
+            print_json({"id": row.id, "scopes": row.scopes, "state": state} | times)
         else:
-            console.print(f"{row.id}  {state}  {row.scopes}", highlight=False)
+            used = "never used" if row.last_used_at is None else f"used {_show_time(row.last_used_at)}"
+            ends = "" if row.expires_at is None else f"  expires {_show_time(row.expires_at)}"
+            console.print(f"{row.id}  {state:<7}  {row.scopes}  {used}{ends}", highlight=False)
+
+
+def _tell_state(key: KeyRow, now: int) -> str:
+    if key.revoked_at is not None:
+        return "revoked"
+    return "live" if key.expires_at is None or now < key.expires_at else "expired"
+
+
+def _show_time(at: int) -> str:
+    return datetime.fromtimestamp(at / 1_000, UTC).isoformat(timespec="minutes")
 
 
 @keys.command("revoke")
 def revoke_key(key_id: Annotated[str, typer.Argument(metavar="ID")], db: DbOption = None) -> None:
-    """End a key: every process refuses it within a second."""
-    _change(db, lambda o: o.revoke_key(key_id), f"Key {key_id} is revoked.")
+    """End a key: when this returns, every process refuses it."""
+    change_owners(db, lambda o: o.revoke_key(key_id), f"Key {key_id} is revoked.", ends_access=True)
 
 
 @owners.command("list")
@@ -113,28 +176,57 @@ def set_share(
 
       jobwire owners set acme --weight 3 --running-max 20
     """
-    _change(db, lambda o: o.set_share(name, weight=weight, running_max=running_max), f"{name} is set.")
+    change_owners(db, lambda o: o.set_share(name, weight=weight, running_max=running_max), f"{name} is set.")
+
+
+@owners.command("limit")
+def set_limit(
+    name: str,
+    read: Annotated[str | None, typer.Option(help="Calls that read, in so many seconds: 6000/60, or none.")] = None,
+    write: Annotated[str | None, typer.Option(help="All other calls, the same.")] = None,
+    reset: Annotated[bool, typer.Option("--reset", help="Back to JOBWIRE_LIMITS for what is not given.")] = False,
+    db: DbOption = None,
+) -> None:
+    """Give an account limits of its own, in place of those of JOBWIRE_LIMITS.
+
+    Example:
+
+      jobwire owners limit acme --read 6000/60 --write none
+    """
+    rates = {"read": read, "write": write}
+
+    async def change(owners: Owners) -> None:
+        try:
+            limits = {class_: parse_rate(class_, rate) for class_, rate in rates.items() if rate is not None}
+        except ValueError as error:
+            raise SettingError(str(error)) from None
+        for class_, limit in limits.items():
+            await owners.set_limit(name, class_, limit)
+        for class_ in (rates.keys() - limits.keys()) if reset else ():
+            await owners.drop_limit(name, class_)
+
+    change_owners(db, change, f"{name} has its limits.", ends_access=True)
 
 
 @owners.command()
 def suspend(name: str, db: DbOption = None) -> None:
     """Refuse every call of an account; its accepted jobs run on."""
-    _change(db, lambda o: o.suspend(name), f"{name} is suspended.")
+    change_owners(db, lambda o: o.suspend(name), f"{name} is suspended.", ends_access=True)
 
 
 @owners.command()
 def activate(name: str, db: DbOption = None) -> None:
     """End a suspension."""
-    _change(db, lambda o: o.activate(name), f"{name} is active.")
+    change_owners(db, lambda o: o.activate(name), f"{name} is active.")
 
 
 @owners.command()
 def disable(name: str, system: str, db: DbOption = None) -> None:
     """Refuse an account's calls to one system, for example rentix."""
-    _change(db, lambda o: o.disable_system(name, system), f"{name} may not use {system}.")
+    change_owners(db, lambda o: o.disable_system(name, system), f"{name} may not use {system}.", ends_access=True)
 
 
 @owners.command()
 def enable(name: str, system: str, db: DbOption = None) -> None:
     """Let an account use a system again."""
-    _change(db, lambda o: o.enable_system(name, system), f"{name} may use {system}.")
+    change_owners(db, lambda o: o.enable_system(name, system), f"{name} may use {system}.")

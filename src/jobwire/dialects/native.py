@@ -13,6 +13,7 @@ from jobwire.dialects.spec import (
     ErrorWord,
     Field,
     JobReference,
+    LimitHeaders,
     Route,
     Wait,
 )
@@ -31,6 +32,7 @@ NATIVE = Dialect(
     challenge='Bearer realm="jobwire"',
     phases={phase: phase.value for phase in Phase},
     job_reference=JobReference(),
+    limit_headers=LimitHeaders(limit="RateLimit", policy="RateLimit-Policy"),
     retry_after_s=1,
     is_conditional=True,
     idempotency_header="Idempotency-Key",

@@ -145,11 +145,15 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class LimitHeaders:
-    """The header names that tell a caller its limit; `reset` counts in Unix seconds."""
+    """The header names that tell a caller its limit; `reset` counts in Unix seconds.
+
+    With `policy` there are two structured fields, as the IETF drafts them: the policy, and in `limit` what is left.
+    """
 
     limit: str = "X-RateLimit-Limit"
     remaining: str = "X-RateLimit-Remaining"
     reset: str = "X-RateLimit-Reset"
+    policy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

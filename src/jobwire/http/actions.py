@@ -202,8 +202,10 @@ async def send_file(site: Site, served: Served, call: Call) -> Response:
 async def show_me(site: Site, served: Served, call: Call) -> Answer:
     """Whose key this is, what it may do, and what is left of every limit of this dialect."""
     principal = call.principal
-    limits = dict.fromkeys(limit for one in site.served for limit in one.limits)
-    states = [call.services.limits.look(principal.key_id, limit) for limit in limits]
+    owner = f"owner:{principal.owner}"
+    subjects = dict.fromkeys((principal.key_id, limit) for one in site.served for limit in one.limits)
+    wanted = [*((owner, limit) for limit in principal.plan.values()), *subjects]
+    states = [call.services.limits.look(subject, limit) for subject, limit in wanted]
     body = {
         "owner": principal.owner_name,
         "key_id": principal.key_id,

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from jobwire.dialects.spec import Carrier, Dialect
 from jobwire.domain.errors import RequestError
-
-TOKEN_CHARS_MAX = 512
+from jobwire.service.credentials import refuse_token
+from jobwire.service.tokens import TOKEN_CHARS_MAX
 
 
 def find_token(dialect: Dialect, headers: Iterable[tuple[bytes, bytes]], query: Mapping[str, str]) -> str:
@@ -21,7 +21,7 @@ def find_token(dialect: Dialect, headers: Iterable[tuple[bytes, bytes]], query: 
         raise RequestError("credentials_conflict", f"This call carries {len(tokens)} credentials; send one.")
     token = tokens[0]
     if len(token) > TOKEN_CHARS_MAX or not (token.isascii() and token.isprintable()):
-        raise RequestError("unauthorized", "The credential is not valid.")
+        raise refuse_token()
     return token
 
 

@@ -32,12 +32,12 @@ from jobwire.http.body import (
 )
 from jobwire.http.credentials import find_token
 from jobwire.http.errors import INTERNAL, find_word, say_error
-from jobwire.http.limits import refuse_limited, take_limits, tell_limit
+from jobwire.http.limits import list_limits, refuse_limited, take_limits, tell_limit
 from jobwire.http.requests import local_path, read_base_url, read_headers, read_query
 from jobwire.http.routing import Match, Served, decode_segments
 from jobwire.http.site import Site
 from jobwire.service.call import Call, Principal, Reply
-from jobwire.service.limits import Limit
+from jobwire.service.limits import Subject
 
 logger = logging.getLogger(__name__)
 
@@ -137,20 +137,21 @@ def _find_route(exchange: Exchange) -> Match:
 async def _count_lost(exchange: Exchange, query: Mapping[str, str]) -> None:
     """A call to nowhere counts like any other where the dialect limits calls, and is told what is left."""
     site = exchange.site
-    if not site.lost_limits:
-        return
     try:
         token = find_token(site.dialect, exchange.scope["headers"], query)
         principal = site.services.owners.known(token) or await site.services.owners.authenticate(token)
     except RequestError:
         return
-    _count(exchange, principal, site.lost_limits)
+    await _count(exchange, list_limits(principal, None, site.lost_limits))
 
 
-def _count(exchange: Exchange, principal: Principal, limits: Sequence[Limit]) -> None:
+async def _count(exchange: Exchange, wanted: Sequence[Subject]) -> None:
     """Take one call from the limits and tell the caller; RequestError rate_limited when none is left."""
-    state = take_limits(exchange.site.services.limits, principal.key_id, limits)
-    exchange.headers += tell_limit(state, exchange.site.dialect.limit_headers)
+    services = exchange.site.services
+    if services.limits.must_ask(wanted):
+        await services.limits.ask(wanted)
+    state = take_limits(services.limits, wanted)
+    exchange.headers += tell_limit(state, exchange.site.dialect.limit_headers, now=services.clock())
     if state is not None and state.retry_after_s is not None:
         raise refuse_limited(state)
 
@@ -162,7 +163,7 @@ async def _admit(
     dialect, services = exchange.site.dialect, exchange.site.services
     token = find_token(dialect, exchange.scope["headers"], query)
     principal = services.owners.known(token) or await services.owners.authenticate(token)
-    _count(exchange, principal, served.limits)
+    await _count(exchange, list_limits(principal, served.route, served.limits))
     if "admit" in dialect.hooks:
         principal = dialect.hooks["admit"](principal, headers)
     check_rights(dialect, served, principal)

@@ -2,28 +2,46 @@
 
 from collections.abc import Sequence
 
-from jobwire.dialects.spec import LimitHeaders
+from jobwire.dialects.spec import LimitHeaders, Route
 from jobwire.domain.errors import RequestError
 from jobwire.http.answer import Headers, encode_header
-from jobwire.service.limits import Limit, Limits, LimitState
+from jobwire.service.call import Principal
+from jobwire.service.limits import Limit, Limits, LimitState, Subject
 
 
-def take_limits(limits: Limits, subject: str, wanted: Sequence[Limit]) -> LimitState | None:
+def list_limits(principal: Principal, route: Route | None, own: Sequence[Limit]) -> list[Subject]:
+    """What a call counts against: its owner's limit for this class of calls, then its key's limits of the route."""
+    wanted: list[Subject] = []
+    limit = principal.plan.get("read" if route is None or route.method == "GET" else "write")
+    if limit is not None:
+        wanted.append((f"owner:{principal.owner}", limit))
+    wanted += [(principal.key_id, one) for one in own]
+    return wanted
+
+
+def take_limits(limits: Limits, wanted: Sequence[Subject]) -> LimitState | None:
     """The state to show: of the limit that refuses the call, else of the last; None without any."""
     state = None
-    for limit in wanted:
+    for subject, limit in wanted:
         state = limits.take(subject, limit)
         if state.retry_after_s is not None:
             break
     return state
 
 
-def tell_limit(state: LimitState | None, names: LimitHeaders | None) -> Headers:
-    """The headers for a limit's state."""
+def tell_limit(state: LimitState | None, names: LimitHeaders | None, *, now: int) -> Headers:
+    """The headers for a limit's state at `now` (Unix ms)."""
     if state is None or names is None:
         return []
+    limit = state.limit
+    if names.policy is not None:
+        wait_s = state.retry_after_s or max(0, state.reset_at_s - now // 1_000)
+        return [
+            encode_header(names.policy, f'"{limit.name}";q={limit.count};w={limit.window_s}'),
+            encode_header(names.limit, f'"{limit.name}";r={state.remaining};t={wait_s}'),
+        ]
     return [
-        encode_header(names.limit, str(state.limit.count)),
+        encode_header(names.limit, str(limit.count)),
         encode_header(names.remaining, str(state.remaining)),
         encode_header(names.reset, str(state.reset_at_s)),
     ]

@@ -12,13 +12,13 @@ from jobwire.dialects.sources import Facts
 from jobwire.domain.job import JobRow
 from jobwire.http.actions import is_shown
 from jobwire.http.answer import Answer, Scope
-from jobwire.http.credentials import TOKEN_CHARS_MAX
-from jobwire.http.limits import take_limits, tell_limit
+from jobwire.http.limits import list_limits, take_limits, tell_limit
 from jobwire.http.present import answer_status, find_facts
 from jobwire.http.requests import give_request_id
 from jobwire.http.routing import Served
 from jobwire.http.site import Site
 from jobwire.service.call import Principal
+from jobwire.service.tokens import TOKEN_CHARS_MAX
 
 
 class Target(NamedTuple):
@@ -199,12 +199,15 @@ def _answer_row(poll: Poll, row: JobRow, facts: Facts | None) -> Answer | None:
     if not is_shown(dialect, row):
         return None
     state = None
-    if served.limits:
-        state = take_limits(site.services.limits, principal.key_id, served.limits)
+    if served.limits or principal.plan:
+        limits, wanted = site.services.limits, list_limits(principal, served.route, served.limits)
+        if limits.must_ask(wanted):
+            return None
+        state = take_limits(limits, wanted)
         if state is not None and state.retry_after_s is not None:
             return None
     answer = answer_status(site, served.views[row.phase], row, facts, seen=seen)
     if state is not None:
-        answer.headers.extend(tell_limit(state, dialect.limit_headers))
+        answer.headers.extend(tell_limit(state, dialect.limit_headers, now=site.services.clock()))
     answer.headers.append((b"x-request-id", give_request_id(sent_id)))
     return answer

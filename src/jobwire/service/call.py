@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jobwire.service.limits import Limit
+
 if TYPE_CHECKING:
     from jobwire.kinds.contract import Kind
     from jobwire.service.services import Services
@@ -15,13 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who calls: the owner in every WHERE, and what the key may do."""
+    """Who calls: the owner in every WHERE, what the key may do, and how often its owner may call, by class."""
 
     owner: int
     owner_name: str
     key_id: str
     scopes: frozenset[str]
     disabled_systems: frozenset[str] = frozenset()
+    plan: Mapping[str, Limit] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ SECRET_LENGTH = 43
 KEY_LENGTH = len(KEY_PREFIX) + ID_LENGTH + 1 + SECRET_LENGTH + 1 + 8
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_ID_SHAPE = re.compile(r"[0-9A-Za-z]{12}")
 _SHAPE = re.compile(r"(jw_([0-9A-Za-z]{12})_([0-9A-Za-z]{43}))_([0-9a-f]{8})")
 
 
@@ -49,6 +50,11 @@ def read_key(token: str) -> KeyText | None:
     if shape is None or f"{zlib.crc32(shape[1].encode()):08x}" != shape[4]:
         return None
     return KeyText(shape[2], shape[3])
+
+
+def is_key_id(text: str) -> bool:
+    """Whether a key could have this id."""
+    return _ID_SHAPE.fullmatch(text) is not None
 
 
 def hash_secret(secret: str) -> str:

@@ -1,10 +1,14 @@
-"""Owners and API keys: who may call. keys.py has the form of a key, store/accounts.py the tables."""
+"""Owners and API keys: who may call. keys.py has the form of a key, credentials.py judges what a caller sends.
 
+Whoever ends a key, an owner or an issuer waits for `forgotten` before telling the operator that it is done.
+"""
+
+import asyncio
 import hashlib
-import hmac
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TypeVar
 
 import msgspec
@@ -14,21 +18,26 @@ from jobwire.domain.errors import RequestError
 from jobwire.domain.order import WEIGHT_MAX
 from jobwire.kinds.spelling import did_you_mean, quote
 from jobwire.service.call import Principal
-from jobwire.service.keys import KeyText, hash_secret, make_key_text, read_key, show_key
-from jobwire.store import accounts, policies
+from jobwire.service.credentials import CACHE_MS, OWNER_NAME_CHARS_MAX, Credentials, Known, is_owner_name, read_names
+from jobwire.service.issuers import Issuers
+from jobwire.service.keys import hash_secret, make_key_text, show_key
+from jobwire.service.limits import Limit
+from jobwire.service.plans import Plan
+from jobwire.service.tokens import make_own_token
+from jobwire.store import accounts, policies, rates
 from jobwire.store.contract import KeyRow, OwnerRow, Store, Transaction
 
 T = TypeVar("T")
 
 SCOPES_DEFAULT = ("jobs:read", "jobs:write")
 SCOPES_MAX = 32
-OWNER_NAME_CHARS_MAX = 64
-CACHE_MS = 1_000
 CACHE_KEYS_MAX = 10_000
+OVERLAP_MS_DEFAULT = 24 * 3_600_000
+OVERLAP_MS_MAX = 90 * 24 * 3_600_000
+FORGOTTEN_MS = CACHE_MS + 100
 
 _SCOPE_SHAPE = re.compile(r"[a-z0-9_.:-]{1,64}")
 _SYSTEM_SHAPE = re.compile(r"[a-z0-9_-]{1,64}")
-_DUMMY_HASH = hash_secret("no key has this secret")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +49,29 @@ class NewKey:
     key: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    principal: Principal
-    since: int
-    until: int
-
-
 class Owners:
-    """The accounts of one store. `clock` gives Unix milliseconds; a revocation anywhere is felt within a second."""
+    """The accounts of one store. `clock` gives Unix milliseconds; a revocation anywhere is felt within a second.
 
-    def __init__(self, store: Store, clock: Callable[[], int]) -> None:
+    `plan` has the limits of every owner that has none of its own, by class of calls.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], int],
+        *,
+        issuers: Issuers | None = None,
+        plan: Plan = MappingProxyType({}),
+    ) -> None:
         self._store = store
         self._clock = clock
-        self._known: dict[bytes, _Known] = {}
+        self.issuers = issuers or Issuers(store, clock)
+        self._credentials = Credentials(store, self.issuers, plan=plan)
+        self._known: dict[bytes, Known] = {}
 
     async def create_owner(self, name: str) -> OwnerRow:
         """The owner of that name (1 to 64 printable characters), made if there was none."""
-        if not 1 <= len(name) <= OWNER_NAME_CHARS_MAX or not name.isprintable():
+        if not is_owner_name(name):
             bounds = f"1 to {OWNER_NAME_CHARS_MAX} printable characters"
             raise RequestError("invalid_request", f"the owner's name {quote(name)} must have {bounds}")
         return await self._store.write(lambda tx: accounts.get_or_create_owner(tx, name))
@@ -100,28 +114,66 @@ class Owners:
         """Let the owner use a system again."""
         await self._change(lambda tx: _change_systems(tx, name, lambda systems: systems - {system}))
 
+    async def set_limit(self, name: str, class_: str, limit: Limit | None) -> None:
+        """Give the owner a limit of its own for a class of calls; None for no limit at all."""
+        count, window_s = (0, 1) if limit is None else (limit.count, limit.window_s)
+        own = rates.OwnerLimit(class_, count, window_s)
+        await self._change(lambda tx: rates.set_owner_limit(tx, _require_owner(tx, name).id, own))
+
+    async def drop_limit(self, name: str, class_: str) -> None:
+        """Let the plan of all hold for this class of the owner's calls again."""
+        await self._change(lambda tx: rates.drop_owner_limit(tx, _require_owner(tx, name).id, class_))
+
     async def create_key(
-        self, owner_name: str, *, scopes: Sequence[str] = SCOPES_DEFAULT, expires_at: int | None = None
+        self,
+        owner_name: str,
+        *,
+        scopes: Sequence[str] = SCOPES_DEFAULT,
+        expires_at: int | None = None,
+        as_jwt: bool = False,
     ) -> NewKey:
         """A new key of an owner; any number may be live at once, so that keys can be rotated.
 
-        Its secret is kept only as a hash. `expires_at` is in Unix milliseconds. RequestError not_found for an
-        unknown owner, invalid_request for a scope that cannot be one or an expiry that has passed.
+        Its secret is kept only as a hash. `expires_at` is in Unix milliseconds. `as_jwt` gives the key the form of a
+        JWT, for callers that expect one. RequestError not_found for an unknown owner, invalid_request for a scope
+        that cannot be one or an expiry that has passed.
         """
-        _check_scopes(scopes)
+        check_scopes(scopes)
         if expires_at is not None and expires_at <= self._clock():
             raise RequestError("invalid_request", f"expires_at is {expires_at}, which has passed; give a later time")
-        made = make_key_text()
         listed = msgspec.json.encode(sorted(set(scopes))).decode()
+        return await self._store.write(
+            lambda tx: _insert_key(tx, _require_owner(tx, owner_name), listed, expires_at=expires_at, as_jwt=as_jwt)
+        )
 
-        def insert(tx: Transaction) -> OwnerRow:
-            owner = _require_owner(tx, owner_name)
-            accounts.insert_key(
-                tx, KeyRow(made.id, owner.id, hash_secret(made.secret), listed, tx.now, expires_at, None)
-            )
-            return owner
+    async def rotate_key(
+        self,
+        id: str,  # noqa: A002 - the word of the API
+        *,
+        overlap_ms: int = OVERLAP_MS_DEFAULT,
+        as_jwt: bool = False,
+    ) -> NewKey:
+        """A new key with the scopes and the lifetime of this one, which expires after `overlap_ms`.
 
-        return NewKey(await self._store.write(insert), made.id, show_key(made))
+        Both are live until then, so that no call has to fail. RequestError not_found; conflict for a key that is not
+        live any more, invalid_request for an overlap over 90 days.
+        """
+        if not 0 <= overlap_ms <= OVERLAP_MS_MAX:
+            raise RequestError("invalid_request", f"the overlap is {overlap_ms} ms; it is 0 to {OVERLAP_MS_MAX:,} ms")
+
+        def rotate(tx: Transaction) -> NewKey:
+            holder = accounts.find_key(tx, id)
+            if holder is None:
+                raise _unknown_key(id)
+            old = holder.key
+            if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= tx.now):
+                raise RequestError("conflict", f"the key {id} is not live any more; create a new one instead")
+            expires_at = None if old.expires_at is None else tx.now + old.expires_at - old.created_at
+            made = _insert_key(tx, holder.owner, old.scopes, expires_at=expires_at, as_jwt=as_jwt)
+            accounts.end_key(tx, id, tx.now + overlap_ms)
+            return made
+
+        return await self._change(rotate)
 
     async def list_keys(self, owner_name: str) -> list[KeyRow]:
         """The owner's keys, oldest first, without their secrets."""
@@ -130,7 +182,11 @@ class Owners:
     async def revoke_key(self, id: str) -> None:  # noqa: A002 - the word of the API
         """End a key for good, within a second everywhere. RequestError not_found."""
         if not await self._change(lambda tx: accounts.revoke_key(tx, id)):
-            raise RequestError("not_found", f"there is no key {quote(id)}; list the owner's keys to find its id")
+            raise _unknown_key(id)
+
+    async def forgotten(self) -> None:
+        """Returns when every process has forgotten what it knew: from then on no call is served by what was ended."""
+        await asyncio.sleep(FORGOTTEN_MS / 1_000)
 
     def known(self, token: str) -> Principal | None:
         """Who the token belongs to, if that was found out within the last second; never waits."""
@@ -144,17 +200,12 @@ class Owners:
         principal = self.known(token)
         if principal is not None:
             return principal
-        key = read_key(token)
-        if key is None:
-            raise _unauthorized()
         # Taken before the ledger is read, so that what is found is never trusted for longer than a second after.
-        now = self._clock()
-        holder = await self._store.read(lambda reader: accounts.find_key(reader, key.id))
-        known = _judge(key, holder, now=now)
+        known = await self._credentials.judge(token, self._clock())
         self._remember(_digest(token), known)
         return known.principal
 
-    def _remember(self, digest: bytes, known: _Known) -> None:
+    def _remember(self, digest: bytes, known: Known) -> None:
         self._known.pop(digest, None)
         while len(self._known) >= CACHE_KEYS_MAX:
             del self._known[next(iter(self._known))]
@@ -166,37 +217,26 @@ class Owners:
         return changed
 
 
-def _judge(key: KeyText, holder: accounts.KeyHolder | None, *, now: int) -> _Known:
-    kept = _DUMMY_HASH if holder is None else holder.key.secret_hash
-    # Compared for unknown ids too: the time an answer takes does not tell which ids exist.
-    is_right = hmac.compare_digest(hash_secret(key.secret), kept)
-    if holder is None or not is_right or holder.key.revoked_at is not None:
-        raise _unauthorized()
-    expires_at = holder.key.expires_at
-    if expires_at is not None and expires_at <= now:
-        raise _unauthorized()
-    if holder.owner.is_suspended:
-        raise RequestError("owner_suspended", "this account is suspended; write to the operator of this API")
-    principal = Principal(
-        owner=holder.owner.id,
-        owner_name=holder.owner.name,
-        key_id=holder.key.id,
-        scopes=_read_names(holder.key.scopes),
-        disabled_systems=_read_names(holder.owner.disabled_systems),
-    )
-    until = now + CACHE_MS if expires_at is None else min(now + CACHE_MS, expires_at)
-    return _Known(principal, now, until)
+def _insert_key(tx: Transaction, owner: OwnerRow, scopes: str, *, expires_at: int | None, as_jwt: bool) -> NewKey:
+    made = make_key_text()
+    text = show_key(made)
+    kept = made.secret
+    if as_jwt:
+        text = kept = make_own_token(made.id, owner.name, issued_at=tx.now, expires_at=expires_at)
+    accounts.insert_key(tx, KeyRow(made.id, owner.id, hash_secret(kept), scopes, tx.now, expires_at, None))
+    return NewKey(owner, made.id, text)
+
+
+def _unknown_key(key_id: str) -> RequestError:
+    return RequestError("not_found", f"there is no key {quote(key_id)}; list the owner's keys to find its id")
 
 
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode(errors="surrogatepass")).digest()
 
 
-def _read_names(text: str) -> frozenset[str]:
-    return frozenset(msgspec.json.decode(text, type=list[str]))
-
-
-def _check_scopes(scopes: Sequence[str]) -> None:
+def check_scopes(scopes: Sequence[str]) -> None:
+    """RequestError invalid_request unless these can be the scopes of a key."""
     if not 1 <= len(scopes) <= SCOPES_MAX:
         raise RequestError("invalid_request", f"a key has 1 to {SCOPES_MAX} scopes, not {len(scopes)}")
     for scope in scopes:
@@ -228,9 +268,5 @@ def _set_share(tx: Transaction, name: str, weight: int | None, running_max: int 
 
 
 def _change_systems(tx: Transaction, name: str, change: Callable[[frozenset[str]], frozenset[str]]) -> None:
-    systems = change(_read_names(_require_owner(tx, name).disabled_systems))
+    systems = change(read_names(_require_owner(tx, name).disabled_systems))
     accounts.set_disabled_systems(tx, name, msgspec.json.encode(sorted(systems)).decode())
-
-
-def _unauthorized() -> RequestError:
-    return RequestError("unauthorized", "the API key is not valid; check that it is complete, live and not expired")

@@ -92,3 +92,22 @@ def revoke_key(tx: Transaction, key_id: str) -> bool:
     """Revoke a key for good; its first revocation's time stands. False if there is no such key."""
     sql = "UPDATE api_key SET revoked_at = coalesce(revoked_at, :now) WHERE id = :id"
     return tx.execute(sql, now=tx.now, id=key_id) == 1
+
+
+def end_key(tx: Transaction, key_id: str, expires_at: int) -> None:
+    """Let a key expire then, if it does not before."""
+    tx.execute(
+        "UPDATE api_key SET expires_at = :at WHERE id = :id AND (expires_at IS NULL OR expires_at > :at)",
+        at=expires_at,
+        id=key_id,
+    )
+
+
+def touch_key(tx: Transaction, key_id: str, *, unless_since: int) -> None:
+    """Note that a key is in use, unless that was noted after `unless_since`."""
+    tx.execute(
+        "UPDATE api_key SET last_used_at = :now WHERE id = :id AND (last_used_at IS NULL OR last_used_at <= :since)",
+        now=tx.now,
+        id=key_id,
+        since=unless_since,
+    )

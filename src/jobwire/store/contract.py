@@ -120,7 +120,8 @@ class OwnerRow(NamedTuple):
 
 
 class KeyRow(NamedTuple):
-    """An API key without its secret; `scopes` is a JSON array; `secret_hash` is SHA-256 in hex."""
+    """An API key without its secret; `scopes` is a JSON array; `secret_hash` is SHA-256 in hex, of the secret or, for
+    a key that has the form of a JWT, of all of it; `last_used_at` is up to a minute behind."""
 
     id: str
     owner: int
@@ -129,6 +130,7 @@ class KeyRow(NamedTuple):
     created_at: int
     expires_at: int | None
     revoked_at: int | None
+    last_used_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

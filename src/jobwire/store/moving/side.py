@@ -6,10 +6,10 @@ from typing import Any, NamedTuple, Protocol
 from jobwire.store.moving.lines import Column, Tally
 
 # Each engine has its own way to count, to say where a queue stands and to keep sums; these are carried over by value
-# (Registers), made anew (cell), or end with the processes that wrote them (worker, worker_queue).
+# (Registers), made anew (cell), or end with the processes that wrote them (worker, worker_queue, rate).
 NOT_COPIED = frozenset(
     {"cell", "cell_delta", "commit_mark", "counter", "event_inbox", "lane", "lane_mark", "ledger_version", "worker"}
-    | {"worker_queue"}
+    | {"worker_queue", "rate"}
 )
 
 MARKS = ("moved_to", "moved_from")

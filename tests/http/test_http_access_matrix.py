@@ -1,0 +1,204 @@
+"""Every route of everything that is served, with every sort of caller who may not: nothing is shown, in one way each.
+
+The routes are read off the app as it is wired, so that a new one is in here without a word. A call of a stranger is
+byte for byte that for a job which never was.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from http_house import serve
+
+from house_engines import new_address
+from jobwire.config import read_settings
+from jobwire.dialects.spec import Route
+from jobwire.domain.ids import show_id
+from jobwire.domain.job import NewJob
+from jobwire.http.app import build_app
+from jobwire.http.errors import find_word
+from jobwire.http.site import Site, compile_site
+from jobwire.kinds.registry import make_kind
+from jobwire.service.credentials import CACHE_MS
+from jobwire.wiring import House, open_house
+from shop_dialect import SHOP
+
+SECRET = "only for ada"
+ABSENT_ID, ABSENT_NUMBER = "job_" + "0" * 26, "999999999"
+CALLERS = ("nobody", "unknown", "expired", "revoked", "suspended", "without system", "without scope")
+
+
+class Clock:
+    now = 1_900_000_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def echo(text: str = "") -> str:
+    """Say it again."""
+    return text
+
+
+@dataclass
+class Street:
+    """A house with all that can be served, on both sides of the door."""
+
+    house: House
+    sites: list[Site]
+    clock: Clock
+    keys: dict[str, str]
+    client: httpx.Client
+
+    @property
+    def routes(self) -> list[tuple[Site, Route]]:
+        return [(site, served.route) for site in self.sites for served in site.served]
+
+    def ask(self, site: Site, route: Route, caller: str, *, job: tuple[str, str] | None = None) -> httpx.Response:
+        """A call of this route; `job` is the id and the number of the job it names."""
+        reference = route.job or site.dialect.job_reference
+        job_id, number = job or (ABSENT_ID, ABSENT_NUMBER)
+        name = job_id if reference.style == "id" else number
+        path = site.dialect.mount + re.sub(r"\{\w+\}", name, route.path)
+        params = {reference.name: name} if reference.place == "query" else {}
+        headers = {}
+        if caller != "nobody":
+            carrier = next(one for one in site.dialect.credentials if one.place == "header")
+            headers[carrier.name] = f"{carrier.scheme or ''} {self.keys[caller]}".strip()
+        self.clock.now += 60_000
+        return self.client.request(route.method, path, params=params, headers=headers, json={reference.name: name})
+
+    def make_job(self, kind: str, *, is_final: bool) -> tuple[str, str]:
+        """A job of ada's."""
+        store = self.house.store
+        job = NewJob(
+            key="0123456789" + f"{self.clock.now:016d}",
+            owner=1,
+            kind=kind,
+            queue="of-nobody",
+            input=json.dumps({"text": SECRET}),
+            tags=json.dumps([SECRET]),
+        )
+        self.clock.now += 1
+        [receipt] = store.submit([job]).result(5)
+        if is_final:
+            store.cancel(1, [receipt.number]).result(5)
+        return show_id(job.key), str(receipt.number)
+
+
+def strip(answer: httpx.Response, *sent: str) -> tuple[int, str, list[tuple[str, str]]]:
+    """What a stranger could learn from: all but what was sent, the request's id, the time and the caller's limits."""
+    own = re.compile(r"x-request-id|date|content-length|.*(limit|left|reset).*")
+    headers = sorted((name, value) for name, value in answer.headers.items() if not own.fullmatch(name))
+    known = "|".join(map(re.escape, (answer.headers["x-request-id"], *sent)))
+    return answer.status_code, re.sub(rf"\b({known})\b", "…", answer.text), headers
+
+
+@pytest.fixture(scope="module")
+def street(house_engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
+    clock = Clock()
+    environment = {"JOBWIRE_FILES": str(tmp_path_factory.mktemp("files"))}
+    settings = read_settings(environment, db=new_address(), systems="all")
+    house = open_house(settings, [make_kind(echo, name="echo")], clock=clock)
+    # These jobs have no inputs that their kinds' hooks could read.
+    house.store.final_hooks.clear()
+    # What is wired, and one dialect more that has what the others lack.
+    wired = [site.dialect for _, site in house.build_app()._mounts]
+    dialects = [*dict.fromkeys(dialect.name for dialect in wired)]
+    chosen = [next(dialect for dialect in wired if dialect.name == name) for name in dialects] + [SHOP]
+    keys = asyncio.run(make_callers(house, chosen, clock))
+    with serve(build_app(house.services, chosen)) as url, httpx.Client(base_url=url, timeout=20) as client:
+        yield Street(house, [compile_site(dialect, house.services) for dialect in chosen], clock, keys, client)
+    house.close()
+
+
+async def make_callers(house: House, dialects: list[Any], clock: Clock) -> dict[str, str]:
+    owners = house.services.owners
+    every = sorted({"jobs:read", "jobs:write"} | {r.scope for d in dialects for r in d.routes if r.scope is not None})
+    for name in ("ada", "eve", "sue", "dis"):
+        await owners.create_owner(name)
+
+    async def key(name: str, **options: Any) -> str:
+        return (await owners.create_key(name, **({"scopes": every} | options))).key
+
+    revoked = await owners.create_key("ada", scopes=every)
+    await owners.revoke_key(revoked.id)
+    made = {
+        "own": await key("ada"),
+        "foreign": await key("eve"),
+        "unknown": "jw_000000000000_" + "0" * 43 + "_00000000",
+        "expired": await key("ada", expires_at=clock() + 1),
+        "revoked": revoked.key,
+        "suspended": await key("sue"),
+        "without system": await key("dis"),
+        "without scope": await key("ada", scopes=("nothing:at.all",)),
+    }
+    await owners.suspend("sue")
+    for dialect in dialects:
+        await owners.disable_system("dis", dialect.name)
+    clock.now += CACHE_MS
+    return made
+
+
+def test_the_app_serves_more_than_the_native_dialect(street: Street) -> None:
+    names = [site.dialect.name for site in street.sites]
+    assert len(names) == len(set(names)) >= 3
+    assert len(street.routes) > 20
+
+
+def test_whoever_may_not_call_a_route_is_told_so_in_one_way(street: Street) -> None:
+    wanted = {
+        "nobody": "credentials_missing",
+        "unknown": "unauthorized",
+        "expired": "unauthorized",
+        "revoked": "unauthorized",
+        "suspended": "owner_suspended",
+        "without system": "system_disabled",
+        "without scope": "forbidden",
+    }
+    assert tuple(wanted) == CALLERS
+    for site, route in street.routes:
+        if route.is_open:
+            continue
+        for caller, code in wanted.items():
+            if caller == "without scope" and route.scope is None:
+                continue
+            answer = street.ask(site, route, caller)
+            about = (site.dialect.name, route.method, route.path, caller)
+            assert answer.status_code == find_word(site.dialect, code).status, about
+            assert SECRET not in answer.text
+        bad = [strip(street.ask(site, route, caller)) for caller in ("unknown", "expired", "revoked")]
+        assert bad[0] == bad[1] == bad[2], (site.dialect.name, route.path)
+
+
+def test_a_foreign_key_gets_what_an_absent_job_gets_on_every_route(street: Street) -> None:
+    for site, route in street.routes:
+        kinds = list(site.dialect.kinds or {"echo": ""})
+        for kind in kinds:
+            for is_final in (False, True):
+                job = street.make_job(kind, is_final=is_final)
+                before = street.house.store.get(1, number=int(job[1])).result(5)
+                theirs = street.ask(site, route, "foreign", job=job)
+                absent = street.ask(site, route, "foreign")
+                about = (site.dialect.name, route.method, route.path, kind, is_final)
+                # A name that was sent may come back in what is refused; nothing else differs.
+                assert strip(theirs, *job) == strip(absent, ABSENT_ID, ABSENT_NUMBER), about
+                assert SECRET not in theirs.text
+                assert street.house.store.get(1, number=int(job[1])).result(5) == before, about
+
+
+def test_the_owner_s_own_key_finds_the_job_on_every_route_that_names_one(street: Street) -> None:
+    named = {"status", "cancel", "rerun", "result"}
+    found = 0
+    for site, route in street.routes:
+        if route.action in named and not route.is_open:
+            kind = next(iter(site.dialect.kinds or {"echo": ""}))
+            answer = street.ask(site, route, "own", job=street.make_job(kind, is_final=route.action == "rerun"))
+            assert answer.status_code in (200, 202, 409), (site.dialect.name, route.path, answer.text)
+            found += 1
+    assert found >= 6
