@@ -120,7 +120,8 @@ def test_a_backlog_takes_as_many_of_a_batch_as_it_has_room_for(tmp_path: Any) ->
     with open_house(tmp_path, owner_backlog_max=5) as house, house.client(house.make_key("ada")) as client:
         told = send(client, [item() for _ in range(8)])
         assert (told["accepted"], told["refused"], count_jobs(house)) == (5, 3, 5)
-        assert {result["error"]["code"] for result in told["results"] if "error" in result} == {"backlog_full"}
+        assert {result["error"]["code"] for result in told["results"][5:]} == {"backlog_full"}
+        assert [result.get("retry_after_s", 0) > 0 for result in told["results"]] == [False] * 5 + [True] * 3
         assert client.post("/v1/jobs/batch?atomic=true", json=[item()]).status_code == 429
 
 

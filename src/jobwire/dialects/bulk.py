@@ -40,7 +40,8 @@ Batch = Annotated[list[BatchItem], Meta(max_length=BATCH_MAX)]
 class BatchResult(msgspec.Struct, frozen=True, omit_defaults=True):
     """What became of one item: its job, new or found by its key, or the refusal that it alone would have got.
 
-    `index` is its place in the batch from 0, `line` that of an NDJSON body from 1.
+    `index` is its place in the batch from 0, `line` that of an NDJSON body from 1; `retry_after_s` is what the header
+    Retry-After would have said.
     """
 
     index: int
@@ -50,6 +51,7 @@ class BatchResult(msgspec.Struct, frozen=True, omit_defaults=True):
     links: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
     error: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
     line: int | msgspec.UnsetType = msgspec.UNSET
+    retry_after_s: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class BatchAnswer(msgspec.Struct, frozen=True):

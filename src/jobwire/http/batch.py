@@ -174,7 +174,8 @@ def _show_results(site: Site, call: Call, results: Sequence[Receipt | RequestErr
 def _show_result(site: Site, call: Call, result: Receipt | RequestError) -> dict[str, Any]:
     if isinstance(result, RequestError):
         said = say_error(site.dialect, result, call.request_id)
-        return {"status": said.status, "error": msgspec.Raw(said.body)}
+        later = {} if result.retry_after_s is None else {"retry_after_s": result.retry_after_s}
+        return {"status": said.status, "error": msgspec.Raw(said.body), **later}
     job_id = show_id(result.key)
     return {
         "status": 202,

@@ -25,7 +25,7 @@ class Cancelled(NamedTuple):
     too_late: int
 
 
-class Rerun(NamedTuple):
+class RunAgain(NamedTuple):
     """The new jobs, newest origin first, and what could not be run again: {id, code, detail}."""
 
     receipts: Sequence[Receipt]
@@ -42,7 +42,7 @@ async def cancel_rows(jobs: Jobs, owner: int, rows: Sequence[JobRow]) -> Cancell
 
 async def rerun_rows(
     jobs: Jobs, owner: int, rows: Sequence[JobRow], *, idempotency_key: str | None = None, dry_run: bool = False
-) -> Rerun:
+) -> RunAgain:
     """Runs final jobs again, in one transaction; what has no kind or no valid input any more is refused and told.
 
     With an idempotency key a repetition finds the jobs that the first call made. RequestError backlog_full or
@@ -58,4 +58,4 @@ async def rerun_rows(
         except RequestError as error:
             refused.append({"id": show_id(row.key), "code": error.code, "detail": error.message})
     receipts = [] if dry_run else [accept_receipt(receipt) for receipt in await jobs.admit(built)]
-    return Rerun(receipts, refused)
+    return RunAgain(receipts, refused)
