@@ -94,7 +94,7 @@ class ServerFault(CallRefused):
     """Something failed on the server; it is logged there under `request_id`."""
 
 
-class ConnectionLost(ClientError):  # noqa: N818
+class ConnectionLost(ClientError):
     """No answer came. `may_have_arrived` tells whether the server may have carried out the call nevertheless."""
 
     def __init__(self, message: str, *, may_have_arrived: bool) -> None:
@@ -102,14 +102,14 @@ class ConnectionLost(ClientError):  # noqa: N818
         self.may_have_arrived = may_have_arrived
 
 
-class BadAnswer(ClientError):  # noqa: N818
+class BadAnswer(ClientError):
     """What answered is not Jobwire's native API: check the URL and what stands between."""
 
     def __init__(self, message: str) -> None:
         super().__init__("bad_answer", message)
 
 
-class WaitTimeout(ClientError, TimeoutError):  # noqa: N818
+class WaitTimeout(ClientError, TimeoutError):
     """The time given to wait is over; `job` is what was known last, None if the server was never reached."""
 
     def __init__(self, message: str, *, job: "Job | None") -> None:
@@ -117,7 +117,7 @@ class WaitTimeout(ClientError, TimeoutError):  # noqa: N818
         self.job = job
 
 
-class JobEnded(ClientError):  # noqa: N818
+class JobEnded(ClientError):
     """The job ended without a result; `code`, `message`, `retryable` and `details` are its public error's."""
 
     def __init__(self, job: "Job") -> None:

@@ -1,4 +1,4 @@
-"""What the server tells, typed. Fields that a server does not send have their default; unknown ones are passed over."""
+"""What the server tells, typed. A field that is not sent has its default, an unknown one is passed over."""
 
 from collections.abc import Mapping
 from datetime import datetime

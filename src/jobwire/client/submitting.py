@@ -1,4 +1,4 @@
-"""What is sent to submit jobs: the fields, their spelling, and batches that a server may not know or find too large."""
+"""What is sent to submit jobs: the fields, their spelling, and batches, which a server may not know."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -77,7 +77,7 @@ def submit_one(draft: Mapping[str, Any], session: Session) -> Flow[Job]:
 
 
 def submit_batch(drafts: Sequence[Mapping[str, Any]], session: Session, *, is_atomic: bool) -> Flow[Submitted]:
-    """What became of each draft, in order; a batch is cut in half when it is too large, and into jobs where unknown."""
+    """What became of each draft, in order; a batch that is too large is halved, one that is unknown unfolded."""
     query = (("atomic", "true"),) if is_atomic else ()
     body = msgspec.json.encode({"jobs": drafts})
     try:
