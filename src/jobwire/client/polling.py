@@ -1,7 +1,9 @@
 """Waits for a job's end with the fewest requests: held by the server, told by its stream, or by polite polls.
 
-Each way gives the final job, or None when this server does not have it; the polls always end the wait.
+Each way gives the final job, or None when another is to be tried.
 """
+
+from math import inf
 
 from jobwire.client.models import Job
 from jobwire.client.steps import Answer, Cut, Flow, Send
@@ -13,6 +15,9 @@ HOLD_S = 30
 SHOWN_HOLD_S = 2
 # What is changing all the time is not asked for more often.
 HELD_GAP_S = 1.0
+
+# After a refusal because too many wait, so long by polls before it asks to be held again.
+CROWDED_S = 60.0
 
 _HELD_SHARE = 0.8
 _CUTS_MAX = 2
@@ -28,16 +33,22 @@ def look(watch: Watch) -> Flow[Job | None]:
     return job
 
 
-def poll(watch: Watch) -> Flow[Job]:
-    """The final job, by polls alone."""
-    while True:
+def poll(watch: Watch, *, for_s: float = inf) -> Flow[Job | None]:
+    """The final job by polls alone; None when it has not ended in `for_s`."""
+    end = watch.session.clock() + for_s
+    while watch.session.clock() < end:
         job = yield from look(watch)
         if job is not None and job.is_final:
             return job
+    return None
 
 
 def hold(watch: Watch) -> Flow[Job | None]:
-    """The final job, by requests that the server holds until there is news; None where it does not hold them."""
+    """The final job, by requests that the server holds until there is news; None where it does not hold them.
+
+    A connection that is cut while it is held counts, because something between does not suffer it; a server that is
+    gone for a moment does not.
+    """
     longest_s = SHOWN_HOLD_S if watch.is_shown else HOLD_S
     cuts = 0
     while cuts < _CUTS_MAX:
@@ -53,8 +64,10 @@ def hold(watch: Watch) -> Flow[Job | None]:
         job = watch.take(told)
         if job is None:
             if isinstance(told, Answer) and told.status in _TOO_MANY:
-                return None
-            cuts += 1
+                job = yield from poll(watch, for_s=CROWDED_S)
+                if job is not None:
+                    return job
+            cuts += took_s > HELD_GAP_S
             continue
         cuts = 0
         yield from watch.show()

@@ -19,4 +19,6 @@ def wait_for_end(watch: Watch) -> Flow[Job]:
     if not watch.is_shown and watch.left_s >= STREAM_SILENCE_S and (yield from follow(watch)):
         # The server has said that the job ended; what its polls said before of the next one is void.
         watch.hinted_until = 0.0
-    return (yield from poll(watch))
+    job = yield from poll(watch)
+    assert job is not None, "polls without an end only end with the job's"
+    return job

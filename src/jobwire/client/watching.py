@@ -8,7 +8,7 @@ from jobwire.client.models import Job
 from jobwire.client.retrying import JITTER, Session, is_passing, retry_after_of
 from jobwire.client.steps import Answer, Cut, Flow, Pause, Request, Show
 
-# Where a server says nothing, polls become rarer while nothing changes.
+# Never more often than the first; where a server says nothing, polls become rarer while nothing changes.
 POLL_FIRST_S, POLL_LONGEST_S = 1.0, 10.0
 _POLL_GROWTH = 1.5
 
@@ -80,7 +80,7 @@ class Watch:
         else:
             job = read_value(told, Job)
             # Another server may lag behind the one that answered last; what was seen is never taken back.
-            if known is None or job.version >= known.version:
+            if known is None or job.is_final or job.version >= known.version:
                 self.seen, self.etag = job, told.headers.get("etag")
         self.hinted_until = self.session.clock() + self._next_poll_s(told, has_moved=known != self.seen)
         return self.seen
@@ -90,7 +90,7 @@ class Watch:
         if asked_s is None:
             self.poll_s = POLL_FIRST_S if has_moved else min(self.poll_s * _POLL_GROWTH, POLL_LONGEST_S)
             asked_s = self.poll_s
-        return asked_s * (1 + JITTER * self.session.draw())
+        return max(POLL_FIRST_S, asked_s) * (1 + JITTER * self.session.draw())
 
     def fail(self, told: Answer | Cut, fault: ClientError) -> None:
         """Counts a failure and pauses everything for it; raises it if it will not pass or lasts too long."""
