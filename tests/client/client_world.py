@@ -1,4 +1,4 @@
-"""A server with one job, its clock and its troubles, all simulated: carries out a flow's steps and watches the rules."""
+"""A server with one job, its clock and its troubles, all simulated: carries out a flow's steps, watches the rules."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -27,6 +27,7 @@ class Server(NamedTuple):
     streams: Literal["yes", "absent", "swallowed", "refused"] = "yes"
     retry_after_s: int | None = 1
     has_etag: bool = True
+    tells_job: bool = False
 
 
 def session_of(world: "World", *, draw: float = 0.5, retries: Retries | None = None) -> Session:
@@ -38,7 +39,7 @@ class World:
     """`moments` are when the versions 1, 2, … come; with the last one the job is `end`."""
 
     moments: Sequence[float]
-    server: Server = Server()
+    server: Server = field(default_factory=Server)
     troubles: Sequence[Trouble] = ()
     trouble_s: int = 0
     piece_bytes: int = 64
@@ -70,7 +71,8 @@ class World:
         job = self.job_at(version)
         is_final = version >= len(self.moments)
         name = self.end if is_final else NAMES[min(version - 1, len(NAMES) - 1)]
-        return {"event": name, "version": version, "phase": job["phase"], "at": "2031-03-04T05:06:07.089Z"}
+        told = {"event": name, "version": version, "phase": job["phase"], "at": "2031-03-04T05:06:07.089Z"}
+        return told | ({"job": job} if is_final and self.server.tells_job else {})
 
     def perform(self, step: Any) -> Any:
         match step:
@@ -120,7 +122,7 @@ class World:
         failed = self._fail(trouble, limit_s)
         if failed is not None:
             return failed
-        wait_s = int(dict(request.query).get("wait", 0))
+        wait_s = int(dict(request.headers).get("prefer", "wait=0").removeprefix("wait="))
         is_held = False
         if wait_s:
             if self.server.holds == "refused":
@@ -135,7 +137,7 @@ class World:
     def _hold(self, wait_s: int) -> bool:
         """Let the time pass until there is news; whether the client can know that the request was held."""
         began, known = self.now, self.version
-        news = [moment for moment in self.moments[known:]] if self.server.holds == "moved" else [self.moments[-1]]
+        news = self.moments[known:] if self.server.holds == "moved" else [self.moments[-1]]
         self.now = min(max(self.now, min(news, default=self.now)), began + wait_s)
         return self.server.says_held or self.now - began >= 0.8 * wait_s
 
@@ -167,6 +169,8 @@ class World:
                 return Answer(503, {"retry-after": "3"})
             case "swallowed":
                 self._pieces = self._swallow()
+            case "yes" if int(dict(request.headers).get("last-event-id", "0")) >= len(self.moments):
+                return Answer(204, {})
             case "yes":
                 self._pieces = self._tell(int(dict(request.headers).get("last-event-id", "0")))
         return Answer(200, {"content-type": "text/event-stream; charset=utf-8"})
@@ -192,6 +196,7 @@ class World:
                 left -= 1
                 if start + self.piece_bytes >= len(text) and version == len(self.moments):
                     self.hinted_until = 0.0
+                    self.is_over = self.server.tells_job
                 yield text[start : start + self.piece_bytes]
 
 

@@ -72,10 +72,30 @@ def test_a_stream_resumes_after_the_last_event_it_gave() -> None:
     assert [event.number for event in shown] == [1, 2, 3]
 
 
-def test_after_the_last_event_there_is_only_the_end_to_see() -> None:
+def test_after_the_last_event_there_is_nothing() -> None:
     world = World([1.0, 2.0])
     _, shown = run(stream_job(watch_of(world), after=2), world)
-    assert [(event.name, event.is_final) for event in shown] == [("observed", True)]
+    assert shown == []
+
+
+def test_a_job_that_is_quiet_for_an_hour_is_followed_through_streams_that_end_after_five_minutes() -> None:
+    class Ending(World):
+        def _tell(self, after):
+            end = self.now + 300
+            for piece in super()._tell(after):
+                yield piece
+                if self.now >= end:
+                    return
+
+    world = Ending([1.0, 2.0, 3_600.0], piece_bytes=1_000)
+    _, shown = run(stream_job(watch_of(world), after=None), world)
+    assert [event.number for event in shown] == [1, 2, 3]
+
+
+def test_the_last_event_may_bring_the_job_with_it() -> None:
+    world = World([1.0, 2.0], Server(tells_job=True))
+    _, shown = run(stream_job(watch_of(world), after=None), world)
+    assert shown[-1].job is not None and shown[-1].job.result == {"n": 2}
 
 
 def test_a_stream_outlives_an_outage_but_not_any() -> None:

@@ -22,6 +22,7 @@ SERVERS = st.builds(
     streams=st.sampled_from(["yes", "absent", "swallowed", "refused"]),
     retry_after_s=st.sampled_from([None, 0, 1, 7, 60]),
     has_etag=st.booleans(),
+    tells_job=st.booleans(),
 )
 TROUBLES = st.lists(
     st.sampled_from(["none", "cut", "silent", "busy", "full", "gateway", "fault", "stale"]), max_size=30
@@ -42,12 +43,16 @@ WORLDS = st.builds(
 PATIENT = Retries(outage_s=inf)
 
 
-def watch_of(world: World, *, deadline: float = inf, draw: float = 0.5, retries: Retries = PATIENT, **options) -> Watch:
+def watch_of(
+    world: World, *, deadline: float = inf, draw: float = 0.5, retries: Retries = PATIENT, **options
+) -> Watch:
     return Watch(JOB_ID, session_of(world, draw=draw, retries=retries), deadline, **options)
 
 
 @given(WORLDS, st.floats(0, 0.999), st.booleans())
-def test_any_sequence_of_answers_and_cuts_leads_to_the_true_final_job(world: World, draw: float, is_shown: bool) -> None:
+def test_any_sequence_of_answers_and_cuts_leads_to_the_true_final_job(
+    world: World, draw: float, is_shown: bool
+) -> None:
     job, shown = run(wait_for_end(watch_of(world, draw=draw, is_shown=is_shown)), world)
     assert job.version == len(world.moments)
     assert job.phase == world.end
@@ -135,7 +140,7 @@ def test_polls_tell_the_etag_they_know() -> None:
 def test_somebody_who_looks_on_sees_it_every_two_seconds() -> None:
     world = World([0.0, 20.0])
     run(wait_for_end(watch_of(world, is_shown=True)), world)
-    assert {dict(request.query)["wait"] for _, request in world.asked} == {str(SHOWN_HOLD_S)}
+    assert {dict(request.headers)["prefer"] for _, request in world.asked} == {f"wait={SHOWN_HOLD_S}"}
     assert len(world.asked) == 10
 
 

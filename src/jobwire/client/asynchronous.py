@@ -20,7 +20,7 @@ from jobwire.client.models import Event, Job, Me
 from jobwire.client.retrying import Retries, Session
 from jobwire.client.steps import Ended, Flow, Pause, Show
 from jobwire.client.submitting import JobDraft, SubmitOptions, Submitted
-from jobwire.client.synchronous import AGENT, KEY_BYTES, UNCHANGED, Looker
+from jobwire.client.synchronous import AGENT, KEY_BYTES, Looker
 from jobwire.client.wire import AsyncExchange, options_of
 
 _T = TypeVar("_T")
@@ -87,10 +87,17 @@ class AsyncJobwireClient:
         """The job after the cancel: `cancelled`, or `cancelling` while it still runs; Conflict if it had ended."""
         return await self._run(self._flows.cancel(job))
 
-    async def rerun(self, job: Job | str, *, from_step: str | None = None, input: Any = UNCHANGED) -> Job:  # noqa: A002
-        """A new job like the ended one: from the start or a step, with the same input or another."""
-        changed = {} if input is UNCHANGED else {"input": input}
-        return await self._run(self._flows.rerun(job, from_step=from_step, changed=changed))
+    async def rerun(
+        self,
+        job: Job | str,
+        *,
+        from_step: str | None = None,
+        input: Any = None,  # noqa: A002 - its name
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """A new job like the ended one: from its start or a step on, with the same input unless another is given."""
+        changes = {"from_step": from_step, "input": input}
+        return await self._run(self._flows.rerun(job, changes, key=idempotency_key))
 
     async def list(
         self,
@@ -98,11 +105,14 @@ class AsyncJobwireClient:
         kind: str | None = None,
         phase: str | None = None,
         tag: str | None = None,
+        queue: str | None = None,
         created_after: datetime | str | None = None,
+        created_before: datetime | str | None = None,
         page_jobs: int = PAGE_JOBS_MAX,
     ) -> AsyncIterator[Job]:
         """Your jobs, newest first, fetched a page at a time as the loop goes on."""
-        query: Mapping[str, Any] = {"kind": kind, "phase": phase, "tag": tag, "created_after": created_after}
+        times = {"created_after": created_after, "created_before": created_before}
+        query: Mapping[str, Any] = {"kind": kind, "phase": phase, "tag": tag, "queue": queue, **times}
         cursor: str | None = None
         while True:
             page = await self._run(self._flows.find_page({**query, "limit": page_jobs, "cursor": cursor}))

@@ -55,12 +55,15 @@ class Flows:
 
     def _draft(self, kind: str, given: Any, options: SubmitOptions) -> dict[str, Any]:
         draft = write_draft(kind, given, options)
-        key = draft.get("idempotency_key") or self.make_key()
+        return {**draft, "idempotency_key": self._take_key(draft.get("idempotency_key"))}
+
+    def _take_key(self, given: str | None) -> str:
+        key = given or self.make_key()
         if not (key.isascii() and key.isprintable()):
             raise ValueError(
                 f"the idempotency key {key!r} has more than printable ASCII, which is what a header carries"
             )
-        return {**draft, "idempotency_key": key}
+        return key
 
     def get(self, job: Job | str) -> Flow[Job]:
         """The job as it is now."""
@@ -79,12 +82,13 @@ class Flows:
             raise
         return read_value(answer, Job)
 
-    def rerun(self, job: Job | str, *, from_step: str | None, changed: Mapping[str, Any]) -> Flow[Job]:
-        """A new job; not repeated once it may have arrived, because a second rerun is a second job."""
-        body = dict(changed) if from_step is None else {"from_step": from_step, **changed}
-        request = Request("POST", f"{_path_of(job)}/rerun", is_repeatable=False)
-        if body:
-            request = request._replace(headers=(_JSON,), body=msgspec.json.encode(body))
+    def rerun(self, job: Job | str, changes: Mapping[str, Any], *, key: str | None) -> Flow[Job]:
+        """A new job; the same for every repetition with its idempotency key."""
+        headers = (("idempotency-key", self._take_key(key)),)
+        request = Request("POST", f"{_path_of(job)}/rerun", headers=headers)
+        told = {name: value for name, value in changes.items() if value is not None}
+        if told:
+            request = request._replace(headers=(*headers, _JSON), body=msgspec.json.encode(told))
         answer = yield from make_call(request, self.session)
         return read_value(answer, Job)
 

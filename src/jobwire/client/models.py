@@ -109,9 +109,10 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BatchItem(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one job of a batch: `job`, or the problem in `error`."""
+    """What became of one job of a batch: the `job` or its `id`, or the problem in `error`."""
 
     status: int
+    id: str | None = None
     job: Job | None = None
     error: dict[str, Any] | None = None
 

@@ -1,4 +1,4 @@
-"""One call and its repetitions: only where repeating is safe, never earlier than the server allows, not for ever."""
+"""One call and its repetitions: only of what may pass, never earlier than the server allows, not for ever."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ def make_call(request: Request, session: Session) -> Flow[Answer]:
             return told
         pause_s = session.pause_s(retry_after_of(fault), failures=failures)
         is_over = failures >= session.retries.attempts_max or session.clock() + pause_s > end
-        if is_over or not can_repeat(request, told, fault):
+        if is_over or not can_repeat(told, fault):
             raise fault
         yield Pause(pause_s)
     raise AssertionError("count ends never")
@@ -77,19 +77,16 @@ def retry_after_of(fault: ClientError) -> float:
     return (fault.retry_after_s or 0.0) if isinstance(fault, CallRefused) else 0.0
 
 
-def can_repeat(request: Request, told: Answer | Cut, fault: ClientError) -> bool:
-    """Whether the same request may be sent again: it may succeed then, and was not carried out or may be twice."""
+def can_repeat(told: Answer | Cut, fault: ClientError) -> bool:
+    """Whether the same request may succeed another time."""
     match fault:
         case ConnectionLost():
-            is_lasting = isinstance(told, Cut) and told.is_lasting
-            return not is_lasting and (request.is_repeatable or not fault.may_have_arrived)
-        case RateLimited():
+            return not (isinstance(told, Cut) and told.is_lasting)
+        case RateLimited() | Unavailable():
             return fault.code not in _DECIDED
-        case Unavailable():
-            return request.is_repeatable and fault.code not in _DECIDED
         case Conflict():
-            # The first submission with this idempotency key is still being carried out.
-            return request.is_repeatable and request.method == "POST" and fault.retry_after_s is not None
+            # The first call with this idempotency key is still being carried out.
+            return fault.retry_after_s is not None
         case _:
             return False
 

@@ -11,14 +11,13 @@ from jobwire.client.models import Event, Job
 
 
 class Request(NamedTuple):
-    """One request below the API's root; `is_repeatable` if carrying it out twice is like once."""
+    """One request below the API's root; carrying it out twice is like once, if need be by an idempotency key."""
 
     method: str
     path: str
     query: tuple[tuple[str, str], ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes | None = None
-    is_repeatable: bool = True
 
 
 class Answer(NamedTuple):

@@ -19,6 +19,7 @@ STREAM_SILENCE_S = 30.0
 EMPTY_MAX = 3
 
 _NO_STREAM = frozenset({400, 404, 405, 406, 501})
+_SEEN_TO_THE_END = 204
 _NUMBER_DIGITS = 18
 
 
@@ -42,6 +43,8 @@ def follow(watch: Watch, *, after: int | None = None, is_shown: bool = False) ->
         told = yield Open(_ask_events(watch.job_id, reader.last_id), STREAM_SILENCE_S)
         watch.has_asked = True
         if not _is_stream(told):
+            if isinstance(told, Answer) and told.status == _SEEN_TO_THE_END:
+                return True
             fault = find_fault(told)
             if fault is None or (isinstance(told, Answer) and told.status in _NO_STREAM):
                 return False
@@ -50,6 +53,7 @@ def follow(watch: Watch, *, after: int | None = None, is_shown: bool = False) ->
                 return False
             continue
         watch.succeed()
+        began = watch.session.clock()
         reader = MessageReader(reader.last_id)
         has_bytes = has_events = False
         while isinstance(chunk := (yield Read()), bytes) and chunk:
@@ -61,6 +65,7 @@ def follow(watch: Watch, *, after: int | None = None, is_shown: bool = False) ->
                 seen = event.number or seen
                 if is_shown:
                     yield Show(event)
+                watch.learn(event.job)
                 if event.is_final:
                     yield Close()
                     return True
@@ -69,8 +74,9 @@ def follow(watch: Watch, *, after: int | None = None, is_shown: bool = False) ->
         yield Close()
         if watch.left_s < STREAM_SILENCE_S and not is_shown:
             return False
-        # An end in order says that there is nothing more; a cut says so only if not even a heartbeat had come.
-        empty = 0 if has_events or (has_bytes and isinstance(chunk, Cut)) else empty + 1
+        # Heartbeats are signs of life; a stream that is ended in order at once has nothing to give.
+        is_alive = has_bytes and (isinstance(chunk, Cut) or watch.session.clock() - began >= STREAM_SILENCE_S)
+        empty = 0 if has_events or is_alive else empty + 1
         watch.pause(reader.retry_s or 0.0, failures=max(1, empty))
     return False
 

@@ -9,7 +9,7 @@ import msgspec
 
 from jobwire.client.answers import read_value, refuse
 from jobwire.client.errors import BadAnswer, CallRefused, Forbidden, Unauthorized
-from jobwire.client.models import Batch, Job
+from jobwire.client.models import Batch, BatchItem, Job
 from jobwire.client.retrying import Session, make_call
 from jobwire.client.steps import Flow, Request
 
@@ -79,7 +79,7 @@ def submit_one(draft: Mapping[str, Any], session: Session) -> Flow[Job]:
 def submit_batch(drafts: Sequence[Mapping[str, Any]], session: Session, *, is_atomic: bool) -> Flow[Submitted]:
     """What became of each draft, in order; a batch that is too large is halved, one that is unknown unfolded."""
     query = (("atomic", "true"),) if is_atomic else ()
-    body = msgspec.json.encode({"jobs": drafts})
+    body = msgspec.json.encode(drafts)
     try:
         answer = yield from make_call(Request("POST", "/jobs/batch", query, (_JSON,), body), session)
     except CallRefused as refusal:
@@ -93,10 +93,15 @@ def submit_batch(drafts: Sequence[Mapping[str, Any]], session: Session, *, is_at
     results = read_value(answer, Batch).results
     if len(results) != len(drafts):
         raise BadAnswer(f"{len(drafts)} jobs were sent and {len(results)} results came back")
-    return [
-        item.job if item.job is not None else refuse(item.status, item.error or {}, retry_after_s=None)
-        for item in results
-    ]
+    return [_read_item(draft, item) for draft, item in zip(drafts, results, strict=True)]
+
+
+def _read_item(draft: Mapping[str, Any], item: BatchItem) -> Job | CallRefused:
+    if item.job is not None:
+        return item.job
+    if item.id is not None:
+        return Job(id=item.id, kind=draft["kind"])
+    return refuse(item.status, item.error or {})
 
 
 def _submit_each(drafts: Iterable[Mapping[str, Any]], session: Session) -> Flow[Submitted]:

@@ -23,7 +23,6 @@ from jobwire.client.wire import Exchange, options_of
 
 KEY_BYTES = 16
 AGENT = "jobwire-python"
-UNCHANGED: Any = object()
 Looker = Callable[[Job], object]
 _T = TypeVar("_T")
 
@@ -89,10 +88,17 @@ class JobwireClient:
         """The job after the cancel: `cancelled`, or `cancelling` while it still runs; Conflict if it had ended."""
         return self._run(self._flows.cancel(job))
 
-    def rerun(self, job: Job | str, *, from_step: str | None = None, input: Any = UNCHANGED) -> Job:  # noqa: A002
-        """A new job like the ended one: from the start or a step, with the same input or another."""
-        changed = {} if input is UNCHANGED else {"input": input}
-        return self._run(self._flows.rerun(job, from_step=from_step, changed=changed))
+    def rerun(
+        self,
+        job: Job | str,
+        *,
+        from_step: str | None = None,
+        input: Any = None,  # noqa: A002 - its name
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """A new job like the ended one: from its start or a step on, with the same input unless another is given."""
+        changes = {"from_step": from_step, "input": input}
+        return self._run(self._flows.rerun(job, changes, key=idempotency_key))
 
     def list(
         self,
@@ -100,11 +106,14 @@ class JobwireClient:
         kind: str | None = None,
         phase: str | None = None,
         tag: str | None = None,
+        queue: str | None = None,
         created_after: datetime | str | None = None,
+        created_before: datetime | str | None = None,
         page_jobs: int = PAGE_JOBS_MAX,
     ) -> Iterator[Job]:
         """Your jobs, newest first, fetched a page at a time as the loop goes on."""
-        query: Mapping[str, Any] = {"kind": kind, "phase": phase, "tag": tag, "created_after": created_after}
+        times = {"created_after": created_after, "created_before": created_before}
+        query: Mapping[str, Any] = {"kind": kind, "phase": phase, "tag": tag, "queue": queue, **times}
         cursor: str | None = None
         while True:
             page = self._run(self._flows.find_page({**query, "limit": page_jobs, "cursor": cursor}))

@@ -17,6 +17,8 @@ def wait_for_end(watch: Watch) -> Flow[Job]:
     if job is not None:
         return job
     if not watch.is_shown and watch.left_s >= STREAM_SILENCE_S and (yield from follow(watch)):
+        if watch.seen is not None and watch.seen.is_final:
+            return watch.seen
         # The server has said that the job ended; what its polls said before of the next one is void.
         watch.hinted_until = 0.0
     job = yield from poll(watch)

@@ -58,11 +58,10 @@ class Watch:
 
     def ask(self, *, wait_s: int = 0) -> Request:
         """The request for the job's state: held by the server for `wait_s`, or answered 304 if we know it."""
-        path = f"/jobs/{self.job_id}"
-        if wait_s:
-            return Request("GET", path, (("wait", str(wait_s)),), (("prefer", f"wait={wait_s}"),))
-        known = () if self.etag is None else (("if-none-match", self.etag),)
-        return Request("GET", path, headers=known)
+        # A preference: a server that does not know it passes over it (RFC 7240), and one that does says so.
+        wish = (("prefer", f"wait={wait_s}"),) if wait_s else ()
+        known = (("if-none-match", self.etag),) if self.etag is not None and not wait_s else ()
+        return Request("GET", f"/jobs/{self.job_id}", headers=wish + known)
 
     def take(self, told: Answer | Cut) -> Job | None:
         """The newest state known after this answer; None after a failure that may pass. Raises any other."""
@@ -78,12 +77,14 @@ class Watch:
             if known is None:
                 raise BadAnswer("the server answered 304 although nothing was known of the job")
         else:
-            job = read_value(told, Job)
-            # Another server may lag behind the one that answered last; what was seen is never taken back.
-            if known is None or job.is_final or job.version >= known.version:
-                self.seen, self.etag = job, told.headers.get("etag")
+            self.learn(read_value(told, Job), etag=told.headers.get("etag"))
         self.hinted_until = self.session.clock() + self._next_poll_s(told, has_moved=known != self.seen)
         return self.seen
+
+    def learn(self, job: Job | None, *, etag: str | None = None) -> None:
+        """Takes a state for the newest, unless a newer one was seen: another server may lag behind."""
+        if job is not None and (self.seen is None or job.is_final or job.version >= self.seen.version):
+            self.seen, self.etag = job, etag
 
     def _next_poll_s(self, answer: Answer, *, has_moved: bool) -> float:
         asked_s = read_retry_after(answer.headers)
