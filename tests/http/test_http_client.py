@@ -133,7 +133,7 @@ def test_many_jobs_are_submitted_in_one_call_and_each_is_told_apart(house: House
     told = sdk.submit_many(
         [{"kind": "echo", "input": {"text": "a"}}, {"kind": "no_such_kind"}, {"kind": "slow", "queue": "slow"}]
     )
-    assert [type(one) for one in told] == [Job, InvalidRequest, Job] or isinstance(told[1], CallRefused)
+    assert isinstance(told[1], CallRefused) and told[1].status >= 400
     assert told[0].kind == "echo" and told[2].kind == "slow"
     assert {one.id for one in sdk.list()} == {told[0].id, told[2].id}
 
