@@ -8,8 +8,8 @@ from typing import TextIO
 
 from jobwire.client.models import Job
 
-BAR_CHARS = 24
-COLUMNS_MIN = 20
+_BAR_CHARS = 24
+_COLUMNS_MIN = 20
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def open_bar(*, is_wanted: bool, out: TextIO | None = None) -> Iterator[Callable
 
     def show(job: Job) -> None:
         nonlocal has_shown
-        columns = max(COLUMNS_MIN, shutil.get_terminal_size().columns - 1)
+        columns = max(_COLUMNS_MIN, shutil.get_terminal_size().columns - 1)
         screen.write(f"\r\x1b[K{describe(job)[:columns]}")
         screen.flush()
         has_shown = True
@@ -39,8 +39,8 @@ def open_bar(*, is_wanted: bool, out: TextIO | None = None) -> Iterator[Callable
 def describe(job: Job) -> str:
     """A job in one line: phase, bar, percent, and what is known of its place, stage and end."""
     percent = 100.0 if job.phase == "completed" else min(100.0, max(0.0, job.progress.percent))
-    filled = int(percent / 100 * BAR_CHARS)
-    words = [f"{job.phase:<10} [{'#' * filled}{'-' * (BAR_CHARS - filled)}] {percent:5.1f} %"]
+    filled = int(percent / 100 * _BAR_CHARS)
+    words = [f"{job.phase:<10} [{'#' * filled}{'-' * (_BAR_CHARS - filled)}] {percent:5.1f} %"]
     if job.position is not None:
         words.append(f"{job.position} ahead")
     if job.progress.total:
