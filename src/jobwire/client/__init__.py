@@ -79,4 +79,10 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'jobwire.client' has no {name!r}; it has {', '.join(__all__)}")
-    return getattr(import_module(f"jobwire.client.{_HOMES.get(name, 'errors')}"), name)
+    try:
+        return getattr(import_module(f"jobwire.client.{_HOMES.get(name, 'errors')}"), name)
+    except ModuleNotFoundError as error:
+        if error.name != "httpx":
+            raise
+        message = "jobwire.client needs httpx, which comes with an extra: pip install 'jobwire[client]'"
+        raise ModuleNotFoundError(message, name=error.name) from error

@@ -3,15 +3,10 @@
 import ssl
 from typing import Any
 
+import httpx
+
 from jobwire.client.address import Address
 from jobwire.client.steps import Answer, Close, Cut, Open, Read, Request, Send
-
-try:
-    import httpx
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        "jobwire.client needs httpx, which comes with an extra: pip install 'jobwire[client]'", name=error.name
-    ) from error
 
 CONNECT_S_MAX = 10.0
 
