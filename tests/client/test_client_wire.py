@@ -131,9 +131,12 @@ def test_the_key_is_not_taken_along_to_another_server() -> None:
     moved = say(
         b"HTTP/1.1 307 X\r\nLocation: http://127.0.0.1:9/v1/me\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     )
-    with serve_raw(moved) as (url, heads), JobwireClient(url, "jw_x", retries=SOON) as client:
-        with pytest.raises(BadAnswer, match=r"http://127\.0\.0\.1:9/v1/me"):
-            client.me()
+    with (
+        serve_raw(moved) as (url, heads),
+        JobwireClient(url, "jw_x", retries=SOON) as client,
+        pytest.raises(BadAnswer, match=r"http://127\.0\.0\.1:9/v1/me"),
+    ):
+        client.me()
     assert len(heads) == 1
     assert b"authorization: bearer jw_x" in heads[0].lower()
 
