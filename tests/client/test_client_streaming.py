@@ -72,6 +72,23 @@ def test_a_stream_resumes_after_the_last_event_it_gave() -> None:
     assert [event.number for event in shown] == [1, 2, 3]
 
 
+def test_a_stream_that_brought_nothing_is_resumed_where_the_one_before_it_was() -> None:
+    world = World([1.0, 2.0, 3.0], piece_bytes=10_000, pieces_max=[2, 0, 0])
+    run(stream_job(watch_of(world), after=None), world)
+    told = [dict(request.headers).get("last-event-id") for _, request in world.asked]
+    assert told == [None, "2", "2", "2"]
+
+
+def test_a_server_that_begins_anew_each_time_is_not_believed() -> None:
+    class Forgetting(World):
+        def _tell(self, after):
+            return super()._tell(0)
+
+    world = Forgetting([1.0, 2.0, 3.0], piece_bytes=10_000, pieces_max=[2, 2])
+    _, shown = run(stream_job(watch_of(world), after=None), world)
+    assert [event.number for event in shown] == [1, 2, 3]
+
+
 def test_after_the_last_event_there_is_nothing() -> None:
     world = World([1.0, 2.0])
     _, shown = run(stream_job(watch_of(world), after=2), world)

@@ -112,6 +112,13 @@ def test_a_server_that_ignores_the_wait_is_heard_by_its_stream() -> None:
     assert world.now == pytest.approx(500.0, abs=0.1)
 
 
+def test_when_the_stream_tells_the_end_an_earlier_retry_after_is_void() -> None:
+    world = World([0.0, 40.0], Server(holds="ignored", says_held=False, retry_after_s=60))
+    run(wait_for_end(watch_of(world, seen=Job(id=JOB_ID, phase="waiting", version=1))), world)
+    assert len(world.asked) == 3
+    assert world.now == pytest.approx(40.0, abs=0.1)
+
+
 @pytest.mark.parametrize("streams", ["absent", "swallowed", "refused"])
 def test_without_a_stream_it_polls_as_often_as_the_server_allows(streams: str) -> None:
     world = World([0.0, 500.0], Server(holds="ignored", says_held=False, streams=streams, retry_after_s=20))
@@ -158,6 +165,13 @@ def test_an_outage_that_lasts_too_long_is_told() -> None:
     with pytest.raises(ServerFault):
         run(wait_for_end(watch_of(world, retries=Retries(outage_s=300))), world)
     assert 300 <= world.now <= 400
+
+
+def test_failures_with_answers_between_them_are_no_outage() -> None:
+    server = Server(holds="refused", streams="absent", retry_after_s=20)
+    world = World([0.0, 3_000.0], server, troubles=["none", *["fault", "none"] * 100])
+    job, _ = run(wait_for_end(watch_of(world, retries=Retries(outage_s=60))), world)
+    assert job.is_final
 
 
 def test_an_outage_that_ends_in_time_is_outlived() -> None:
