@@ -38,7 +38,8 @@ In your own code `Jobwire(db=…)` and `Jobwire(systems=…)` win over the envir
 `jobwire serve tasks:app` takes the ledger from `--db` or `JOBWIRE_DB`. With an app of your own no vendor system is
 served unless `--systems` or `JOBWIRE_SYSTEMS` names one.
 
-`JOBWIRE_APP` names your app (`tasks:app`) for `jobwire submit` and `jobwire rerun`, like their `--app`.
+`JOBWIRE_APP` names your app (`tasks:app`) for `jobwire submit` and `jobwire rerun`, like their `--app`. `JOBWIRE_URL`
+and `JOBWIRE_API_KEY` are a customer's: the server and key of the [client](client.md) and of `jobwire watch`.
 
 This page is written by `tools/write_docs.py`.
 """

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from jobwire.cli.bulk import (
@@ -29,7 +28,9 @@ from jobwire.cli.bulk import (
     submit_batch,
 )
 from jobwire.cli.estimate_words import say_end, say_start
-from jobwire.cli.output import console, errors, print_json
+from jobwire.cli.live import LiveJob
+from jobwire.cli.output import console, print_json
+from jobwire.cli.remote import split_url, watch_remote
 from jobwire.cli.target import AppOption, DbOption, JsonOption, OwnerOption, load_app, opened, settings_for
 from jobwire.domain.errors import RequestError
 from jobwire.domain.ids import read_id, show_id
@@ -87,8 +88,23 @@ def submit(
             raise typer.Exit(_watch(house, _find_row(house.store, show_id(key))))
 
 
-def watch(job_id: JobArgument, db: DbOption = None) -> None:
-    """Follow a job with a live progress bar; exit code 0 when it completed, 1 when it ended otherwise."""
+def watch(
+    job_id: JobArgument,
+    db: DbOption = None,
+    url: Annotated[
+        str | None, typer.Option("--url", envvar="JOBWIRE_URL", help="Of a server, instead of a ledger of your own.")
+    ] = None,
+    api_key: Annotated[
+        str | None, typer.Option("--api-key", envvar="JOBWIRE_API_KEY", help="A key of that server.")
+    ] = None,
+) -> None:
+    """Follow a job with a live progress bar; exit code 0 when it completed, 1 when it ended otherwise.
+
+    The job is one of the ledger, or with --url (or given as its own URL) one of a server, where you need its key.
+    """
+    job_id, url = split_url(job_id, url)
+    if url is not None and db is None:
+        raise typer.Exit(watch_remote(job_id, url, api_key))
     with opened(settings_for(None, db=db, systems="none")) as house:
         raise typer.Exit(_watch(house, _find_row(house.store, job_id)))
 
@@ -232,27 +248,9 @@ def _newest(store: Store, owner: int, kind: str | None, phase: str | None, limit
 
 def _watch(house: House, row: JobRow) -> int:
     """Follow the job; a live bar on a terminal, a line a change elsewhere. The exit code."""
-    moved = [0.0]
-    house.store.listen(lambda _: moved.__setitem__(0, time.monotonic()))
-    bar = Progress(
-        TextColumn("[bold]{task.fields[phase]:<10}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>5.1f} %"),
-        TextColumn("{task.fields[note]}", markup=False),
-        TimeElapsedColumn(),
-        console=errors,
-        disable=not errors.is_terminal,
-    )
-    with bar:
-        task = bar.add_task("job", total=100, phase=row.phase, note="")
-        shown = ""
+    with LiveJob() as live:
         while True:
-            percent, note = _progress_of(house, row)
-            bar.update(task, completed=percent, phase=row.phase, note=note)
-            line = f"{row.phase} {percent:g} % {note}".strip()
-            if line != shown and not errors.is_terminal:
-                errors.print(line, highlight=False, markup=False)
-            shown = line
+            live.show(row.phase, *_progress_of(house, row))
             if row.phase in FINAL_PHASES:
                 break
             time.sleep(LOOK_S)
