@@ -17,6 +17,8 @@ STYLE = (files("jobwire.http") / "docs.css").read_text(encoding="utf-8")
 # Stands for the server's own address until the page is sent; in no text that people write.
 BASE_URL = "\ue000"
 _DEPTH_MAX = 3
+# Told once, at the top.
+_EVERYWHERE = "X-Request-Id"
 
 Json = Mapping[str, Any]
 
@@ -101,6 +103,8 @@ def _write_operation(document: Json, one: Operation, carrier: Carrier) -> str:
 def _write_parameters(document: Json, parameters: Sequence[Json]) -> str:
     rows = []
     for parameter in (_resolve(document, one) for one in parameters):
+        if parameter["name"] == _EVERYWHERE:
+            continue
         must = ", required" if parameter.get("required") else ""
         rows.append(
             [
@@ -191,9 +195,9 @@ def _fill(document: Json, one: Operation) -> str:
 def _write_responses(document: Json, responses: Json) -> str:
     rows, examples = [], []
     for status, response in responses.items():
-        headers = ", ".join(f"<code>{escape(name)}</code>" for name in response.get("headers", {}))
+        headers = ", ".join(f"<code>{escape(name)}</code>" for name in response["headers"] if name != _EVERYWHERE)
         mark = ' class="bad"' if status[0] in "45" else ""
-        rows.append([f"<span{mark}>{status}</span>", _code_names(response["description"]), headers])
+        rows.append([f"<span{mark}>{status}</span>", _tell_response(response["description"]), headers])
         if status[0] == "2":
             examples += _find_examples(response)
     shown = "".join(
@@ -202,6 +206,14 @@ def _write_responses(document: Json, responses: Json) -> str:
         for name, value in examples
     )
     return _write_table("Answers", ["status", "meaning", "headers"], rows) + shown
+
+
+def _tell_response(text: str) -> str:
+    """A sentence, or a phrase with the codes that a refusal may have."""
+    phrase, _, codes = text.partition(": ")
+    if not codes:
+        return _code_names(text)
+    return f"{escape(phrase)}: {', '.join(f'<code>{escape(code)}</code>' for code in codes.split(', '))}"
 
 
 def _find_examples(response: Json) -> list[tuple[str, Any]]:
@@ -275,7 +287,9 @@ def _resolve(document: Json, schema: Json) -> Json:
     return schema
 
 
-_NAMES = re.compile(r"\b(?:[A-Z][a-z]+-)*(?:[A-Z][a-z]+-[A-Z][a-z]+|ETag|Location)\b|\b[a-z0-9]+(?:_[a-z0-9]+)+\b")
+_NAMES = re.compile(
+    r"\b(?:[A-Z][A-Za-z]*-)+[A-Z][A-Za-z]*\b|\b(?:ETag|Location|Allow)\b|\b[a-z0-9]+(?:_[a-z0-9]+)+\b|\b[a-z]+:[a-z]+\b"
+)
 
 
 def _code_names(text: str) -> str:

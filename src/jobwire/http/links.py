@@ -12,7 +12,6 @@ _NEXT: Mapping[str, Sequence[str]] = {
     "status": ("cancel", "result", "rerun"),
     "cancel": ("status", "rerun"),
     "rerun": ("status", "cancel", "result"),
-    "list": ("status",),
 }
 
 
@@ -48,6 +47,4 @@ def _find_pointer(dialect: Dialect, served: Served, reference: JobReference) -> 
     if path is None:
         return None
     parts = [*([] if served.envelope is None else [served.envelope.key]), *path.split(".")]
-    if served.route.action == "list":
-        parts[-1:] = ["jobs", "0", parts[-1]]
     return "/" + "/".join(parts)

@@ -50,13 +50,14 @@ _REQUEST_ID = {
     "schema": {"type": "string"},
 }
 _ABOUT = (
-    "Send a key with every call ({carriers}). A key sees its own account's jobs; somebody else's job answers like one "
-    "that is not there.",
+    "Send a key with every call ({carriers}). A key sees its own account's jobs; somebody else's job answers like "
+    "one that is not there.",
     "Submit, then read the job until it has ended{politeness}. A job that failed is a successful call; only a call "
     "that was refused has a 4xx or 5xx status, and then nothing was changed.",
     "Every GET answers HEAD too. A method that a path does not have is refused with 405, and Allow names those it "
     "has; so is OPTIONS. A query field that is not known is ignored where nothing else is said. Every answer has "
-    "X-Request-Id.",
+    "X-Request-Id, which names the exchange in the operator's logs; yours is taken if it has 8 to 64 of the "
+    "characters A-Z a-z 0-9 . _ : and -.",
 )
 
 
@@ -231,11 +232,12 @@ def _describe_success(site: Site, served: Served, notes: Notes, *, refs: Mapping
     route = served.route
     if notes.media_type is not None:
         content: Described = {} if notes.answer is None else {"schema": notes.answer}
-        return {"description": "Success", "content": {notes.media_type: content}}
+        return {"description": "The content.", "content": {notes.media_type: content}}
     content = {"schema": wrap_schema(served.envelope, _answer_schema(site, served, notes, refs=refs))}
     if route.action in JOB_ACTIONS and "show_output" not in site.dialect.hooks:
         content["examples"] = _sample_answers(site, served)
-    return {"description": "Success", "content": {"application/json": content}}
+    word = "The job as it is then." if route.action in JOB_ACTIONS else "Done."
+    return {"description": word, "content": {"application/json": content}}
 
 
 def _answer_schema(site: Site, served: Served, notes: Notes, *, refs: Mapping[int, Any]) -> Any:

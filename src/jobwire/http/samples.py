@@ -111,7 +111,7 @@ def _sample(schema: Mapping[str, Any], definitions: Mapping[str, Any], *, depth:
     if "$ref" in schema and depth < _LENGTH_MAX:
         return _sample(definitions[schema["$ref"].rpartition("/")[2]], definitions, depth=depth + 1)
     for key in ("const", "default"):
-        if key in schema:
+        if schema.get(key):
             return schema[key]
     for key in ("enum", "examples"):
         if schema.get(key):

@@ -31,7 +31,7 @@ def write_curl(request: Request) -> str:
         lines.append(f'-H "{request.carrier.name}: {_scheme(request.carrier)}${KEY_VARIABLE}"')
     if request.body is not None:
         lines.append('-H "Content-Type: application/json"')
-        lines.append(f"-d {shlex.quote(json.dumps(request.body, ensure_ascii=False))}")
+        lines.append(f"-d {shlex.quote(_quote(request.body))}")
     return " \\\n  ".join(lines)
 
 
@@ -39,14 +39,14 @@ def write_python(request: Request) -> str:
     """For Python's own library."""
     headers = {name: _plus(words, f'os.environ["{KEY_VARIABLE}"]') for name, words in _headers(request).items()}
     lines = ["import json", "import os", "from urllib.request import Request, urlopen", "", "request = Request("]
-    url = json.dumps(request.url)
+    url = _quote(request.url)
     if request.carrier is not None and request.carrier.place == "query":
         url = _plus(_with_key(request, ""), f'os.environ["{KEY_VARIABLE}"]')
     lines.append(f"    {url},")
     if request.method != "GET":
         lines.append(f'    method="{request.method}",')
     if headers:
-        inner = ", ".join(f"{json.dumps(name)}: {value}" for name, value in headers.items())
+        inner = ", ".join(f"{_quote(name)}: {value}" for name, value in headers.items())
         lines.append(f"    headers={{{inner}}},")
     if request.body is not None:
         lines.append(f"    data=json.dumps({_indent(pformat(request.body, width=80, sort_dicts=False))}).encode(),")
@@ -56,13 +56,13 @@ def write_python(request: Request) -> str:
 def write_javascript(request: Request) -> str:
     """For Node.js 18 and later, as a module."""
     key = f"process.env.{KEY_VARIABLE}"
-    url = json.dumps(request.url)
+    url = _quote(request.url)
     if request.carrier is not None and request.carrier.place == "query":
         url = _plus(_with_key(request, ""), key)
     options = [] if request.method == "GET" else [f'  method: "{request.method}",']
     headers = {name: _plus(words, key) for name, words in _headers(request).items()}
     if headers:
-        inner = ", ".join(f"{json.dumps(name)}: {value}" for name, value in headers.items())
+        inner = ", ".join(f"{_quote(name)}: {value}" for name, value in headers.items())
         options.append(f"  headers: {{ {inner} }},")
     if request.body is not None:
         body = _indent(json.dumps(request.body, ensure_ascii=False, indent=2), "  ")
@@ -78,6 +78,10 @@ LANGUAGES: Mapping[str, Callable[[Request], str]] = {
 }
 
 
+def _quote(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
 def _headers(request: Request) -> dict[str, str]:
     """What stands before the key in each header that has one; a whole value ends with a line feed."""
     headers: dict[str, str] = {}
@@ -90,8 +94,8 @@ def _headers(request: Request) -> dict[str, str]:
 
 def _plus(words: str, key: str) -> str:
     if words.endswith("\n"):
-        return json.dumps(words[:-1])
-    return f"{json.dumps(words)} + {key}" if words else key
+        return _quote(words[:-1])
+    return f"{_quote(words)} + {key}" if words else key
 
 
 def _scheme(carrier: Carrier) -> str:
