@@ -6,10 +6,10 @@ from typing import Any
 import schemathesis
 from hypothesis import strategies as st
 
-from jobwire.dialects.parse import write_cursor
+from jobwire.dialects.parse import DELAY_S_MAX, write_cursor
 
 DAY_S = 24 * 3_600
-RUN_AT_DAYS_MAX, DEADLINE_DAYS_MAX = 300, 360
+RUN_AT_DAYS_MAX, DEADLINE_DAYS = 300, 360
 
 moments = st.integers(60, RUN_AT_DAYS_MAX * DAY_S).map(
     lambda seconds: (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="seconds")
@@ -24,8 +24,17 @@ schemathesis.openapi.format("max-wait", st.sampled_from(["500ms", "60s", "2.5m",
 
 @schemathesis.hook
 def map_body(context: Any, body: Any) -> Any:
-    """A deadline comes after the start: between two fields a schema knows no order."""
-    if isinstance(body, dict) and isinstance(body.get("deadline"), str) and isinstance(body.get("run_at"), str):
-        late = datetime.now(UTC) + timedelta(days=DEADLINE_DAYS_MAX)
-        body["deadline"] = late.isoformat(timespec="seconds")
+    """A deadline comes after now, run_at and the delay: a schema knows no clock and no order of fields."""
+    if isinstance(body, dict) and _is_moment(body.get("deadline")):
+        body["deadline"] = (datetime.now(UTC) + timedelta(days=DEADLINE_DAYS)).isoformat(timespec="seconds")
+        delay = body.get("delay")
+        if isinstance(delay, float | int) and RUN_AT_DAYS_MAX * DAY_S < delay <= DELAY_S_MAX:
+            body["delay"] = RUN_AT_DAYS_MAX * DAY_S
     return body
+
+
+def _is_moment(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False

@@ -4,7 +4,7 @@ It is what the readable page (docs_page.py) is made from, so that both tell the 
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from http import HTTPStatus
 from importlib.metadata import version
@@ -12,9 +12,10 @@ from typing import Any
 
 from jobwire.dialects.notes import NO_NOTES, Notes, Parameter, join_notes
 from jobwire.dialects.parse import IDEMPOTENCY_KEY_CHARS_MAX
-from jobwire.dialects.spec import Carrier, Dialect, Route
+from jobwire.dialects.spec import Dialect, Route
 from jobwire.domain.phases import Phase
 from jobwire.http.action_notes import ACTION_NOTES
+from jobwire.http.credentials import describe_carrier, name_carrier, show_carrier
 from jobwire.http.errors import find_word
 from jobwire.http.links import describe_links
 from jobwire.http.routing import Served
@@ -82,13 +83,13 @@ def describe_site(site: Site) -> Described:
             "description": _tell_about(dialect),
         },
         "servers": [{"url": site.prefix or "/"}],
-        "security": _security(dialect),
+        "security": [{name_carrier(carrier): []} for carrier in dialect.credentials],
         "paths": paths,
         "components": {
             "schemas": schemas,
             "parameters": {"RequestId": {"name": "X-Request-Id", "in": "header", "required": False, **_REQUEST_ID}},
             "headers": {"RequestId": {**_REQUEST_ID, "required": True, "example": SAMPLE_REQUEST_ID}},
-            "securitySchemes": {_scheme_name(carrier): _describe_carrier(carrier) for carrier in dialect.credentials},
+            "securitySchemes": {name_carrier(carrier): describe_carrier(carrier) for carrier in dialect.credentials},
         },
     }
 
@@ -97,7 +98,7 @@ def _tell_about(dialect: Dialect) -> str:
     polite = "" if dialect.retry_after_s is None else "; Retry-After says when to ask again"
     if dialect.is_conditional:
         polite += ", and with If-None-Match an unchanged job costs no body"
-    carriers = " or ".join(_show_carrier(carrier) for carrier in dialect.credentials)
+    carriers = " or ".join(show_carrier(carrier) for carrier in dialect.credentials)
     return "\n\n".join(_ABOUT).format(carriers=carriers, politeness=polite)
 
 
@@ -222,9 +223,9 @@ def _describe_responses(
         kept = {name: header for name, header in headers.items() if name in ("X-Request-Id", "ETag", "Retry-After")}
         responses["304"] = {"description": "The job is as you know it.", "headers": kept}
     for code_status, codes in _group_codes(dialect, served, notes).items():
-        responses[str(code_status)] = _describe_refusal(dialect, code_status, codes)
+        responses[str(code_status)] = _describe_refusal(dialect, served, code_status, codes=codes)
     if route.endpoint is not None:
-        responses["4XX"] = _describe_refusal(dialect, None, [])
+        responses["4XX"] = _describe_refusal(dialect, served, None)
     return responses
 
 
@@ -276,17 +277,16 @@ def _describe_headers(dialect: Dialect, served: Served, notes: Notes) -> Describ
         headers["ETag"] = _header("Changes with the job; absent where the result has links, which expire.")
     if route.action == "submit" and dialect.idempotency_header is not None:
         headers["Idempotency-Replayed"] = _header("true where this submission was known.", {"const": "true"})
-    if served.limits and dialect.limit_headers is not None:
-        headers |= {name: _header("How much of the limit is left.") for name in _limit_names(dialect)}
-    return headers
+    return headers | _limit_headers(dialect, served)
 
 
 _RETRY_AFTER = "Seconds until it is worth asking again; only while the job lives."
 
 
-def _limit_names(dialect: Dialect) -> Iterable[str]:
-    names = astuple(dialect.limit_headers) if dialect.limit_headers is not None else ()
-    return [name for name in names if isinstance(name, str)]
+def _limit_headers(dialect: Dialect, served: Served) -> Described:
+    if not served.limits or dialect.limit_headers is None:
+        return {}
+    return {name: _header("How much of the limit is left.") for name in astuple(dialect.limit_headers) if name}
 
 
 def _header(text: str, schema: Mapping[str, Any] | None = None, *, is_required: bool = False) -> Described:
@@ -311,8 +311,13 @@ def _group_codes(dialect: Dialect, served: Served, notes: Notes) -> Mapping[int,
     return dict(sorted(grouped.items()))
 
 
-def _describe_refusal(dialect: Dialect, status: int | None, codes: Sequence[str]) -> Described:
-    headers: Described = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
+def _describe_refusal(
+    dialect: Dialect, served: Served, status: int | None, *, codes: Sequence[str] = ()
+) -> Described:
+    headers: Described = {
+        "X-Request-Id": {"$ref": "#/components/headers/RequestId"},
+        **_limit_headers(dialect, served),
+    }
     if status == HTTPStatus.UNAUTHORIZED and dialect.challenge is not None:
         headers["WWW-Authenticate"] = _header("How to send a key.", is_required=True)
     if status in (HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
@@ -331,24 +336,3 @@ def _describe_refusal(dialect: Dialect, status: int | None, codes: Sequence[str]
 
 def _shows_codes(dialect: Dialect) -> bool:
     return any(item.source == "code" for item in dialect.error_body)
-
-
-def _security(dialect: Dialect) -> list[Described]:
-    return [{_scheme_name(carrier): []} for carrier in dialect.credentials]
-
-
-def _scheme_name(carrier: Carrier) -> str:
-    return "_".join(filter(None, (carrier.name.lower().replace("-", "_"), (carrier.scheme or "").lower())))
-
-
-def _describe_carrier(carrier: Carrier) -> Described:
-    if (carrier.name.lower(), (carrier.scheme or "").lower()) == ("authorization", "bearer"):
-        return {"type": "http", "scheme": "bearer"}
-    described = {"type": "apiKey", "in": carrier.place, "name": carrier.name}
-    return described if carrier.scheme is None else {**described, "description": f"{carrier.scheme} <key>"}
-
-
-def _show_carrier(carrier: Carrier) -> str:
-    if carrier.place == "query":
-        return f"?{carrier.name}=<key>"
-    return f"{carrier.name}: {f'{carrier.scheme} ' if carrier.scheme else ''}<key>"
