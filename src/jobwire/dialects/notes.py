@@ -20,14 +20,17 @@ class Parameter:
 class Notes:
     """`text` in plain sentences; codes a call may be refused with; the answer's schema, media type and headers.
 
-    `headers` maps a header of the success to its sentence. The notes of a built-in action (http/action_notes.py) and
-    those of a route are told together; `answer` and `media_type` of the route win.
+    `headers` are those of the success with their sentences, `bodies` further media types of the request with their
+    schemas. The notes of a built-in action (http/action_notes.py) and those of a route are told together; `answer`
+    and `media_type` of the route win.
     """
 
     text: str = ""
     parameters: tuple[Parameter, ...] = ()
     refusals: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
+    bodies: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    is_body_optional: bool = False
     answer: Mapping[str, Any] | None = None
     media_type: str | None = None
 
@@ -42,6 +45,8 @@ def join_notes(first: Notes, second: Notes) -> Notes:
         parameters=(*first.parameters, *second.parameters),
         refusals=(*first.refusals, *second.refusals),
         headers=(*first.headers, *second.headers),
+        bodies=(*first.bodies, *second.bodies),
+        is_body_optional=first.is_body_optional or second.is_body_optional,
         answer=first.answer if second.answer is None else second.answer,
         media_type=second.media_type or first.media_type,
     )

@@ -125,10 +125,9 @@ def _describe_route(site: Site, served: Served, refs: Mapping[int, Any], ids: Ma
     if text := _tell(notes, route):
         described["description"] = text
     described["parameters"] = _describe_parameters(site.dialect, served, notes)
-    if route.body == "json":
-        described["requestBody"] = {"required": True, "content": _describe_body(site, route, refs)}
-    elif route.body == "upload":
-        described["requestBody"] = {"required": True, "content": {"application/octet-stream": {}}}
+    if route.body != "none":
+        content = _describe_body(site, route, notes, refs=refs)
+        described["requestBody"] = {"required": not notes.is_body_optional, "content": content}
     described["responses"] = _describe_responses(site, served, notes, refs=refs, ids=ids)
     if route.is_open:
         described["security"] = []
@@ -140,12 +139,15 @@ def _tell(notes: Notes, route: Route) -> str:
     return " ".join(filter(None, (notes.text, scope)))
 
 
-def _describe_body(site: Site, route: Route, refs: Mapping[int, Any]) -> Described:
+def _describe_body(site: Site, route: Route, notes: Notes, *, refs: Mapping[int, Any]) -> Described:
+    if route.body == "upload":
+        return {"application/octet-stream": {}}
     dialect = site.dialect
     content: Described = {"schema": {} if route.request is None else refs[id(route.request)]}
     if route.action == "submit" and (examples := _sample_submissions(site)):
         content["examples"] = examples
-    return dict.fromkeys(dialect.content_types or ("application/json",), content)
+    further = {media_type: {"schema": schema} for media_type, schema in notes.bodies}
+    return dict.fromkeys(dialect.content_types or ("application/json",), content) | further
 
 
 def _sample_submissions(site: Site) -> Described:

@@ -24,7 +24,7 @@ SAMPLE_NUMBER = 1042
 SAMPLE_REQUEST_ID = "req_4914624a9879_6"
 _CREATED_AT = 1_900_000_000_123
 _LENGTH_MAX = 3
-_FACTS = Facts(3, None, SAMPLE_KEY, None, Estimate(12.0, 31.0, 15.0, 38.0))
+_FACTS = Facts(position=3, rerun_of=None, root=SAMPLE_KEY, estimate=Estimate(12.0, 31.0, 15.0, 38.0))
 
 _CHANGES: Mapping[Phase, Mapping[str, Any]] = {
     Phase.WAITING: {},
@@ -64,13 +64,13 @@ def sample_jobs(views: Views, kind: str, *, output: str | None = '{"rows":20}') 
 
 
 def _sample_row(kind: str, phase: Phase, output: str | None) -> JobRow:
-    row = JobRow(
-        number=SAMPLE_NUMBER, key=SAMPLE_KEY, owner=1, kind=kind, queue="default", priority=5, turn=0,
-        attempts_max=5, deadline_at=None, tags='["july"]', rerun_of=None, root=None, created_at=_CREATED_AT,
-        state=State.QUEUED, reason=Reason.NONE, version=1, fence=0, attempt=0, cancel_requested_at=None,
-        run_at=None, started_at=None, finalized_at=None, progress=None, output=None, error=None,
-    )  # fmt: skip
-    changed = row._replace(**_CHANGES[phase])
+    waits: dict[str, Any] = {
+        "number": SAMPLE_NUMBER, "key": SAMPLE_KEY, "owner": 1, "kind": kind, "queue": "default", "priority": 5,
+        "turn": 0, "attempts_max": 5, "tags": '["july"]', "created_at": _CREATED_AT, "state": State.QUEUED,
+        "reason": Reason.NONE, "version": 1, "fence": 0, "attempt": 0,
+    }  # fmt: skip
+    nothing: dict[str, Any] = dict.fromkeys(JobRow._fields)
+    changed = JobRow(**{**nothing, **waits, **_CHANGES[phase]})
     return changed._replace(output=output) if phase is Phase.COMPLETED else changed
 
 
