@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobwire.dialects.notes import Notes, Parameter
-from jobwire.dialects.parse import PAGE_DEFAULT, PAGE_MAX
+from jobwire.dialects.parse import IDEMPOTENCY_KEY_CHARS_MAX, PAGE_DEFAULT, PAGE_MAX
 from jobwire.kinds.registry import NAME_SHAPE
 from jobwire.service.submission import TAG_CHARS_MAX
 
@@ -12,6 +12,8 @@ _TEXT: Mapping[str, Any] = {"type": "string"}
 _WHOLE: Mapping[str, Any] = {"type": "integer"}
 # No JSON Schema says "printable"; the format is a name for the rule that the sentence beside it tells.
 PRINTABLE: Mapping[str, Any] = {"type": "string", "format": "printable", "minLength": 1}
+# Spaces around a key are cut and quotes taken off.
+KEY_SHAPE = f'^(?!""$)[!-~]([ -~]{{0,{IDEMPOTENCY_KEY_CHARS_MAX - 2}}}[!-~])?$'
 _LIMIT_STATE = {
     "type": "object",
     "properties": {"name": _TEXT, "count": _WHOLE, "window_s": _WHOLE, "remaining": _WHOLE, "reset_at_s": _WHOLE},
@@ -23,6 +25,7 @@ ACTION_NOTES: Mapping[str, Notes] = {
         "known is refused.",
         refusals=("unprocessable", "backlog_full", "overloaded"),
         headers=(("Location", "Where the job is read."),),
+        is_repeatable=True,
     ),
     "status": Notes("A failed job is a successful call: look at its phase.", refusals=("not_found",)),
     "list": Notes(

@@ -14,7 +14,7 @@ from jobwire.dialects.notes import NO_NOTES, Notes, Parameter, join_notes
 from jobwire.dialects.parse import IDEMPOTENCY_KEY_CHARS_MAX
 from jobwire.dialects.spec import Dialect, Route
 from jobwire.domain.phases import Phase
-from jobwire.http.action_notes import ACTION_NOTES
+from jobwire.http.action_notes import ACTION_NOTES, KEY_SHAPE
 from jobwire.http.credentials import describe_carrier, name_carrier, show_carrier
 from jobwire.http.errors import find_word
 from jobwire.http.links import describe_links
@@ -45,7 +45,6 @@ JOB_ACTIONS = frozenset({"submit", "status", "cancel", "rerun"})
 _ALWAYS = ("invalid_request", "internal", "unavailable")
 _KEY_REFUSALS = ("credentials_missing", "unauthorized", "forbidden", "owner_suspended", "system_disabled")
 _BODY_REFUSALS = ("malformed_json", "payload_too_large", "unsupported_media_type")
-_KEY_SHAPE = f'^(?!""$)[!-~]([ -~]{{0,{IDEMPOTENCY_KEY_CHARS_MAX - 2}}}[!-~])?$'
 _REQUEST_ID = {
     "description": "Names this exchange in the operator's logs; your own, if it has 8 to 64 of A-Z a-z 0-9 . _ : -",
     "schema": {"type": "string"},
@@ -173,8 +172,8 @@ def _describe_parameters(dialect: Dialect, served: Served, notes: Notes) -> list
     described += [_describe_parameter(dialect, parameter) for parameter in notes.parameters]
     if route.action == "status" and dialect.is_conditional:
         described.append(_describe_parameter(dialect, _IF_NONE_MATCH))
-    if route.action == "submit" and dialect.idempotency_header is not None:
-        schema = {"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_CHARS_MAX, "pattern": _KEY_SHAPE}
+    if notes.is_repeatable and dialect.idempotency_header is not None:
+        schema = {"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_CHARS_MAX, "pattern": KEY_SHAPE}
         parameter = Parameter(dialect.idempotency_header, schema, _IDEMPOTENCY, place="header")
         described.append(_describe_parameter(dialect, parameter))
     return [*described, {"$ref": "#/components/parameters/RequestId"}]
@@ -277,7 +276,7 @@ def _describe_headers(dialect: Dialect, served: Served, notes: Notes) -> Describ
         headers["Retry-After"] = _header(_RETRY_AFTER, {"type": "integer", "minimum": 0})
     if route.action == "status" and dialect.is_conditional:
         headers["ETag"] = _header("Changes with the job; absent where the result has links, which expire.")
-    if route.action == "submit" and dialect.idempotency_header is not None:
+    if notes.is_repeatable and dialect.idempotency_header is not None:
         headers["Idempotency-Replayed"] = _header("true where this submission was known.", {"const": "true"})
     return headers | _limit_headers(dialect, served)
 

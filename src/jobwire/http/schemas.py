@@ -11,6 +11,7 @@ from jobwire.domain.ids import ID_LENGTH, ID_PREFIX
 from jobwire.domain.order import PRIORITY_MAX, PRIORITY_MIN
 from jobwire.http.action_notes import PRINTABLE
 from jobwire.http.field_texts import SOURCE_TEXTS, SUBMISSION_TEXTS
+from jobwire.kinds.contract import Kind
 from jobwire.kinds.durations import DURATION_MS_MAX
 from jobwire.kinds.registry import Registry
 from jobwire.kinds.schema import input_schemas
@@ -107,30 +108,42 @@ def describe_types(types: Sequence[Any]) -> tuple[Mapping[int, Schema], dict[str
 
 
 def describe_submission(dialect: Dialect, registry: Registry, definitions: dict[str, Schema]) -> None:
-    """Make the definition of Submission say what is checked: one schema for each kind that is served, with its input.
+    """Make Submission and what extends it say what is checked: a schema for each kind that is served, with its input.
 
-    The pieces join `definitions`. Where no kind is served the type is told as it is.
+    The pieces join `definitions`. Where no kind is served the types are told as they are.
     """
     kinds = {kind.name: kind for kind in registry.kinds if dialect.kinds is None or kind.name in dialect.kinds}
-    if Submission.__name__ not in definitions or not kinds:
-        return
-    plain = definitions[Submission.__name__]
-    for name, schema in plain["properties"].items():
-        _bound(schema, _BOUNDS.get(name, {}))
-        if name in SUBMISSION_TEXTS:
-            schema["description"] = SUBMISSION_TEXTS[name]
-    plain["properties"]["queue"]["anyOf"][0]["enum"] = list(registry.queues)
+    fields = set(Submission.__struct_fields__)
+    for name in [name for name, told in definitions.items() if fields <= told.get("properties", {}).keys()]:
+        if kinds:
+            _tell_kinds(dialect, kinds, registry.queues, definitions=definitions, name=name)
+
+
+def _tell_kinds(
+    dialect: Dialect,
+    kinds: Mapping[str, Kind],
+    queues: Sequence[str],
+    *,
+    definitions: dict[str, Schema],
+    name: str,
+) -> None:
+    plain = definitions[name]
+    for field, schema in plain["properties"].items():
+        _bound(schema, _BOUNDS.get(field, {}))
+        if field in SUBMISSION_TEXTS:
+            schema["description"] = SUBMISSION_TEXTS[field]
+    plain["properties"]["queue"]["anyOf"][0]["enum"] = list(queues)
     plain["properties"]["max_wait"] |= _MAX_WAIT
     inputs, shared = input_schemas(kinds.values(), ref_template=REF_TEMPLATE)
     definitions |= shared
     words: dict[str, Schema] = {}
-    for name, schema in inputs.items():
-        word = name if dialect.kinds is None else dialect.kinds[name]
-        words[word] = ref(f"Submission.{word}")
-        definitions[f"Submission.{word}"] = _submit_kind(plain, word, schema, definitions) | {
-            "description": kinds[name].description
+    for kind, schema in inputs.items():
+        word = kind if dialect.kinds is None else dialect.kinds[kind]
+        words[word] = ref(f"{name}.{word}")
+        definitions[f"{name}.{word}"] = _submit_kind(plain, word, schema, definitions) | {
+            "description": kinds[kind].description
         }
-    definitions[Submission.__name__] = {
+    definitions[name] = {
         "description": "A job to submit; the kind decides what its input is.",
         "oneOf": list(words.values()),
         "discriminator": {"propertyName": "kind", "mapping": {word: one["$ref"] for word, one in words.items()}},
