@@ -5,10 +5,12 @@ BIN := $(VENV)/bin
 # Two workers at least: much of the suite waits for processes and the disk.
 PYTEST := $(VENV)/bin/python -m pytest -n auto --dist loadfile
 READY := $(VENV)/.ready
+SECONDS ?= 600
+ENGINES ?= sqlite
 DEPENDENCIES := requirements/dev.txt pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test test-fast test-all check format lock bench clean
+.PHONY: help install demo serve test test-fast test-all fuzz check format lock bench clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -36,6 +38,9 @@ test-fast: $(READY) ## run the tests that take under a minute together
 
 test-all: ## run every test on each supported Python that is present
 	PYTHON=$(PYTHON) tools/test-all
+
+fuzz: $(READY) ## look for broken contracts for ten minutes (SECONDS=600 ENGINES=sqlite, postgresql or all)
+	JOBWIRE_FUZZ_S=$(SECONDS) JOBWIRE_TEST_ENGINES=$(ENGINES) $(VENV)/bin/python -m pytest -n 0 -s tests/fuzzing
 
 check: $(READY) ## ruff, mypy --strict, the layer rules and the file-size ratchet
 	$(BIN)/ruff check .

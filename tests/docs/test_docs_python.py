@@ -6,20 +6,22 @@ import sys
 from pathlib import Path
 
 import pytest
-from doc_pages import PAGES, find_blocks, name_of, read_page
+from doc_pages import PAGES, SERVED_PAGES, find_blocks, name_of, read_page
 
 from jobwire import Jobwire
 
-# They run beside a server: test_docs_client.py.
-SERVED = ("docs/client.md",)
-WITH_PYTHON = [page for page in PAGES if any(block.language == "python" for block in find_blocks(read_page(page)))]
+WITH_PYTHON = [
+    page
+    for page in PAGES
+    if page not in SERVED_PAGES and any(block.language == "python" for block in find_blocks(read_page(page)))
+]
 
 
 def test_the_pages_with_python_are_found() -> None:
     assert {"README.md", "docs/quickstart.md"} <= {name_of(page) for page in WITH_PYTHON}
 
 
-@pytest.mark.parametrize("page", [page for page in WITH_PYTHON if name_of(page) not in SERVED], ids=name_of)
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=name_of)
 def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("JOBWIRE_DB", raising=False)

@@ -52,6 +52,20 @@ def test_json_may_be_as_deep_as_its_bound_and_not_deeper() -> None:
             decode_json(body)
 
 
+@pytest.mark.parametrize("number", ["2", "2.0", "2e0", "0.2e1", "20E-1"])
+def test_a_whole_number_may_be_written_in_every_way_json_has(client: httpx.Client, number: str) -> None:
+    body = f'{{"kind":"echo","priority":{number},"input":{{"times":{number}}}}}'
+    answer = post(client, body.encode())
+    assert (answer.status_code, answer.json()["priority"]) == (202, 2)
+
+
+def test_numbers_that_are_not_whole_or_too_large_stay_what_they_are(client: httpx.Client) -> None:
+    assert decode_json(b"[2.5, 1e300, 9007199254740993, 1.0]") == [2.5, 1e300, 9007199254740993, 1]
+    assert [type(value) for value in decode_json(b"[1e300, 1e2]")] == [float, int]
+    assert post(client, b'{"kind":"echo","input":{"times":1e999}}').json()["code"] == "malformed_json"
+    assert post(client, b'{"kind":"echo","input":{"times":2.5}}').json()["errors"][0]["pointer"] == "/input/times"
+
+
 def test_a_body_may_fill_the_bound_and_no_byte_more(client: httpx.Client) -> None:
     def padded(size: int) -> bytes:
         body = b'{"kind":"echo"}'

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from jobwire.dialects.notes import NO_NOTES, Notes
 from jobwire.domain.phases import FINAL_PHASES, Phase
 
 ALL_PHASES = frozenset(Phase)
@@ -166,7 +167,7 @@ class Route:
     ignored. `limits` names the limits that count this call, the
     last one being shown in the headers (None: the dialect's). `shape` and `envelope` override the dialect's here.
     `status` is that of an action's success; an endpoint's Reply has its own. `wait` lets callers of submit and status
-    wait for the end. `request` and `response` are types for OpenAPI.
+    wait for the end. `request` and `response` are types for OpenAPI, `notes` the rest of what it tells.
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -186,6 +187,7 @@ class Route:
     request: Any = None
     response: Any = None
     summary: str = ""
+    notes: Notes = NO_NOTES
 
 
 @dataclass(frozen=True, slots=True)

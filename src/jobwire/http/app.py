@@ -4,10 +4,10 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from jobwire.dialects.spec import Dialect
-from jobwire.http.answer import Answer, Receive, Scope, Send, json_answer, send_answer
+from jobwire.http.answer import Answer, Receive, Scope, Send, send_answer
 from jobwire.http.endpoint import Exchange, serve_exchange
 from jobwire.http.health import Readiness, answer_up
-from jobwire.http.openapi import describe_sites
+from jobwire.http.pages import Pages
 from jobwire.http.requests import find_header, give_request_id, local_path
 from jobwire.http.site import Site, compile_site
 from jobwire.http.status import StatusReader
@@ -49,7 +49,7 @@ class Application:
         self._mounts = _order_mounts(sites)
         self._status = StatusReader(sites)
         self._readiness = Readiness(services)
-        self._openapi = describe_sites(sites)
+        self._pages = Pages(sites)
         self._on_start = on_start
         self._on_stop = on_stop
 
@@ -99,9 +99,8 @@ class Application:
                 return answer_up()
             case "/readyz":
                 return await self._readiness.answer()
-            case "/openapi.json":
-                return json_answer(200, self._openapi)
-        return None
+            case path:
+                return self._pages.answer(path, scope)
 
     def _find_site(self, path: str) -> tuple[Site, str]:
         """The site with the longest mount that holds the path, and the path below it: empty where there is none."""

@@ -1,6 +1,7 @@
 """Reads a request's body with a hard cap, whatever its Content-Length says: JSON decoded, or a file spooled."""
 
 import asyncio
+import math
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -47,7 +48,7 @@ def decode_json(body: bytes) -> Any:
     if not body.strip():
         raise RequestError("malformed_json", "The body is empty; send a JSON text.")
     try:
-        data = msgspec.json.decode(body)
+        data = _DECODER.decode(body)
     except RecursionError:
         raise _refuse_depth() from None
     except (msgspec.DecodeError, ValueError) as error:
@@ -56,6 +57,19 @@ def decode_json(body: bytes) -> Any:
     if body.count(b"[") + body.count(b"{") > JSON_DEPTH_MAX and _is_too_deep(data):
         raise _refuse_depth()
     return data
+
+
+def _read_float(text: str) -> float:
+    """65.0 and 6.5e1 are the number 65: JSON has one sort of numbers, and so has its Schema."""
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError("Number out of range")
+    return int(value) if value.is_integer() and abs(value) <= _WHOLE_MAX else value
+
+
+# Above it not every whole number is a float.
+_WHOLE_MAX = 2**53
+_DECODER = msgspec.json.Decoder(float_hook=_read_float)
 
 
 def _is_too_deep(data: Any) -> bool:

@@ -50,9 +50,24 @@ def _read_carried(carrier: Carrier, value: str) -> str:
 
 
 def _places(dialect: Dialect) -> str:
-    return " or ".join(
-        f"?{carrier.name}=<key>"
-        if carrier.place == "query"
-        else f"{carrier.name}: {f'{carrier.scheme} ' if carrier.scheme else ''}<key>"
-        for carrier in dialect.credentials
-    )
+    return " or ".join(show_carrier(carrier) for carrier in dialect.credentials)
+
+
+def show_carrier(carrier: Carrier) -> str:
+    """How a key is sent in this place."""
+    if carrier.place == "query":
+        return f"?{carrier.name}=<key>"
+    return f"{carrier.name}: {f'{carrier.scheme} ' if carrier.scheme else ''}<key>"
+
+
+def name_carrier(carrier: Carrier) -> str:
+    """The place's name among the security schemes of a description."""
+    return "_".join(filter(None, (carrier.name.lower().replace("-", "_"), (carrier.scheme or "").lower())))
+
+
+def describe_carrier(carrier: Carrier) -> Mapping[str, str]:
+    """The place as a security scheme of OpenAPI."""
+    if (carrier.name.lower(), (carrier.scheme or "").lower()) == ("authorization", "bearer"):
+        return {"type": "http", "scheme": "bearer"}
+    described = {"type": "apiKey", "in": carrier.place, "name": carrier.name}
+    return described if carrier.scheme is None else {**described, "description": f"{carrier.scheme} <key>"}

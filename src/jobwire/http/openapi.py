@@ -1,195 +1,353 @@
-"""The OpenAPI 3.1 description of every mounted dialect, generated from its tables. schemas.py has the bodies."""
+"""The OpenAPI 3.1 description of a dialect, generated from its tables. schemas.py has the bodies, links.py the links.
+
+It is what the readable page (docs_page.py) is made from, so that both tell the same.
+"""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
-import msgspec
-
-from jobwire.dialects.parse import IDEMPOTENCY_KEY_CHARS_MAX, PAGE_DEFAULT, PAGE_MAX
-from jobwire.dialects.spec import Carrier, Dialect, Route
-from jobwire.domain.job import IDEMPOTENCY_MS
-from jobwire.http.batch import NDJSON
+from jobwire.dialects.notes import NO_NOTES, Notes, Parameter, join_notes
+from jobwire.dialects.parse import IDEMPOTENCY_KEY_CHARS_MAX
+from jobwire.dialects.spec import Dialect, Route, Wait
+from jobwire.domain.phases import Phase
+from jobwire.http.action_notes import ACTION_NOTES, KEY_SHAPE
+from jobwire.http.credentials import describe_carrier, name_carrier, show_carrier
 from jobwire.http.errors import find_word
+from jobwire.http.links import describe_links
 from jobwire.http.routing import Served
-from jobwire.http.schemas import describe_error, describe_success, describe_types
+from jobwire.http.samples import (
+    SAMPLE_ID,
+    SAMPLE_NUMBER,
+    SAMPLE_REQUEST_ID,
+    sample_input,
+    sample_jobs,
+    sample_refusal,
+)
+from jobwire.http.schemas import (
+    describe_error,
+    describe_job,
+    describe_page,
+    describe_reference,
+    describe_submission,
+    describe_types,
+    ref,
+    wrap_schema,
+)
 from jobwire.http.site import Site
 
-REF_TEMPLATE = "#/components/schemas/{name}"
-_COMMON_REFUSALS = ("rate_limited", "internal")
-_KEY_REFUSALS = ("unauthorized", "forbidden")
-_WAIT_REFUSALS = ("invalid_request", "unavailable")
-_BODY_REFUSALS = ("invalid_request", "payload_too_large", "unsupported_media_type")
-_ACTION_REFUSALS: Mapping[str, tuple[str, ...]] = {
-    "submit": ("unprocessable",),
-    "status": ("not_found",),
-    "list": ("invalid_request",),
-    "events": ("invalid_request", "not_found", "unavailable"),
-    "cancel": ("not_found", "conflict"),
-    "rerun": ("not_found", "conflict", "unprocessable"),
-    "batch": ("unprocessable",),
-    "rerun_many": ("unprocessable",),
-    "result": ("not_found", "conflict"),
-    "file": ("forbidden", "not_found", "gone"),
-    "create_webhook": ("conflict",),
-    "list_webhooks": ("invalid_request",),
-    "read_webhook": ("not_found",),
-    "change_webhook": ("not_found", "conflict"),
-    "delete_webhook": ("not_found",),
-    "rotate_webhook": ("not_found", "conflict"),
-    "test_webhook": ("not_found", "conflict"),
-    "list_deliveries": ("invalid_request", "not_found"),
-    "redeliver": ("not_found",),
+Described = dict[str, Any]
+
+JOB_ACTIONS = frozenset({"submit", "status", "cancel", "rerun"})
+_ALWAYS = ("invalid_request", "internal", "unavailable")
+_KEY_REFUSALS = ("credentials_missing", "unauthorized", "forbidden", "owner_suspended", "system_disabled")
+_BODY_REFUSALS = ("malformed_json", "payload_too_large", "unsupported_media_type")
+_REQUEST_ID = {
+    "description": "Names this exchange in the operator's logs; your own, if it has 8 to 64 of A-Z a-z 0-9 . _ : -",
+    "schema": {"type": "string"},
 }
-_LIST_QUERY: Mapping[str, Mapping[str, Any]] = {
-    "cursor": {"type": "string"},
-    "limit": {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_DEFAULT},
-}
-_WEBHOOK_QUERIES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    "list_webhooks": {"source": {"type": "string", "enum": ["registered", "submission"]}, **_LIST_QUERY},
-    "list_deliveries": {"state": {"type": "string", "enum": ["pending", "delivered", "given_up"]}, **_LIST_QUERY},
-}
-_PAGE_QUERY: Mapping[str, Mapping[str, Any]] = {
-    "kind": {"type": "string"},
-    "phase": {"type": "string"},
-    "tag": {"type": "string"},
-    "queue": {"type": "string"},
-    "created_before": {"type": "string", "format": "date-time"},
-    "created_after": {"type": "string", "format": "date-time"},
-    "cursor": {"type": "string"},
-    "limit": {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_DEFAULT},
-}
-_BATCH_QUERY: Mapping[str, Mapping[str, Any]] = {"atomic": {"type": "boolean", "default": False}}
-_REPEATABLE = ("submit", "batch", "rerun", "rerun_many")
-_LINK_QUERY: Mapping[str, Mapping[str, Any]] = {name: {"type": "string"} for name in ("type", "exp", "sig")}
+_ABOUT = (
+    "Send a key with every call ({carriers}). A key sees its own account's jobs; somebody else's job answers like "
+    "one that is not there.",
+    "Submit, then read the job until it has ended{politeness}. A job that failed is a successful call; only a call "
+    "that was refused has a 4xx or 5xx status, and then nothing was changed.",
+    "Every GET answers HEAD too. A method that a path does not have is refused with 405, and Allow names those it "
+    "has; so is OPTIONS. A query field that is not known is ignored where nothing else is said. Every answer has "
+    "X-Request-Id, which names the exchange in the operator's logs; yours is taken if it has 8 to 64 of the "
+    "characters A-Z a-z 0-9 . _ : and -.",
+)
 
 
-def describe_sites(sites: Sequence[Site]) -> bytes:
-    """The whole document as JSON."""
-    types = [one.route.request for site in sites for one in site.served if one.route.request is not None]
-    types += [one.route.response for site in sites for one in site.served if one.route.response is not None]
-    refs, schemas = describe_types(types, REF_TEMPLATE)
-    paths: dict[str, dict[str, Any]] = {}
-    for site in sites:
-        for served in site.served:
-            methods = paths.setdefault(site.dialect.mount + served.route.path, {})
-            methods[served.route.method.lower()] = _describe_route(site.dialect, served, refs)
-    document = {
+def describe_site(site: Site) -> Described:
+    """The whole document of one dialect."""
+    dialect = site.dialect
+    types = [one.route.request for one in site.served if one.route.request is not None]
+    types += [one.route.response for one in site.served if one.route.response is not None]
+    refs, schemas = describe_types(types)
+    describe_submission(dialect, site.services.registry, schemas)
+    schemas |= {"Job": describe_job(dialect, dialect.job), "Error": describe_error(dialect)}
+    ids = name_operations(site.served)
+    paths: dict[str, Described] = {}
+    for served in site.served:
+        methods = paths.setdefault(dialect.mount + served.route.path, {})
+        methods[served.route.method.lower()] = _describe_route(site, served, refs, ids)
+    return {
         "openapi": "3.1.0",
-        "info": {"title": "Jobwire", "version": version("jobwire")},
-        "tags": [{"name": site.dialect.name, "description": site.dialect.title} for site in sites],
+        "info": {
+            "title": dialect.title or dialect.name,
+            "version": version("jobwire"),
+            "description": _tell_about(dialect),
+        },
+        "servers": [{"url": site.prefix or "/"}],
+        "security": [{name_carrier(carrier): []} for carrier in dialect.credentials],
         "paths": paths,
         "components": {
-            "schemas": schemas | {f"{site.dialect.name}_error": describe_error(site.dialect) for site in sites},
-            "securitySchemes": {
-                _scheme_name(site.dialect, carrier): _describe_carrier(carrier)
-                for site in sites
-                for carrier in site.dialect.credentials
-            },
+            "schemas": schemas,
+            "parameters": {"RequestId": {"name": "X-Request-Id", "in": "header", "required": False, **_REQUEST_ID}},
+            "headers": {"RequestId": {**_REQUEST_ID, "required": True, "example": SAMPLE_REQUEST_ID}},
+            "securitySchemes": {name_carrier(carrier): describe_carrier(carrier) for carrier in dialect.credentials},
         },
     }
-    return msgspec.json.encode(document)
 
 
-def _describe_route(dialect: Dialect, served: Served, refs: Mapping[int, Any]) -> dict[str, Any]:
-    route = served.route
-    described: dict[str, Any] = {
-        "operationId": _operation_id(dialect, route),
-        "tags": [dialect.name],
-        "summary": route.summary,
-        "parameters": _describe_parameters(dialect, served),
-        "responses": _describe_responses(dialect, served, refs),
-        "security": []
-        if route.is_open
-        else [{_scheme_name(dialect, carrier): []} for carrier in dialect.credentials],
+def _tell_about(dialect: Dialect) -> str:
+    polite = "" if dialect.retry_after_s is None else "; Retry-After says when to ask again"
+    if dialect.is_conditional:
+        polite += ", and with If-None-Match an unchanged job costs no body"
+    carriers = " or ".join(show_carrier(carrier) for carrier in dialect.credentials)
+    return "\n\n".join(_ABOUT).format(carriers=carriers, politeness=polite)
+
+
+def name_operations(served: Sequence[Served]) -> Mapping[int, str]:
+    """The operationId of each route by its id(): the action where one route alone has it, else method and path."""
+    actions = [one.route.action for one in served]
+    return {
+        id(one.route): one.route.action
+        if one.route.action is not None and actions.count(one.route.action) == 1
+        else "_".join((one.route.method.lower(), *re.findall(r"[A-Za-z0-9]+", one.route.path)))
+        for one in served
     }
-    if route.body in ("json", "json_or_none", "batch"):
-        schema = {} if route.request is None else refs[id(route.request)]
-        content: dict[str, Any] = {"application/json": {"schema": schema}}
-        if route.body == "batch":
-            content[NDJSON[0]] = {"schema": {"type": "string", "description": "One job a line."}}
-        described["requestBody"] = {"required": route.body != "json_or_none", "content": content}
-    elif route.body == "upload":
-        described["requestBody"] = {"required": True, "content": {"application/octet-stream": {}}}
-    return described
 
 
-def _operation_id(dialect: Dialect, route: Route) -> str:
-    words = re.findall(r"[A-Za-z0-9]+", route.path)
-    return "_".join((dialect.name, route.method.lower(), *words))
+def notes_of(route: Route) -> Notes:
+    """What a route tells beyond its table entry."""
+    return join_notes(ACTION_NOTES.get(route.action or "", NO_NOTES), route.notes)
 
 
-def _describe_parameters(dialect: Dialect, served: Served) -> list[dict[str, Any]]:
-    route, reference = served.route, served.reference
-    described = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in re.findall(r"\{(\w+)\}", route.path)
-    ]
-    query: Mapping[str, Mapping[str, Any]] = {}
-    if route.action == "list":
-        query = _PAGE_QUERY
-    elif route.action == "file":
-        query = _LINK_QUERY
-    elif route.action == "batch":
-        query = _BATCH_QUERY
-    elif route.action in ("status", "events", "cancel", "rerun", "result") and reference.place == "query":
-        query = {reference.name: {"type": "string" if reference.style == "id" else "integer"}}
-    elif route.action in _WEBHOOK_QUERIES:
-        query = _WEBHOOK_QUERIES[route.action or ""]
-    must = route.action not in ("list", "batch") and route.action not in _WEBHOOK_QUERIES
-    described += [{"name": name, "in": "query", "required": must, "schema": schema} for name, schema in query.items()]
-    if route.action == "events":
-        described += [
-            {"name": "after", "in": "query", "required": False, "schema": {"type": "integer", "minimum": 0}},
-            {"name": "Last-Event-ID", "in": "header", "required": False, "schema": {"type": "string"}},
-        ]
-    if route.wait is not None and route.wait.place == "query":
-        schema = {"type": "number", "minimum": 0, "maximum": route.wait.seconds_max}
-        described.append({"name": route.wait.name, "in": "query", "required": False, "schema": schema})
-    if route.wait is not None and route.wait.prefers:
-        described.append({"name": "Prefer", "in": "header", "required": False, "schema": {"type": "string"}})
-    if route.action in _REPEATABLE and dialect.idempotency_header is not None:
-        header = {"name": dialect.idempotency_header, "in": "header", "required": False}
-        kept = f"Names this call: a repetition within {IDEMPOTENCY_MS // 3_600_000} hours finds what the first made."
-        schema = {"type": "string", "maxLength": IDEMPOTENCY_KEY_CHARS_MAX}
-        described.append({**header, "description": kept, "schema": schema})
-    return described
-
-
-def _describe_responses(dialect: Dialect, served: Served, refs: Mapping[int, Any]) -> dict[str, Any]:
+def _describe_route(site: Site, served: Served, refs: Mapping[int, Any], ids: Mapping[int, str]) -> Described:
     route = served.route
-    codes = (
-        *_COMMON_REFUSALS,
-        *(() if route.is_open else _KEY_REFUSALS),
-        *(() if route.body == "none" else _BODY_REFUSALS),
-        *(() if route.wait is None else _WAIT_REFUSALS),
-        *_ACTION_REFUSALS.get(route.action or "", ()),
-    )
-    statuses = sorted({find_word(dialect, code).status for code in codes})
-    error = {"$ref": REF_TEMPLATE.format(name=f"{dialect.name}_error")}
-    kind = dialect.error_content_type.partition(";")[0]
-    responses: dict[str, Any] = {str(route.status): describe_success(dialect, served, refs)}
-    if route.action == "submit" and route.wait is not None:
-        responses["200"] = describe_success(dialect, served, refs)
-    if route.action == "events":
-        responses["204"] = {"description": "The end was seen already"}
+    notes = notes_of(route)
+    described: Described = {"operationId": ids[id(route)], "summary": route.summary}
+    if text := _tell(notes, route):
+        described["description"] = text
+    described["parameters"] = _describe_parameters(site.dialect, served, notes)
+    if route.body != "none":
+        content = _describe_body(site, route, notes, refs=refs)
+        described["requestBody"] = {"required": not notes.is_body_optional, "content": content}
+    described["responses"] = _describe_responses(site, served, notes, refs=refs, ids=ids)
+    if route.is_open:
+        described["security"] = []
+    return described
+
+
+def _tell(notes: Notes, route: Route) -> str:
+    scope = f"The key needs the scope {route.scope}." if route.scope else ""
+    return " ".join(filter(None, (notes.text, scope)))
+
+
+def _describe_body(site: Site, route: Route, notes: Notes, *, refs: Mapping[int, Any]) -> Described:
+    if route.body == "upload":
+        return {"application/octet-stream": {}}
+    dialect = site.dialect
+    content: Described = {"schema": {} if route.request is None else refs[id(route.request)]}
+    if route.action == "submit" and (examples := _sample_submissions(site)):
+        content["examples"] = examples
+    further = {media_type: {"schema": schema} for media_type, schema in notes.bodies}
+    return dict.fromkeys(dialect.content_types or ("application/json",), content) | further
+
+
+def _sample_submissions(site: Site) -> Described:
+    kinds = site.dialect.kinds
+    return {
+        kind.name: {"value": {"kind": kind.name if kinds is None else kinds[kind.name], "input": value}}
+        for kind in site.services.registry.kinds
+        if (kinds is None or kind.name in kinds) and (value := sample_input(kind)) is not None
+    }
+
+
+def _describe_parameters(dialect: Dialect, served: Served, notes: Notes) -> list[Described]:
+    route, reference = served.route, served.reference
+    names_job = route.action is not None and takes_job(served)
+    sample = SAMPLE_ID if reference.style == "id" else SAMPLE_NUMBER
+    named = {"schema": describe_reference(reference), "description": "The job.", "example": sample}
+    described: list[Described] = []
+    for name in re.findall(r"\{(\w+)\}", route.path):
+        is_job = names_job and reference.place == "path" and name == reference.name
+        described.append({"name": name, "in": "path", "required": True, **(named if is_job else _PATH_TEXT)})
+    if names_job and reference.place == "query":
+        described.append({"name": reference.name, "in": "query", "required": True, **named})
+    described += [_describe_parameter(dialect, parameter) for parameter in notes.parameters]
     if route.action == "status" and dialect.is_conditional:
-        responses["304"] = {"description": HTTPStatus(304).phrase}
-    for status in statuses:
-        responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": {kind: {"schema": error}}}
+        described.append(_describe_parameter(dialect, _IF_NONE_MATCH))
+    if route.wait is not None:
+        described += [_describe_parameter(dialect, parameter) for parameter in _list_waits(route.wait)]
+    if notes.is_repeatable and dialect.idempotency_header is not None:
+        schema = {"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_CHARS_MAX, "pattern": KEY_SHAPE}
+        parameter = Parameter(dialect.idempotency_header, schema, _IDEMPOTENCY, place="header")
+        described.append(_describe_parameter(dialect, parameter))
+    return [*described, {"$ref": "#/components/parameters/RequestId"}]
+
+
+_PATH_TEXT: Mapping[str, Any] = {"schema": {"type": "string"}}
+_IF_NONE_MATCH = Parameter(
+    "If-None-Match",
+    {"type": "string"},
+    "The ETag you have: 304 without a body while the job is as you know it.",
+    place="header",
+)
+_IDEMPOTENCY = "Sent again with the same key and body, the submission gives the first one's job and makes no second."
+
+
+def _list_waits(wait: Wait) -> Iterator[Parameter]:
+    text = f"Seconds to wait for the end, {wait.seconds_max} at most; then the job is shown as it is."
+    if wait.place == "query":
+        yield Parameter(wait.name, {"type": "number", "minimum": 0, "maximum": wait.seconds_max}, text)
+    if wait.prefers:
+        yield Parameter("Prefer", {"type": "string"}, "wait=N: the same, as RFC 7240 says it.", place="header")
+
+
+def takes_job(served: Served) -> bool:
+    """Whether a call of this built-in action names a job."""
+    if served.reference.place == "path":
+        return f"{{{served.reference.name}}}" in served.route.path
+    return served.route.action in ("status", "cancel", "rerun", "result")
+
+
+def _describe_parameter(dialect: Dialect, parameter: Parameter) -> Described:
+    schema = dict(parameter.schema)
+    if parameter.name == "phase":
+        schema["enum"] = list(dict.fromkeys(dialect.phases.values()))
+    return {
+        "name": parameter.name,
+        "in": parameter.place,
+        "required": parameter.is_required,
+        "schema": schema,
+        **({"description": parameter.text} if parameter.text else {}),
+    }
+
+
+def _describe_responses(
+    site: Site, served: Served, notes: Notes, *, refs: Mapping[int, Any], ids: Mapping[int, str]
+) -> Described:
+    route, dialect = served.route, site.dialect
+    # What a system's own resource may answer beside that is its own business.
+    status = "2XX" if route.endpoint is not None and route.status == HTTPStatus.OK else str(route.status)
+    headers = _describe_headers(dialect, served, notes)
+    responses: Described = {status: _describe_success(site, served, notes, refs=refs)}
+    responses[status]["headers"] = headers
+    if links := describe_links(site, served, ids):
+        responses[status]["links"] = links
+    if route.action == "status" and dialect.is_conditional:
+        kept = {name: header for name, header in headers.items() if name in ("X-Request-Id", "ETag", "Retry-After")}
+        responses["304"] = {"description": "The job is as you know it.", "headers": kept}
+    if route.action == "submit" and route.wait is not None:
+        responses["200"] = {**responses[status], "description": "The finished job, where the call waited for it."}
+    if route.action == "events":
+        responses["204"] = {"description": "The end was seen already.", "headers": headers}
+    for code_status, codes in _group_codes(dialect, served, notes).items():
+        responses[str(code_status)] = _describe_refusal(dialect, served, code_status, codes=codes)
+    if route.endpoint is not None:
+        responses["4XX"] = _describe_refusal(dialect, served, None)
     return responses
 
 
-def _scheme_name(dialect: Dialect, carrier: Carrier) -> str:
-    return "_".join(
-        filter(None, (dialect.name, carrier.name.lower().replace("-", "_"), (carrier.scheme or "").lower()))
-    )
+def _describe_success(site: Site, served: Served, notes: Notes, *, refs: Mapping[int, Any]) -> Described:
+    route = served.route
+    if notes.media_type is not None:
+        content: Described = {} if notes.answer is None else {"schema": notes.answer}
+        return {"description": "The content.", "content": {notes.media_type: content}}
+    content = {"schema": wrap_schema(served.envelope, _answer_schema(site, served, notes, refs=refs))}
+    if route.action in JOB_ACTIONS and "show_output" not in site.dialect.hooks:
+        content["examples"] = _sample_answers(site, served)
+    word = "The job as it is then." if route.action in JOB_ACTIONS else "Done."
+    return {"description": word, "content": {"application/json": content}}
 
 
-def _describe_carrier(carrier: Carrier) -> dict[str, Any]:
-    if (carrier.name.lower(), (carrier.scheme or "").lower()) == ("authorization", "bearer"):
-        return {"type": "http", "scheme": "bearer"}
-    described = {"type": "apiKey", "in": carrier.place, "name": carrier.name}
-    return described if carrier.scheme is None else {**described, "description": f"{carrier.scheme} <key>"}
+def _answer_schema(site: Site, served: Served, notes: Notes, *, refs: Mapping[int, Any]) -> Any:
+    route = served.route
+    if route.response is not None:
+        return refs[id(route.response)]
+    if notes.answer is not None:
+        return notes.answer
+    job = ref("Job") if route.shape is None else describe_job(site.dialect, route.shape)
+    if route.action == "list":
+        return describe_page(ref("Job"))
+    return job if route.action in JOB_ACTIONS else {}
+
+
+_SAMPLED: Mapping[str, tuple[Phase, ...]] = {
+    "submit": (Phase.WAITING,),
+    "rerun": (Phase.WAITING,),
+    "status": (Phase.WAITING, Phase.RUNNING, Phase.COMPLETED, Phase.FAILED),
+}
+
+
+def _sample_answers(site: Site, served: Served) -> Described:
+    names = list(site.dialect.kinds or ()) or [kind.name for kind in site.services.registry.kinds] or ["report"]
+    jobs = sample_jobs(served.views, names[0])
+    wanted = _SAMPLED.get(served.route.action or "", ())
+    return {phase.value: {"value": job} for phase, job in jobs.items() if phase in wanted}
+
+
+def _describe_headers(dialect: Dialect, served: Served, notes: Notes) -> Described:
+    route = served.route
+    headers: Described = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
+    headers |= {name: _header(text, is_required=True) for name, text in notes.headers}
+    if route.action in JOB_ACTIONS and dialect.retry_after_s is not None:
+        headers["Retry-After"] = _header(_RETRY_AFTER, {"type": "integer", "minimum": 0})
+    if route.action == "status" and dialect.is_conditional:
+        headers["ETag"] = _header("Changes with the job; absent where the result has links, which expire.")
+    if notes.is_repeatable and dialect.idempotency_header is not None:
+        headers["Idempotency-Replayed"] = _header("true where this submission was known.", {"const": "true"})
+    return headers | _limit_headers(dialect, served)
+
+
+_RETRY_AFTER = "Seconds until it is worth asking again; only while the job lives."
+
+
+def _limit_headers(dialect: Dialect, served: Served) -> Described:
+    if not served.limits or dialect.limit_headers is None:
+        return {}
+    return {name: _header("How much of the limit is left.") for name in astuple(dialect.limit_headers) if name}
+
+
+def _header(text: str, schema: Mapping[str, Any] | None = None, *, is_required: bool = False) -> Described:
+    return {"description": text, "required": is_required, "schema": schema or {"type": "string"}}
+
+
+def _group_codes(dialect: Dialect, served: Served, notes: Notes) -> Mapping[int, Sequence[str]]:
+    """The codes a call may be refused with, by status."""
+    route = served.route
+    codes = [
+        *_ALWAYS,
+        *(() if route.is_open else (*_KEY_REFUSALS, "credentials_conflict")),
+        *(() if route.body == "none" else _BODY_REFUSALS),
+        *notes.refusals,
+        *(("rate_limited",) if served.limits else ()),
+    ]
+    grouped: dict[int, list[str]] = {}
+    for code in dict.fromkeys(codes):
+        if code == "credentials_conflict" and dialect.several_credentials == "first":
+            continue
+        grouped.setdefault(find_word(dialect, code).status, []).append(code)
+    return dict(sorted(grouped.items()))
+
+
+def _describe_refusal(
+    dialect: Dialect, served: Served, status: int | None, *, codes: Sequence[str] = ()
+) -> Described:
+    headers: Described = {
+        "X-Request-Id": {"$ref": "#/components/headers/RequestId"},
+        **_limit_headers(dialect, served),
+    }
+    if status == HTTPStatus.UNAUTHORIZED and dialect.challenge is not None:
+        headers["WWW-Authenticate"] = _header("How to send a key.", is_required=True)
+    if status in (HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+        headers["Retry-After"] = _header("Seconds until it is worth trying again.", {"type": "integer", "minimum": 0})
+    content: Described = {"schema": ref("Error")}
+    if codes:
+        content["examples"] = {code: {"value": sample_refusal(dialect, code)} for code in codes}
+    phrase = "Refused" if status is None else HTTPStatus(status).phrase
+    named = f": {', '.join(codes)}" if codes and _shows_codes(dialect) else ""
+    return {
+        "description": phrase + named,
+        "headers": headers,
+        "content": {dialect.error_content_type.partition(";")[0]: content},
+    }
+
+
+def _shows_codes(dialect: Dialect) -> bool:
+    return any(item.source == "code" for item in dialect.error_body)

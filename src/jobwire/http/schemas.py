@@ -1,61 +1,73 @@
-"""JSON Schemas of what a dialect answers, read off its shapes; openapi.py puts them in place."""
+"""JSON Schemas of what a dialect takes and answers, read off its shapes and types; openapi.py puts them in place."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from jobwire.dialects.spec import ALL_PHASES, Dialect, ErrorField, Field
-from jobwire.http.routing import Served
+from jobwire.dialects.parse import Submission
+from jobwire.dialects.spec import ALL_PHASES, Dialect, Envelope, ErrorField, Field, JobReference
+from jobwire.domain.ids import ID_LENGTH, ID_PREFIX
+from jobwire.domain.order import PRIORITY_MAX, PRIORITY_MIN
+from jobwire.http.action_notes import PRINTABLE
+from jobwire.http.field_texts import SOURCE_TEXTS, SUBMISSION_TEXTS
+from jobwire.kinds.contract import Kind
+from jobwire.kinds.durations import DURATION_MS_MAX
+from jobwire.kinds.registry import Registry
+from jobwire.kinds.schema import input_schemas
+from jobwire.service.submission import KEY_CHARS_MAX, TAG_CHARS_MAX, TAGS_MAX
 
 Schema = dict[str, Any]
 
+REF_TEMPLATE = "#/components/schemas/{name}"
+ID_SCHEMA: Schema = {"type": "string", "pattern": f"^{ID_PREFIX}[0-9a-v]{{{ID_LENGTH}}}$"}
+NUMBER_SCHEMA: Schema = {"type": "integer", "minimum": 1, "maximum": 10**18 - 1}
 _TEXT: Schema = {"type": "string"}
 _WHOLE: Schema = {"type": "integer"}
-_NUMBER: Schema = {"type": "number", "minimum": 0}
+_SECONDS: Schema = {"type": "number", "minimum": 0}
 _OBJECT: Schema = {"type": "object"}
-_BOOLEAN: Schema = {"type": "boolean"}
+_TIME: Schema = {"type": "string", "format": "date-time"}
+
+
+def _object(properties: dict[str, Schema], *, required: Sequence[str] = ()) -> Schema:
+    return {"type": "object", "properties": properties, "required": list(required)}
+
+
 _NULLABLE = frozenset(
     {
-        "run_at",
-        "started_at",
-        "finalized_at",
-        "deadline_at",
-        "rerun_of",
-        "root_id",
-        "position",
-        "blocked_by",
-        "estimate",
-        "output",
-        "error",
+        "run_at", "started_at", "finalized_at", "deadline_at", "rerun_of", "root_id", "position", "blocked_by",
+        "estimate", "output", "error", "error.code", "error.message", "error.retryable", "error.details",
+        "progress.stage", "progress.done", "progress.total", "progress.message",
     }
-)
+)  # fmt: skip
 _JOB_SOURCES: Mapping[str, Schema] = {
-    "id": _TEXT, "rerun_of": _TEXT, "root_id": _TEXT, "kind": _TEXT, "queue": _TEXT,
-    "number": _WHOLE, "priority": _WHOLE, "position": _WHOLE, "attempt": _WHOLE, "attempts_max": _WHOLE,
-    "version": _WHOLE, "retry_after_s": _WHOLE,
+    "id": ID_SCHEMA, "rerun_of": ID_SCHEMA, "root_id": ID_SCHEMA, "kind": _TEXT, "queue": _TEXT,
+    "number": _WHOLE, "position": _WHOLE, "attempt": _WHOLE, "attempts_max": _WHOLE, "version": _WHOLE,
+    "priority": {"type": "integer", "minimum": PRIORITY_MIN, "maximum": PRIORITY_MAX},
+    "retry_after_s": _WHOLE,
     "blocked_by": {"type": "string", "enum": ["owner", "kind", "concurrency_key", "rate"]},
     "tags": {"type": "array", "items": _TEXT},
-    "error.code": _TEXT, "error.message": _TEXT, "error.retryable": {"type": "boolean"},
-    "error": {
-        "type": "object",
-        "properties": {
+    "error.code": _TEXT, "error.message": _TEXT, "error.retryable": {"type": "boolean"}, "error.details": _OBJECT,
+    "error": _object(
+        {
             "code": _TEXT, "message": _TEXT, "retryable": {"type": "boolean"},
             "details": {"type": ["object", "null"]},
         },
-    },
-    "estimate": {
-        "type": "object",
-        "properties": {
-            "starts_in_p50_s": _NUMBER, "starts_in_p90_s": _NUMBER,
+        required=("code", "message", "retryable", "details"),
+    ),
+    "estimate": _object(
+        {
+            "starts_in_p50_s": _SECONDS, "starts_in_p90_s": _SECONDS,
             "ends_in_p50_s": {"type": ["number", "null"]}, "ends_in_p90_s": {"type": ["number", "null"]},
         },
-    },
+        required=("starts_in_p50_s", "starts_in_p90_s", "ends_in_p50_s", "ends_in_p90_s"),
+    ),
     "progress.percent": {"type": "number", "minimum": 0, "maximum": 100},
+    "progress.stage": _TEXT, "progress.done": _WHOLE, "progress.total": _WHOLE, "progress.message": _TEXT,
 }  # fmt: skip
 _CODECS: Mapping[str | None, Schema] = {
-    "iso_ms": {"type": "string", "format": "date-time"},
-    "iso_s": {"type": "string", "format": "date-time"},
+    "iso_ms": _TIME,
+    "iso_s": _TIME,
     "epoch_ms": _WHOLE,
     "epoch_s": _WHOLE,
     "whole": _WHOLE,
@@ -64,39 +76,107 @@ _ERROR_SOURCES: Mapping[str | None, Schema] = {
     "status": _WHOLE, "reason": _TEXT, "code": _TEXT, "word": _TEXT, "note": _TEXT, "message": _TEXT,
     "request_id": _TEXT, "details": _OBJECT,
     "messages": {"oneOf": [_TEXT, {"type": "array", "items": _TEXT}]},
-    "errors": {"type": "array", "items": {"type": "object", "properties": {"pointer": _TEXT, "detail": _TEXT}}},
+    "errors": {
+        "type": "array",
+        "items": _object({"pointer": _TEXT, "detail": _TEXT}, required=("pointer", "detail")),
+    },
 }  # fmt: skip
+_MAX_WAIT: Schema = {
+    "anyOf": [
+        {"type": "string", "format": "max-wait"},
+        {"type": "number", "minimum": 0.001, "maximum": DURATION_MS_MAX / 1_000},
+        {"type": "null"},
+    ]
+}
+# What the service checks and the type does not say.
+_BOUNDS: Mapping[str, Mapping[str, Any]] = {
+    "priority": {"minimum": PRIORITY_MIN, "maximum": PRIORITY_MAX},
+    "tags": {"maxItems": TAGS_MAX, "items": {**PRINTABLE, "maxLength": TAG_CHARS_MAX}},
+    "concurrency_key": {**PRINTABLE, "maxLength": KEY_CHARS_MAX},
+}
 
 
-def describe_types(types: Sequence[Any], ref_template: str) -> tuple[Mapping[int, Schema], dict[str, Schema]]:
+def ref(name: str) -> Schema:
+    """The reference to a schema of the document."""
+    return {"$ref": REF_TEMPLATE.format(name=name)}
+
+
+def describe_types(types: Sequence[Any]) -> tuple[Mapping[int, Schema], dict[str, Schema]]:
     """The schema of each type by its id(), and the definitions they share."""
-    schemas, definitions = msgspec.json.schema_components(types, ref_template=ref_template)
+    schemas, definitions = msgspec.json.schema_components(types, ref_template=REF_TEMPLATE)
     return {id(one): schema for one, schema in zip(types, schemas, strict=True)}, definitions
 
 
-def describe_success(dialect: Dialect, served: Served, refs: Mapping[int, Schema]) -> Schema:
-    """The response object of a route's success."""
-    route = served.route
-    if route.action == "file":
-        return {"description": "The bytes", "content": {"*/*": {}}}
-    if route.action == "metrics":
-        return {"description": route.summary, "content": {"text/plain": {"schema": _TEXT}}}
-    if route.action == "events":
-        listed = _object({"events": {"type": "array", "items": _OBJECT}, "after": _WHOLE, "is_over": _BOOLEAN})
-        kinds = {"text/event-stream": {"schema": _TEXT}, "application/json": {"schema": listed}}
-        return {"description": route.summary, "content": kinds}
-    schema: Schema = {}
-    if route.response is not None:
-        schema = refs[id(route.response)]
-    elif route.action == "list":
-        jobs = {"type": "array", "items": describe_job(dialect, dialect.job)}
-        schema = _object({"jobs": jobs, "next_cursor": {"type": ["string", "null"]}})
-    elif route.action in ("submit", "status", "cancel", "rerun"):
-        schema = describe_job(dialect, route.shape or dialect.job)
-    if served.envelope is not None:
-        constants = {**served.envelope.first, **served.envelope.last}
-        schema = _object({**{key: {"const": value} for key, value in constants.items()}, served.envelope.key: schema})
-    return {"description": route.summary or "Success", "content": {"application/json": {"schema": schema}}}
+def describe_submission(dialect: Dialect, registry: Registry, definitions: dict[str, Schema]) -> None:
+    """Make Submission and what extends it say what is checked: a schema for each kind that is served, with its input.
+
+    The pieces join `definitions`. Where no kind is served the types are told as they are.
+    """
+    kinds = {kind.name: kind for kind in registry.kinds if dialect.kinds is None or kind.name in dialect.kinds}
+    fields = set(Submission.__struct_fields__)
+    for name in [name for name, told in definitions.items() if fields <= told.get("properties", {}).keys()]:
+        if kinds:
+            _tell_kinds(dialect, kinds, registry.queues, definitions=definitions, name=name)
+
+
+def _tell_kinds(
+    dialect: Dialect,
+    kinds: Mapping[str, Kind],
+    queues: Sequence[str],
+    *,
+    definitions: dict[str, Schema],
+    name: str,
+) -> None:
+    plain = definitions[name]
+    for field, schema in plain["properties"].items():
+        _bound(schema, _BOUNDS.get(field, {}))
+        if field in SUBMISSION_TEXTS:
+            schema["description"] = SUBMISSION_TEXTS[field]
+    plain["properties"]["queue"]["anyOf"][0]["enum"] = list(queues)
+    plain["properties"]["max_wait"] |= _MAX_WAIT
+    inputs, shared = input_schemas(kinds.values(), ref_template=REF_TEMPLATE)
+    definitions |= shared
+    words: dict[str, Schema] = {}
+    for kind, schema in inputs.items():
+        word = kind if dialect.kinds is None else dialect.kinds[kind]
+        words[word] = ref(f"{name}.{word}")
+        definitions[f"{name}.{word}"] = _submit_kind(plain, word, schema, definitions) | {
+            "description": kinds[kind].description
+        }
+    definitions[name] = {
+        "description": "A job to submit; the kind decides what its input is.",
+        "oneOf": list(words.values()),
+        "discriminator": {"propertyName": "kind", "mapping": {word: one["$ref"] for word, one in words.items()}},
+    }
+
+
+def _bound(schema: Schema, bounds: Mapping[str, Any]) -> None:
+    """Add bounds to a schema, or to its first choice where it may be null too."""
+    target = schema["anyOf"][0] if "anyOf" in schema else schema
+    target.update(bounds)
+
+
+def _submit_kind(plain: Schema, word: str, given: Schema, definitions: Mapping[str, Schema]) -> Schema:
+    """The submission of one kind; the input may be left out where nothing in it is required."""
+    needs_input = bool(definitions[given["$ref"].rpartition("/")[2]].get("required"))
+    text = {"description": SUBMISSION_TEXTS["input"]}
+    return {
+        "title": word,
+        "type": "object",
+        "properties": {
+            **plain["properties"],
+            "kind": {"const": word, "type": "string", "description": SUBMISSION_TEXTS["kind"]},
+            "input": {**given, **text} if needs_input else {"anyOf": [given, {"type": "null"}], **text},
+        },
+        "required": ["kind", *(["input"] if needs_input else [])],
+        "additionalProperties": False,
+        "not": {"properties": {"run_at": _TEXT, "delay": {"type": "number"}}, "required": ["run_at", "delay"]},
+    }
+
+
+def describe_reference(reference: JobReference) -> Schema:
+    """The schema of what names a job."""
+    return ID_SCHEMA if reference.style == "id" else NUMBER_SCHEMA
 
 
 def describe_job(dialect: Dialect, shape: Sequence[Field]) -> Schema:
@@ -104,10 +184,25 @@ def describe_job(dialect: Dialect, shape: Sequence[Field]) -> Schema:
     return _assemble(shape, lambda item: _describe_field(dialect, item), _always_there(shape))
 
 
+def describe_page(job: Schema) -> Schema:
+    """The schema of a page of jobs."""
+    cursor = {"type": ["string", "null"], "description": "Send it as cursor for the next page; null on the last one."}
+    return _object({"jobs": {"type": "array", "items": job}, "next_cursor": cursor}, required=("jobs", "next_cursor"))
+
+
 def describe_error(dialect: Dialect) -> Schema:
     """The schema of every refusal."""
     always = frozenset(item.path for item in dialect.error_body if not item.omit_null)
     return _assemble(dialect.error_body, _describe_error_field, always)
+
+
+def wrap_schema(envelope: Envelope | None, schema: Schema) -> Schema:
+    """The schema of a body in its envelope."""
+    if envelope is None:
+        return schema
+    constants = {**envelope.first, **envelope.last}
+    properties = {**{key: {"const": value} for key, value in constants.items()}, envelope.key: schema}
+    return _object(properties, required=list(properties))
 
 
 def _always_there(shape: Iterable[Field]) -> frozenset[str]:
@@ -123,24 +218,35 @@ def _describe_field(dialect: Dialect, item: Field) -> Schema:
         return _TEXT
     if item.source is None:
         return {"const": item.value}
+    schema = _JOB_SOURCES.get(item.source, {}) if item.codec is None else _CODECS[item.codec]
     if item.source == "word":
-        return {"type": "string", "enum": list(dict.fromkeys(dialect.phases.values()))}
-    schema = _CODECS.get(item.codec) or _JOB_SOURCES.get(item.source, {})
+        schema = {"type": "string", "enum": list(dict.fromkeys(dialect.phases.values()))}
+    if item.source == "kind" and dialect.kinds is not None:
+        schema = {"type": "string", "enum": list(dialect.kinds.values())}
     if item.source in _NULLABLE and not item.omit_null and schema:
-        return {"oneOf": [schema, {"type": "null"}]}
-    return schema
+        schema = {"anyOf": [schema, {"type": "null"}]}
+    text = SOURCE_TEXTS.get(item.source)
+    return schema if text is None else {**schema, "description": text}
 
 
 def _describe_error_field(item: ErrorField) -> Schema:
-    return {"const": item.value} if item.source is None else _ERROR_SOURCES[item.source]
+    if item.source is None:
+        return {"const": item.value}
+    schema = _ERROR_SOURCES[item.source]
+    return {"anyOf": [schema, {"type": "null"}]} if item.source in _NULL_ERRORS and not item.omit_null else schema
 
 
-def _assemble(items: Sequence[Any], describe: Any, always: frozenset[str]) -> Schema:
+_NULL_ERRORS = frozenset({"word", "note", "errors", "details"})
+
+
+def _assemble(items: Sequence[Any], describe: Callable[[Any], Schema], always: frozenset[str]) -> Schema:
     root = _object({})
     for item in items:
         *parents, leaf = item.path.split(".")
         node = root
         for parent in parents:
+            if parent not in node["required"] and any(path.startswith(f"{parent}.") for path in always):
+                node["required"].append(parent)
             node = node["properties"].setdefault(parent, _object({}))
         schema, earlier = describe(item), node["properties"].get(leaf)
         node["properties"][leaf] = schema if earlier in (None, schema) else _either(earlier, schema)
@@ -150,10 +256,11 @@ def _assemble(items: Sequence[Any], describe: Any, always: frozenset[str]) -> Sc
 
 
 def _either(earlier: Schema, schema: Schema) -> Schema:
-    """One of both; a path that stands several times in a shape has one schema for each."""
-    choices = earlier.get("anyOf", [earlier])
-    return {"anyOf": choices if schema in choices else [*choices, schema]}
-
-
-def _object(properties: dict[str, Schema]) -> Schema:
-    return {"type": "object", "properties": properties, "required": []}
+    """One of both; a path that stands several times in a shape has one schema for each, and one sentence."""
+    text = {key: one["description"] for key in ("description",) for one in (schema, earlier) if key in one}
+    choices: list[Schema] = []
+    for one in (earlier, schema):
+        plain = {key: value for key, value in one.items() if key != "description"}
+        choices += plain["anyOf"] if plain.keys() == {"anyOf"} else [plain]
+    distinct = [one for index, one in enumerate(choices) if one not in choices[:index]]
+    return {**text, **(distinct[0] if len(distinct) == 1 else {"anyOf": distinct})}

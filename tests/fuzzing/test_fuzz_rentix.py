@@ -1,0 +1,25 @@
+"""rentix answers as its description says, as far as that goes: it tells routes, errors and jobs, but no bodies."""
+
+from pathlib import Path
+
+import pytest
+from fuzz_server import fuzz, serve
+
+SECONDS = 15
+CHECKS = (
+    "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,"
+    "response_schema_conformance,unsupported_method,ignored_auth"
+)
+
+
+@pytest.mark.slow
+def test_what_rentix_answers_is_described(house_engine: str, tmp_path: Path) -> None:
+    with serve(tmp_path, "--systems", "rentix") as server:
+        fuzz(
+            server,
+            tmp_path,
+            path="/api/v1/openapi.json",
+            header="X-API-Key: {key}",
+            seconds=SECONDS,
+            options=["--checks", CHECKS, "--max-examples", "20", "--phases", "examples,coverage,fuzzing"],
+        )
