@@ -177,11 +177,12 @@ async def show_result(site: Site, served: Served, call: Call) -> Answer:
         text = site.show_output(row.output or "null")
         return json_answer(served.route.status, wrap_body(msgspec.Raw(text.encode()), served.envelope))
     if row.phase not in FINAL_PHASES:
+        facts = await find_facts(call.services, served.views[row.phase], row)
         raise RequestError(
             "not_finished",
             f"the job is {row.phase}; its result comes when it has completed",
             details={"phase": site.dialect.phases[row.phase]},
-            retry_after_s=site.dialect.retry_after_s,
+            retry_after_s=None if facts is None else facts.retry_after_s,
         )
     error = None if row.phase is Phase.CANCELLED or row.error is None else show_error(row.error)
     raise RequestError(

@@ -94,16 +94,14 @@ class Tail:
 
     async def start(self) -> None:
         """From here on no event is missed by a watch that is opened before the next await."""
-        if self.is_ended:
-            return
-        while self._task is None or self._task.done():
+        while not self.is_ended and (self._task is None or self._task.done()):
             loop = asyncio.get_running_loop()
             self._moved = asyncio.Event()
             self._started = loop.create_future()
             self._task = loop.create_task(self._run(loop, self._started), name="jobwire-tail")
             await asyncio.shield(self._started)
-        assert self._started is not None
-        await asyncio.shield(self._started)
+        if self._started is not None:
+            await asyncio.shield(self._started)
 
     def open(self, number: int, *, wanted: frozenset[Event] | None = None) -> Watch:
         """A watch on a job's events from now on; to be closed."""
