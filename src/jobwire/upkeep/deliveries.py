@@ -61,7 +61,7 @@ class Deliverer:
         self._policy = policy
         self._lease_ms = lease_ms
         self._round_ms = min(ROUND_MS, lease_ms // 4)
-        self._id = f"webhooks-{token_hex(8)}"
+        self._id = _make_id()
         self._woken = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="jobwire-webhooks")
@@ -103,7 +103,7 @@ class Deliverer:
         finally:
             end_listening()
             await self._give_back()
-            self._reader.shutdown(wait=False)
+            self._reader.shutdown()
 
     async def has_work(self) -> bool:
         """Whether there is any endpoint; where there is none, commits wake nobody."""
@@ -183,6 +183,8 @@ class Deliverer:
             taken, due_at, now = await self._store.write(exchange)
         except BaseException:
             self._sent = sent + self._sent
+            # What it took may be ours without our knowing: under another name we let it go with the lease.
+            self._id, self._beaten_at = _make_id(), -float(self._lease_ms)
             raise
         for sending in taken:
             self._after = sending.endpoint.id
@@ -264,6 +266,10 @@ class Deliverer:
         with suppress(RequestError):
             # A ledger that is away or closed: the lease runs out.
             await self._store.write(leave)
+
+
+def _make_id() -> str:
+    return f"webhooks-{token_hex(8)}"
 
 
 def _prune(tx: Transaction) -> None:
