@@ -78,6 +78,8 @@ def describe_success(dialect: Dialect, served: Served, refs: Mapping[int, Schema
     route = served.route
     if route.action == "file":
         return {"description": "The bytes", "content": {"*/*": {}}}
+    if route.status == 204:
+        return {"description": route.summary}
     schema: Schema = {}
     if route.response is not None:
         schema = refs[id(route.response)]
