@@ -144,10 +144,7 @@ class Webhooks:
 
     async def delete(self, owner: int, id_: str) -> None:
         """Forget an endpoint, what waits for it and its log. RequestError not_found."""
-        if not is_endpoint_id(id_) or not await self._store.write(
-            lambda tx: webhooks.delete_endpoint(tx, owner, id_)
-        ):
-            raise _not_found()
+        await self._store.write(lambda tx: webhooks.delete_endpoint(tx, _require(tx, owner, id_)))
 
     async def rotate(
         self, owner: int, id_: str | None = None, *, overlap_s: int = OVERLAP_S_DEFAULT
