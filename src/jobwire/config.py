@@ -31,6 +31,11 @@ SETTINGS = (
     Setting("JOBWIRE_WORKERS", "8", "Jobs at once for each queue in this process; 0 runs none here."),
     Setting("JOBWIRE_SYSTEMS", "all", "Vendor systems to serve: `all` that are installed, `none`, or a list."),
     Setting("JOBWIRE_FETCH_ALLOW", "", "Address ranges jobs may fetch from although not public (`127.0.0.0/8`)."),
+    Setting(
+        "JOBWIRE_ISSUERS_ALLOW",
+        "",
+        "Address ranges that issuers' key sets may be fetched from although not public (`10.0.0.0/8`).",
+    ),
     Setting("JOBWIRE_LEASE_MS", "20000", "Milliseconds a worker's leases live without a heartbeat (200 to 3600000)."),
     Setting("JOBWIRE_DRAIN_S", "10", "Seconds a stopping worker waits before it gives jobs back (0 to 3600)."),
     Setting("JOBWIRE_RETENTION_DAYS", "30", "Days a finished job is kept (1 to 3650)."),
