@@ -30,18 +30,22 @@ def serving(**settings: str) -> Iterator[str]:
         text=True,
     )
     assert process.stderr is not None
+    # Reads on to the end, so that the server never waits for its reader.
+    rest = threading.Thread(target=process.stderr.read, daemon=True)
     try:
         said = ""
         while not (found := re.search(r"listens on (http://\S+)", said)):
             line = process.stderr.readline()
             assert line, said
             said += line
-        # Read on, so that the server never waits for its reader.
-        threading.Thread(target=process.stderr.read, daemon=True).start()
+        rest.start()
         yield found[1]
     finally:
         process.terminate()
         process.wait(20)
+        if rest.ident is not None:
+            rest.join()
+        process.stderr.close()
 
 
 @pytest.mark.slow
