@@ -82,8 +82,8 @@ class Limits:
     """Counts calls, for at most 100,000 subjects at once. `clock` gives Unix milliseconds.
 
     `size` is how many counts there are now. Where there would be more, one is forgotten, which lets its subject begin
-    anew. Without a store this process counts for itself. While the ledger does not answer, each
-    process counts for itself too: calls are not refused for that.
+    anew. Without a store this process counts for itself, and so does each while the ledger does not answer: calls are
+    not refused for that.
     """
 
     def __init__(self, clock: Callable[[], int], store: Store | None = None) -> None:
