@@ -246,6 +246,8 @@ def _describe_responses(
 
 def _describe_success(site: Site, served: Served, notes: Notes, *, refs: Mapping[int, Any]) -> Described:
     route = served.route
+    if route.status == HTTPStatus.NO_CONTENT:
+        return {"description": "Done."}
     if notes.media_type is not None:
         content: Described = {} if notes.answer is None else {"schema": notes.answer}
         return {"description": "The content.", "content": {notes.media_type: content}}
