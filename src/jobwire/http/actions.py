@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -145,9 +145,11 @@ async def _show_new(
 ) -> Answer:
     row = await call.services.jobs.read(call.principal.owner, number=number)
     if asked.seconds:
-        # The job is there: where nobody else may wait, it is shown as it is.
-        with suppress(RequestError):
+        try:
             row = await wait_for_end(call, row, asked)
+        except RequestError:
+            # The job is there: where nobody else may wait, it is shown as it is.
+            asked = asked._replace(seconds=0.0, applied=())
     view = served.views[row.phase]
     facts = await find_facts(call.services, view, row)
     location = encode_header("Location", site.status_path(show_id(row.key)))
