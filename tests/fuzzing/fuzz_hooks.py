@@ -20,6 +20,8 @@ schemathesis.openapi.format("date-time", moments)
 schemathesis.openapi.format("printable", printables)
 schemathesis.openapi.format("cursor", st.integers(1, 10**17).map(write_cursor))
 schemathesis.openapi.format("max-wait", st.sampled_from(["500ms", "60s", "2.5m", "1h", "168h"]))
+schemathesis.openapi.format("wait", st.sampled_from(["0", "0.05", "0.2s"]))
+schemathesis.openapi.format("event-id", st.integers(0, 10**6).map(str))
 
 
 @schemathesis.hook

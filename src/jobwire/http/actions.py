@@ -1,7 +1,7 @@
 """The built-in actions a route may name: one function each, the same for every dialect."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import msgspec
 from starlette.responses import Response
@@ -106,9 +106,11 @@ async def _show_new(
 ) -> Answer:
     row = await call.services.jobs.read(call.principal.owner, number=number)
     if asked.seconds:
-        # The job is there: where nobody else may wait, it is shown as it is.
-        with suppress(RequestError):
+        try:
             row = await wait_for_end(call, row, asked)
+        except RequestError:
+            # The job is there: where nobody else may wait, it is shown as it is.
+            asked = asked._replace(seconds=0.0, applied=())
     view = served.views[row.phase]
     facts = await find_facts(call.services, view, row)
     location = encode_header("Location", site.status_path(show_id(row.key)))

@@ -192,9 +192,9 @@ _IDEMPOTENCY = "Sent again with the same key and body, the submission gives the 
 
 
 def _list_waits(wait: Wait) -> Iterator[Parameter]:
-    text = f"Seconds to wait for the end, {wait.seconds_max} at most; then the job is shown as it is."
+    text = f"Seconds to wait for the end (2.5 or 30s), {wait.seconds_max} at most; then the job is shown as it is."
     if wait.place == "query":
-        yield Parameter(wait.name, {"type": "number", "minimum": 0, "maximum": wait.seconds_max}, text)
+        yield Parameter(wait.name, {"type": "string", "format": "wait"}, text)
     if wait.prefers:
         yield Parameter("Prefer", {"type": "string"}, "wait=N: the same, as RFC 7240 says it.", place="header")
 

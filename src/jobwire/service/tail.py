@@ -8,10 +8,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any
 
 from jobwire.domain.states import Event
 from jobwire.store.contract import EventRow, Store, Wake
+from jobwire.store.event_log import read_last
 
 logger = logging.getLogger("jobwire.tail")
 
@@ -142,7 +142,7 @@ class Tail:
         end_listening = self._store.listen(hear)
         try:
             try:
-                self.after = await self._store.read(_read_last)
+                self.after = await self._store.read(read_last)
             except Exception as error:
                 started.set_exception(error)
                 started.exception()
@@ -187,7 +187,3 @@ class Tail:
                 if woken >= WOKEN_TOGETHER:
                     woken = 0
                     await asyncio.sleep(0)
-
-
-def _read_last(reader: Any) -> int:
-    return int(reader.query("SELECT coalesce(max(no), 0) FROM event")[0][0])
