@@ -1,5 +1,6 @@
 """The grammar of a wire language: a dialect is one frozen table. render.py and http/ read it; native.py is one.
 
+sent.py has the part about what callers send, check.py what makes a table contradict itself.
 A dialect module holds data only: no function, branch or loop. What no table can say goes into at most three named
 hooks, and a system's own resources are `endpoint` functions named by its routes.
 """
@@ -8,6 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from jobwire.dialects.sent import NATIVE_PAGE, PageWords, Sent, Take
+from jobwire.domain.ids import ID_PREFIX
 from jobwire.domain.phases import FINAL_PHASES, Phase
 
 ALL_PHASES = frozenset(Phase)
@@ -17,16 +20,16 @@ JobSource = Literal[
     "id", "number", "kind", "queue", "priority", "word", "position", "blocked_by", "estimate",
     "attempt", "attempts_max", "version",
     "progress.percent", "progress.stage", "progress.done", "progress.total", "progress.message",
-    "output", "error", "error.code", "error.message", "error.retryable", "error.details",
+    "input", "output", "error", "error.code", "error.message", "error.retryable", "error.details",
     "rerun_of", "root_id", "tags", "created_at", "run_at", "started_at", "finalized_at", "deadline_at",
     "retry_after_s",
 ]  # fmt: skip
 ErrorSource = Literal[
     "status", "reason", "code", "word", "message", "messages", "note", "errors", "details", "request_id"
 ]
-CodecName = Literal["iso_ms", "iso_s", "epoch_ms", "epoch_s", "whole"]
-Action = Literal["submit", "status", "list", "cancel", "rerun", "result", "file", "me"]
-BodyRule = Literal["none", "json", "upload"]
+CodecName = Literal["iso_us", "iso_ms", "iso_s", "epoch_ms", "epoch_s", "whole", "text", "upper"]
+Action = Literal["submit", "status", "list", "cancel", "rerun", "remove", "result", "file", "me"]
+BodyRule = Literal["none", "json", "optional", "upload"]
 HookName = Literal["admit", "show_output", "show_error"]
 
 Endpoint = Callable[[Any], Awaitable[Any]]
@@ -39,10 +42,13 @@ BODY_BYTES_MAX = 1_048_576
 class Field:
     """One key of a job: where it stands (`path`, dotted for nesting), what it shows, how and when.
 
-    One of these is shown: `source` (a stored value, through `codec`), `template` (text with `{mount}`, `{id}` and
-    `{number}`) or the constant `value`. The key exists in the phases of `when`; inside them a null is shown as null,
-    or the key is left out with `omit_null`. The same path may stand twice with disjoint phases. Times are stored in
-    Unix milliseconds; `progress.percent` is a float, 0 before the first report.
+    A segment of the path that ends in `[]` is a list of one. One of these is shown: `source` (a stored value, through
+    `codec`), `template` (text with `{mount}`, `{id}`, `{number}` and `{origin}`, scheme and host as the caller used
+    them) or the constant `value`. The key exists in the phases of `when`; inside them a null is shown as null, or the
+    key is left out with `omit_null`. The same path may stand twice with disjoint phases. Times are stored in Unix
+    milliseconds, `plus_s` is added to them; `progress.percent` is a float, 0 before the first report. `part` is a
+    dotted path inside `input`, `output` or `error.details`. `words` say what values are called: None is the word of a
+    null, `*` that of every other value without one, which else is shown as it is.
     """
 
     path: str
@@ -52,6 +58,9 @@ class Field:
     omit_null: bool = False
     value: Any = None
     template: str | None = None
+    part: str | None = None
+    words: Mapping[Any, Any] | None = None
+    plus_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +90,7 @@ class ErrorWord:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What is wrapped around a success body: `{**first, key: body, **last}`, in this order."""
+    """What is wrapped around a success body: `{**first, key: body, **last}`, in this order, below a dotted key."""
 
     key: str
     first: Mapping[str, Any] = field(default_factory=dict)
@@ -98,10 +107,19 @@ class Carrier:
 
 
 @dataclass(frozen=True, slots=True)
-class JobReference:
-    """How a caller names a job: a path, query or JSON body field holding our `id` or the ledger's `number`.
+class IdForm:
+    """What a job's id looks like: `prefix`, then 26 characters, a UUID of the same bits, or the ledger's number."""
 
-    A reference that is absent or malformed is refused with `code` and these messages; None means not_found.
+    prefix: str = ID_PREFIX
+    form: Literal["key", "uuid", "number"] = "key"
+
+
+@dataclass(frozen=True, slots=True)
+class JobReference:
+    """How a caller names a job: a path, query or JSON body field holding the `id` or the ledger's `number`.
+
+    `name` and `pattern` are as in Sent. A reference that is absent or malformed is refused with `code` and these
+    messages; None means not_found.
     """
 
     place: Literal["path", "query", "body"] = "path"
@@ -110,6 +128,7 @@ class JobReference:
     code: str = "invalid_request"
     missing: str | None = None
     malformed: str | None = None
+    pattern: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +153,17 @@ class LimitHeaders:
 class Route:
     """One method on one path template (`/listings/{id}`, relative to the mount; a literal segment beats a parameter).
 
-    Either a built-in `action` or the system's own `endpoint`. `scope` is what the key must have; an `is_open` route
+    A parameter's segment may end in literal text (`/jobs/{id}:cancel`). `only` leaves calls in which nothing is found
+    there to the next route of the same method and path. Either a built-in `action` or the system's own `endpoint`. `scope` is what the key must have; an `is_open` route
     asks for no key (its endpoint checks its own signature; `call.principal.owner` is then 0). `body` "json" is
-    decoded, "upload" is spooled to a file, "none" is ignored. `limits` names the limits that count this call, the
+    decoded, "optional" too unless it is empty, "upload" is spooled to a file, "none" is ignored. `limits` names the limits that count this call, the
     last one being shown in the headers (None: the dialect's). `shape` and `envelope` override the dialect's here.
     `status` is that of an action's success; an endpoint's Reply has its own. `request` and `response` are types for
     OpenAPI.
+
+    `takes` say where a submission's fields are sent (empty: the body is a `dialects.parse.Submission`). `headers` of a
+    new job are templates as in Field (None: a `Location` where the job is read). `if_final` "answer" makes a cancel
+    that comes too late a success that shows the job. `page` has the words of a list.
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -155,6 +179,11 @@ class Route:
     job: JobReference | None = None
     shape: tuple[Field, ...] | None = None
     envelope: Envelope | None = None
+    only: Sent | None = None
+    takes: tuple[Take, ...] = ()
+    headers: Mapping[str, str] | None = None
+    if_final: Literal["refuse", "answer"] = "refuse"
+    page: PageWords = NATIVE_PAGE
     request: Any = None
     response: Any = None
     summary: str = ""
@@ -168,7 +197,7 @@ class Dialect:
     `kinds` maps the kinds this dialect shows to their words; other jobs are not found in it (None: every kind under
     its own name). `several_credentials` refuses a call that carries two, or takes the first carrier in order.
     `content_types` None takes a body of any type. `is_conditional` gives status reads an ETag and 304;
-    `retry_after_s` tells pollers of a live job when to come back. Hooks: `admit(principal, headers) -> principal`
+    `retry_after_s` tells pollers of a live job when to come back. `error_headers` go out with every refusal. Hooks: `admit(principal, headers) -> principal`
     after authentication, `show_output(output) -> output` for the source `output`, `show_error(status, body) ->
     body`.
     """
@@ -184,11 +213,13 @@ class Dialect:
     title: str = ""
     aliases: tuple[str, ...] = ()
     kinds: Mapping[str, str] | None = None
+    ids: IdForm = IdForm()
     job_reference: JobReference = JobReference()
     envelope: Envelope | None = None
     several_credentials: Literal["refuse", "first"] = "refuse"
     challenge: str | None = None
     error_content_type: str = "application/json; charset=utf-8"
+    error_headers: Mapping[str, ErrorSource] = field(default_factory=dict)
     content_types: tuple[str, ...] | None = ("application/json",)
     body_bytes_max: int = BODY_BYTES_MAX
     limits: tuple[RateLimit, ...] = ()

@@ -13,6 +13,7 @@ RANDOM_BITS = 82
 _ALPHABET = "0123456789abcdefghijklmnopqrstuv"
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 _SHAPE = re.compile(r"[0-9a-v]{26}")
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
 def make_key(now_ms: int, random_bits: int) -> str:
@@ -38,3 +39,17 @@ def read_id(text: str) -> str | None:
     if len(text) != 30 or not text.startswith(ID_PREFIX) or _SHAPE.fullmatch(text, 4) is None:
         return None
     return text[4:]
+
+
+def show_uuid(key: str) -> str:
+    """The same job in a UUID's 36 characters; its 128 bits hold every key before the year 4199."""
+    digits = f"{int(key, 32):032x}"
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def read_uuid(text: str) -> str | None:
+    """The 26 characters of the job that `show_uuid` has written, in any case, or None if `text` is no UUID."""
+    if _UUID.fullmatch(text) is None:
+        return None
+    bits = int(text.replace("-", ""), 16)
+    return "".join([_ALPHABET[(bits >> shift) & 31] for shift in range(125, -1, -5)])
