@@ -29,7 +29,6 @@ from jobwire.domain.job import JobRow
 from jobwire.domain.phases import Phase
 
 Tree = dict[str, "Field | Tree"]
-TEMPLATE_HOLES = ("{id}", "{number}", "{origin}")
 _HOLES = re.compile(r"(\{id\}|\{number\}|\{origin\})")
 # What is not known of a job without facts: all but its root, which is itself.
 _NOTHING_MORE = (None,) * (len(Facts._fields) - 3)

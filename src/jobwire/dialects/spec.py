@@ -153,17 +153,17 @@ class LimitHeaders:
 class Route:
     """One method on one path template (`/listings/{id}`, relative to the mount; a literal segment beats a parameter).
 
-    A parameter's segment may end in literal text (`/jobs/{id}:cancel`). `only` leaves calls in which nothing is found
-    there to the next route of the same method and path. Either a built-in `action` or the system's own `endpoint`. `scope` is what the key must have; an `is_open` route
-    asks for no key (its endpoint checks its own signature; `call.principal.owner` is then 0). `body` "json" is
-    decoded, "optional" too unless it is empty, "upload" is spooled to a file, "none" is ignored. `limits` names the limits that count this call, the
-    last one being shown in the headers (None: the dialect's). `shape` and `envelope` override the dialect's here.
-    `status` is that of an action's success; an endpoint's Reply has its own. `request` and `response` are types for
-    OpenAPI.
+    A parameter's segment may end in literal text (`/jobs/{id}:cancel`). `only` leaves calls in which nothing is
+    found there to the next route of the same method and path. Either a built-in `action` or the system's own
+    `endpoint`. `scope` is what the key must have; an `is_open` route asks for no key (its endpoint checks its own
+    signature; `call.principal.owner` is then 0). `body` "json" is decoded, "optional" too unless it is empty,
+    "upload" is spooled to a file, "none" is ignored. `limits` names the limits that count this call, the last one
+    being shown in the headers (None: the dialect's). `shape` and `envelope` override the dialect's here. `status`
+    is that of an action's success; an endpoint's Reply has its own. `request` and `response` are types for OpenAPI.
 
-    `takes` say where a submission's fields are sent (empty: the body is a `dialects.parse.Submission`). `headers` of a
-    new job are templates as in Field (None: a `Location` where the job is read). `if_final` "answer" makes a cancel
-    that comes too late a success that shows the job. `page` has the words of a list.
+    `takes` say where a submission's fields are sent (empty: the body is a `dialects.parse.Submission`). `headers`
+    of a new job are templates as in Field (None: a `Location` where the job is read). `if_final` "answer" makes a
+    cancel that comes too late a success that shows the job. `page` has the words of a list.
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -197,9 +197,9 @@ class Dialect:
     `kinds` maps the kinds this dialect shows to their words; other jobs are not found in it (None: every kind under
     its own name). `several_credentials` refuses a call that carries two, or takes the first carrier in order.
     `content_types` None takes a body of any type. `is_conditional` gives status reads an ETag and 304;
-    `retry_after_s` tells pollers of a live job when to come back. `error_headers` go out with every refusal. Hooks: `admit(principal, headers) -> principal`
-    after authentication, `show_output(output) -> output` for the source `output`, `show_error(status, body) ->
-    body`.
+    `retry_after_s` tells pollers of a live job when to come back. `error_headers` go out with every refusal. Hooks:
+    `admit(principal, headers) -> principal` after authentication, `show_output(output) -> output` for the source
+    `output`, `show_error(status, body) -> body`.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """The built-in actions a route may name: one function each, the same for every dialect."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,32 +11,35 @@ from starlette.responses import Response
 from jobwire.dialects.parse import (
     Submission,
     read_idempotency_key,
+    read_kind,
     read_page,
     read_reference,
     read_submission,
     unix_ms,
-    write_cursor,
 )
 from jobwire.dialects.render import wrap_body
 from jobwire.dialects.sources import show_error
 from jobwire.dialects.spec import Action, Dialect
 from jobwire.domain.errors import RequestError
-from jobwire.domain.ids import show_id
 from jobwire.domain.job import JobRow
 from jobwire.domain.phases import FINAL_PHASES, Phase
 from jobwire.http.answer import Answer, Headers, encode_header, json_answer
 from jobwire.http.files import serve_file
+from jobwire.http.lists import find_start, show_page
 from jobwire.http.paging import find_page
 from jobwire.http.present import answer_status, find_facts, render_job
 from jobwire.http.routing import Served
 from jobwire.http.site import Site
+from jobwire.http.takes import Act, with_takes
 from jobwire.kinds.schema import check_input
 from jobwire.service.call import Call
 
 
 async def find_job(site: Site, served: Served, call: Call) -> JobRow:
     """The job a call names, if it is the caller's and of a kind this dialect shows; RequestError not_found."""
-    name = read_reference(served.reference, params=call.params, query=call.query, body=call.body)
+    name = read_reference(
+        served.reference, params=call.params, query=call.query, body=call.body, ids=site.dialect.ids
+    )
     row = await call.services.jobs.read(call.principal.owner, key=name.key, number=name.number)
     if not is_shown(site.dialect, row):
         raise RequestError("not_found", "there is no such job; check the id and that it is your account's")
@@ -53,14 +56,14 @@ async def show_status(site: Site, served: Served, call: Call) -> Answer:
     row = await find_job(site, served, call)
     view = served.views[row.phase]
     seen = call.headers.get("if-none-match")
-    facts = await find_facts(site.services, view, row)
+    facts = await find_facts(site.services, view, row, origin=call.base_url)
     return answer_status(site.dialect, view, row, facts, seen=None if seen is None else seen.encode("latin-1"))
 
 
 async def submit_job(site: Site, served: Served, call: Call) -> Answer:
     """A new job, or with a known idempotency key the one it named before."""
     submission = read_submission(call.body)
-    kind = _read_kind(site.dialect, submission.kind)
+    kind = read_kind(site.dialect, submission.kind)
     key = None
     if site.dialect.idempotency_header is not None:
         key = read_idempotency_key(call.headers.get(site.dialect.idempotency_header.lower()))
@@ -84,12 +87,6 @@ async def submit_job(site: Site, served: Served, call: Call) -> Answer:
         )
     replayed = [] if receipt.is_new else [encode_header("Idempotency-Replayed", "true")]
     return await _show_new(site, served, call, receipt.number, headers=replayed)
-
-
-def _read_kind(dialect: Dialect, word: str) -> str:
-    if dialect.kinds is None:
-        return word
-    return next((kind for kind, said in dialect.kinds.items() if said == word), word)
 
 
 @contextmanager
@@ -118,9 +115,10 @@ async def _show_new(
     site: Site, served: Served, call: Call, number: int, *, headers: Sequence[tuple[bytes, bytes]] = ()
 ) -> Answer:
     row = await call.services.jobs.read(call.principal.owner, number=number)
-    location = encode_header("Location", site.status_path(show_id(row.key)))
-    body = await render_job(call.services, served.views, row)
-    return json_answer(served.route.status, body, [location, *_retry_after(site, row), *headers])
+    own = site.new_job_headers(served.route, row, origin=call.base_url)
+    body = await render_job(call.services, served.views, row, origin=call.base_url)
+    told = [encode_header(name, value) for name, value in own.items()]
+    return json_answer(served.route.status, body, [*told, *_retry_after(site, row), *headers])
 
 
 def _retry_after(site: Site, row: JobRow) -> Headers:
@@ -129,23 +127,34 @@ def _retry_after(site: Site, row: JobRow) -> Headers:
 
 
 async def list_jobs(site: Site, served: Served, call: Call) -> Answer:
-    """A page of the caller's jobs, newest first; `next_cursor` is null on the last one."""
-    page = read_page(call.query, site.dialect)
+    """A page of the caller's jobs, newest first, in the route's words for pages."""
+    page = read_page(call.query, site.dialect, served.route.page)
+    page = await find_start(site, served, call, page)
     rows, before = await find_page(call.services.jobs, call.principal.owner, page, kinds=site.dialect.kinds)
-    items = [await render_job(call.services, site.item_views, row) for row in rows]
-    body = {
-        "jobs": [msgspec.Raw(item) for item in items],
-        "next_cursor": None if before is None else write_cursor(before),
-    }
+    items = [await render_job(call.services, site.item_views, row, origin=call.base_url) for row in rows]
+    body = show_page(site, served, call, limit=page.limit, rows=rows, items=items, before=before)
     return json_answer(served.route.status, wrap_body(body, served.envelope))
 
 
 async def cancel_job(site: Site, served: Served, call: Call) -> Answer:
-    """The job after the cancel: cancelled if it waited, cancelling if it runs."""
+    """The job after the cancel: cancelled if it waited, cancelling if it runs, as it is if the route answers then."""
     row = await find_job(site, served, call)
-    after = await call.services.jobs.cancel(call.principal.owner, row)
-    body = await render_job(call.services, served.views, after)
+    try:
+        after = await call.services.jobs.cancel(call.principal.owner, row)
+    except RequestError as error:
+        if error.code != "conflict" or served.route.if_final == "refuse":
+            raise
+        after = await find_job(site, served, call)
+    body = await render_job(call.services, served.views, after, origin=call.base_url)
     return json_answer(served.route.status, body, _retry_after(site, after))
+
+
+async def remove_job(site: Site, served: Served, call: Call) -> Answer:
+    """The job as it was before it and its result were deleted; RequestError conflict while it is live."""
+    row = await find_job(site, served, call)
+    body = await render_job(call.services, served.views, row, origin=call.base_url)
+    await call.services.jobs.remove(call.principal.owner, row)
+    return json_answer(served.route.status, body)
 
 
 async def rerun_job(site: Site, served: Served, call: Call) -> Answer:
@@ -207,13 +216,13 @@ async def show_me(site: Site, served: Served, call: Call) -> Answer:
     return json_answer(served.route.status, wrap_body(body, served.envelope))
 
 
-Act = Callable[[Site, Served, Call], Awaitable[Answer | Response]]
 ACTIONS: Mapping[Action, Act] = {
-    "submit": submit_job,
+    "submit": with_takes(submit_job),
     "status": show_status,
     "list": list_jobs,
     "cancel": cancel_job,
     "rerun": rerun_job,
+    "remove": remove_job,
     "result": show_result,
     "file": send_file,
     "me": show_me,

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from jobwire.dialects.render import wrap_body
 from jobwire.dialects.spec import Dialect
+from jobwire.dialects.taking import Parts, find_sent
 from jobwire.domain.errors import RequestError
 from jobwire.http.actions import ACTIONS
 from jobwire.http.answer import Answer, Headers, Receive, Scope, Send, encode_header, json_answer, send_answer
@@ -85,8 +86,12 @@ async def _answer_call(exchange: Exchange, resources: AsyncExitStack) -> Answer 
         raise
     served = match.served
     assert served is not None
-    principal = NOBODY if served.route.is_open else await _admit(exchange, served, headers, query)
+    principal = NOBODY if served.route.is_open else await _admit(exchange, match, headers, query)
     body, upload = await _read_body(exchange, served, headers, resources)
+    if len(match.choices) > 1 or served.route.only is not None:
+        served = _choose(match, Parts(match.params, query, headers, body))
+        if not served.route.is_open:
+            check_rights(exchange.site.dialect, served, principal)
     call = Call(
         principal=principal,
         services=exchange.site.services,
@@ -142,18 +147,25 @@ def _count(exchange: Exchange, principal: Principal, limits: Sequence[Limit]) ->
         raise refuse_limited(state)
 
 
-async def _admit(
-    exchange: Exchange, served: Served, headers: Mapping[str, str], query: Mapping[str, str]
-) -> Principal:
-    """Who calls, counted against the route's limits."""
+async def _admit(exchange: Exchange, match: Match, headers: Mapping[str, str], query: Mapping[str, str]) -> Principal:
+    """Who calls, counted against the limits of the path, with the rights of its one route."""
     dialect, services = exchange.site.dialect, exchange.site.services
     token = find_token(dialect, exchange.scope["headers"], query)
     principal = services.owners.known(token) or await services.owners.authenticate(token)
-    _count(exchange, principal, served.limits)
+    _count(exchange, principal, match.choices[0].limits)
     if "admit" in dialect.hooks:
         principal = dialect.hooks["admit"](principal, headers)
-    check_rights(dialect, served, principal)
+    if len(match.choices) == 1:
+        check_rights(dialect, match.choices[0], principal)
     return principal
+
+
+def _choose(match: Match, parts: Parts) -> Served:
+    """The first of the routes that takes a call with this content."""
+    for served in match.choices:
+        if served.route.only is None or find_sent(served.route.only, parts) is not None:
+            return served
+    raise RequestError("no_route", "Nothing at this path is for such a call; check what it says it wants.")
 
 
 def check_rights(dialect: Dialect, served: Served, principal: Principal) -> None:
@@ -171,12 +183,18 @@ async def _read_body(
     match served.route.body:
         case "none":
             return None, None
-        case "json":
+        case "optional" if not _has_body(headers):
+            return None, None
+        case "json" | "optional":
             check_content_type(headers.get("content-type"), exchange.site.dialect.content_types)
             return await read_json(exchange.receive, headers, served.body_bytes_max), None
         case "upload":
             upload = spool_upload(exchange.receive, headers, served.body_bytes_max)
             return None, await resources.enter_async_context(upload)
+
+
+def _has_body(headers: Mapping[str, str]) -> bool:
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
 def _encode_reply(reply: Reply, served: Served) -> Answer:

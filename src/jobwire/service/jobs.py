@@ -29,6 +29,7 @@ from jobwire.service.submission import (
 )
 from jobwire.store.contract import Place, Store, Transaction
 from jobwire.store.pending import Pending
+from jobwire.store.removing import remove_final
 
 
 class SubmitOptions(TypedDict, total=False):
@@ -161,6 +162,20 @@ class Jobs:
                 details={"phase": str(after.phase)},
             )
         return after
+
+    async def remove(self, owner: int, row: JobRow) -> None:
+        """The final job, its result and its idempotency key are gone when this returns.
+
+        Raises RequestError conflict with details `phase` while the job is live, not_found for a stranger's.
+        """
+        if await self._store.write(lambda tx: remove_final(tx, owner, row.number)):
+            return
+        now = await self.read(owner, number=row.number)
+        raise RequestError(
+            "conflict",
+            f"the job is {now.phase}; cancel it or wait until it is final, then delete it",
+            details={"phase": str(now.phase)},
+        )
 
     async def rerun(self, owner: int, row: JobRow, *, input: Any = None) -> Receipt:  # noqa: A002
         """T15: a new job of the same kind, queue, priority and tags that names the final job `row` as its origin.
