@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from jobwire.blobs.links import FileLinks
 from jobwire.blobs.local import LocalBlobs
 from jobwire.config import SettingError, Settings, is_postgres
+from jobwire.dialects.azure import AZURE
+from jobwire.dialects.google import GOOGLE
 from jobwire.dialects.native import NATIVE
+from jobwire.dialects.spec import Dialect
 from jobwire.http.app import build_app
 from jobwire.kinds.contract import Kind, Queue
 from jobwire.kinds.registry import Registry
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from jobwire.store.postgres import PostgresStore
 
 SYSTEMS = {"rentix": "jobwire.systems.rentix"}
+DIALECTS = {dialect.name: dialect for dialect in (AZURE, GOOGLE)}
 DAY_MS = 24 * 3_600_000
 
 Ledger: TypeAlias = "SqliteStore | PostgresStore"
@@ -64,6 +68,7 @@ class House:
     registry: Registry
     systems: Sequence[System]
     missing_systems: dict[str, str]
+    dialects: Sequence[Dialect] = ()
 
     @property
     def door(self) -> Door:
@@ -72,7 +77,8 @@ class House:
 
     def build_app(self, *, prefix: str = "") -> Any:
         """The ASGI app of all dialects, for the root or for a mount below `prefix`."""
-        return build_app(self.services, [NATIVE, *(system.dialect for system in self.systems)], prefix=prefix)
+        systems = (system.dialect for system in self.systems)
+        return build_app(self.services, [NATIVE, *self.dialects, *systems], prefix=prefix)
 
     def make_worker(self, children: Children) -> Worker:
         """A worker for every queue of the known kinds."""
@@ -111,10 +117,15 @@ def open_house(
     kinds: Iterable[Kind] = (),
     *,
     queues: Iterable[str | Queue] = (),
+    dialects: Iterable[Dialect] = (),
     clock: Callable[[], int] = read_clock,
 ) -> House:
-    """Open the ledger of `settings` and bind everything to it; SettingError for a system that cannot be served."""
+    """Open the ledger of `settings` and bind everything to it; SettingError for a system that cannot be served.
+
+    `dialects` are served beside those that the settings name.
+    """
     systems, missing = load_systems(settings.systems)
+    spoken = [*find_dialects(settings.dialects), *dialects]
     store = open_ledger(settings, clock)
     try:
         store.read(lambda reader: refuse_moved(reader, store.path)).result()
@@ -148,7 +159,7 @@ def open_house(
     except BaseException:
         store.close()
         raise
-    return House(settings, store, services, registry, systems, missing)
+    return House(settings, store, services, registry, systems, missing, spoken)
 
 
 def open_door(settings: Settings, kinds: Iterable[Kind], *, queues: Iterable[str | Queue] = ()) -> Door:
@@ -217,6 +228,18 @@ def load_systems(wanted: str) -> tuple[list[System], dict[str, str]]:
             if not everything:
                 raise SettingError(f"the system {name!r} {missing[name]}") from error
     return systems, missing
+
+
+def find_dialects(wanted: str) -> list[Dialect]:
+    """The dialects named by `wanted` (`none` or a list with commas); SettingError for one that there is not."""
+    names = [name.strip() for name in wanted.split(",") if name.strip()]
+    if names == ["none"]:
+        return []
+    if unknown := [name for name in names if name not in DIALECTS]:
+        raise SettingError(
+            f"JOBWIRE_DIALECTS: unknown dialect {unknown[0]!r}; there are {', '.join(DIALECTS)}, or none"
+        )
+    return [DIALECTS[name] for name in dict.fromkeys(names)]
 
 
 def keep_policies(tx: Transaction, registry: Registry) -> None:

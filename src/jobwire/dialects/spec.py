@@ -25,7 +25,7 @@ JobSource = Literal[
     "retry_after_s",
 ]  # fmt: skip
 ErrorSource = Literal[
-    "status", "reason", "code", "word", "message", "messages", "note", "errors", "details", "request_id"
+    "status", "reason", "code", "code_upper", "word", "message", "messages", "note", "errors", "details", "request_id"
 ]
 CodecName = Literal["iso_us", "iso_ms", "iso_s", "epoch_ms", "epoch_s", "whole", "text", "upper"]
 Action = Literal["submit", "status", "list", "cancel", "rerun", "remove", "result", "file", "me"]
@@ -67,9 +67,9 @@ class Field:
 class ErrorField:
     """One key of an error body: a value of the refused call, or the constant `value`.
 
-    Sources: `status` number, `reason` phrase, `code` raised, `word` and `note` of the table, `message`, `messages`
-    (a list of texts when the call had faults: details["messages"], or the texts of details["errors"]; else the
-    message), `errors` (list of {pointer, detail}), `details` (object), `request_id`.
+    Sources: `status` number, `reason` phrase, `code` raised (`code_upper` in capitals), `word` and `note` of the
+    table, `message`, `messages` (a list of texts when the call had faults: details["messages"], or the texts of
+    details["errors"]; else the message), `errors` (list of {pointer, detail}), `details` (object), `request_id`.
     """
 
     path: str
@@ -161,9 +161,10 @@ class Route:
     being shown in the headers (None: the dialect's). `shape` and `envelope` override the dialect's here. `status`
     is that of an action's success; an endpoint's Reply has its own. `request` and `response` are types for OpenAPI.
 
-    `takes` say where a submission's fields are sent (empty: the body is a `dialects.parse.Submission`). `headers`
-    of a new job are templates as in Field (None: a `Location` where the job is read). `if_final` "answer" makes a
-    cancel that comes too late a success that shows the job. `page` has the words of a list.
+    `takes` say where a submission's fields are sent (empty: the body is a `dialects.parse.Submission`); a key of
+    the body that none of them and not `ignored` names is refused. `headers` of a new job are templates as in Field
+    (None: a `Location` where the job is read). `if_final` "answer" makes a cancel that comes too late a success
+    that shows the job. `page` has the words of a list.
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -181,6 +182,7 @@ class Route:
     envelope: Envelope | None = None
     only: Sent | None = None
     takes: tuple[Take, ...] = ()
+    ignored: tuple[str, ...] = ()
     headers: Mapping[str, str] | None = None
     if_final: Literal["refuse", "answer"] = "refuse"
     page: PageWords = NATIVE_PAGE

@@ -50,6 +50,15 @@ def gather_fields(takes: Sequence[Take], parts: Parts) -> dict[str, Any]:
     return fields
 
 
+def find_unknown(takes: Sequence[Take], body: Any, *, ignored: Sequence[str]) -> list[str]:
+    """The keys of a body that no take reads; none where one takes the whole body."""
+    names = [take.sent.name for take in takes if take.sent is not None and take.sent.place == "body"]
+    if "" in names or not isinstance(body, dict):
+        return []
+    known = {name.partition(".")[0] for name in names} | set(ignored)
+    return [name for name in body if name not in known]
+
+
 def point_back(pointer: str, takes: Sequence[Take]) -> str:
     """A pointer into the body that was sent, for one into the native form; as it is where it came from elsewhere."""
     for take, start in _longest_first(takes):

@@ -154,6 +154,8 @@ async def remove_job(site: Site, served: Served, call: Call) -> Answer:
     row = await find_job(site, served, call)
     body = await render_job(call.services, served.views, row, origin=call.base_url)
     await call.services.jobs.remove(call.principal.owner, row)
+    if served.route.status == 204:
+        return Answer(204, [(b"cache-control", b"no-store")], b"")
     return json_answer(served.route.status, body)
 
 

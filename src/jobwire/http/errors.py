@@ -56,6 +56,8 @@ def _read_source(item: ErrorField, error: RequestError, *, word: ErrorWord, requ
             return HTTPStatus(word.status).phrase
         case "code":
             return error.code
+        case "code_upper":
+            return error.code.upper()
         case "word":
             return word.word
         case "note":

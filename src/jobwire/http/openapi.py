@@ -25,6 +25,7 @@ _ACTION_REFUSALS: Mapping[str, tuple[str, ...]] = {
     "list": ("invalid_request",),
     "cancel": ("not_found", "conflict"),
     "rerun": ("not_found", "conflict"),
+    "remove": ("not_found", "conflict"),
     "result": ("not_found", "conflict"),
     "file": ("forbidden", "not_found", "gone"),
 }
@@ -48,7 +49,9 @@ def describe_sites(sites: Sequence[Site]) -> bytes:
     for site in sites:
         for served in site.served:
             methods = paths.setdefault(site.dialect.mount + served.route.path, {})
-            methods[served.route.method.lower()] = _describe_route(site.dialect, served, refs)
+            # Calls that only their content tells apart are one operation here, the first of them.
+            if served.route.method.lower() not in methods:
+                methods[served.route.method.lower()] = _describe_route(site.dialect, served, refs)
     document = {
         "openapi": "3.1.0",
         "info": {"title": "Jobwire", "version": version("jobwire")},
@@ -78,9 +81,10 @@ def _describe_route(dialect: Dialect, served: Served, refs: Mapping[int, Any]) -
         if route.is_open
         else [{_scheme_name(dialect, carrier): []} for carrier in dialect.credentials],
     }
-    if route.body == "json":
+    if route.body in ("json", "optional"):
         schema = {} if route.request is None else refs[id(route.request)]
-        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        must = route.body == "json"
+        described["requestBody"] = {"required": must, "content": {"application/json": {"schema": schema}}}
     elif route.body == "upload":
         described["requestBody"] = {"required": True, "content": {"application/octet-stream": {}}}
     return described
@@ -99,10 +103,10 @@ def _describe_parameters(dialect: Dialect, served: Served) -> list[dict[str, Any
     ]
     query: Mapping[str, Mapping[str, Any]] = {}
     if route.action == "list":
-        query = _PAGE_QUERY
+        query = {theirs: _PAGE_QUERY[ours] for ours, theirs in route.page.query.items()}
     elif route.action == "file":
         query = _LINK_QUERY
-    elif route.action in ("status", "cancel", "rerun", "result") and reference.place == "query":
+    elif route.action in ("status", "cancel", "rerun", "remove", "result") and reference.place == "query":
         query = {reference.name: {"type": "string" if reference.style == "id" else "integer"}}
     must = route.action != "list"
     described += [{"name": name, "in": "query", "required": must, "schema": schema} for name, schema in query.items()]

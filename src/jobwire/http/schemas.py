@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from jobwire.dialects.sent import PageField, PageWords
 from jobwire.dialects.spec import ALL_PHASES, Dialect, ErrorField, Field
 from jobwire.http.routing import Served
 
@@ -29,6 +30,7 @@ _NULLABLE = frozenset(
         "error",
     }
 )
+_PAGE_SOURCES: Mapping[str, Schema] = {"count": _WHOLE, "limit": _WHOLE, "has_more": {"type": "boolean"}}
 _JOB_SOURCES: Mapping[str, Schema] = {
     "id": _TEXT, "rerun_of": _TEXT, "root_id": _TEXT, "kind": _TEXT, "queue": _TEXT,
     "number": _WHOLE, "priority": _WHOLE, "position": _WHOLE, "attempt": _WHOLE, "attempts_max": _WHOLE,
@@ -53,15 +55,18 @@ _JOB_SOURCES: Mapping[str, Schema] = {
     "progress.percent": {"type": "number", "minimum": 0, "maximum": 100},
 }  # fmt: skip
 _CODECS: Mapping[str | None, Schema] = {
+    "iso_us": {"type": "string", "format": "date-time"},
     "iso_ms": {"type": "string", "format": "date-time"},
     "iso_s": {"type": "string", "format": "date-time"},
     "epoch_ms": _WHOLE,
     "epoch_s": _WHOLE,
     "whole": _WHOLE,
+    "text": _TEXT,
+    "upper": _TEXT,
 }
 _ERROR_SOURCES: Mapping[str | None, Schema] = {
-    "status": _WHOLE, "reason": _TEXT, "code": _TEXT, "word": _TEXT, "note": _TEXT, "message": _TEXT,
-    "request_id": _TEXT, "details": _OBJECT,
+    "status": _WHOLE, "reason": _TEXT, "code": _TEXT, "code_upper": _TEXT, "word": _TEXT, "note": _TEXT,
+    "message": _TEXT, "request_id": _TEXT, "details": _OBJECT,
     "messages": {"oneOf": [_TEXT, {"type": "array", "items": _TEXT}]},
     "errors": {"type": "array", "items": {"type": "object", "properties": {"pointer": _TEXT, "detail": _TEXT}}},
 }  # fmt: skip
@@ -78,18 +83,34 @@ def describe_success(dialect: Dialect, served: Served, refs: Mapping[int, Schema
     route = served.route
     if route.action == "file":
         return {"description": "The bytes", "content": {"*/*": {}}}
+    if route.status == 204:
+        return {"description": route.summary or "Success"}
     schema: Schema = {}
     if route.response is not None:
         schema = refs[id(route.response)]
     elif route.action == "list":
-        jobs = {"type": "array", "items": describe_job(dialect, dialect.job)}
-        schema = _object({"jobs": jobs, "next_cursor": {"type": ["string", "null"]}})
-    elif route.action in ("submit", "status", "cancel", "rerun"):
-        schema = describe_job(dialect, route.shape or dialect.job)
+        schema = _describe_page(dialect, route.page)
+    elif route.action in ("submit", "status", "cancel", "rerun", "remove"):
+        schema = describe_job(dialect, dialect.job if route.shape is None else route.shape)
     if served.envelope is not None:
         constants = {**served.envelope.first, **served.envelope.last}
-        schema = _object({**{key: {"const": value} for key, value in constants.items()}, served.envelope.key: schema})
+        *above, key = served.envelope.key.split(".")
+        schema = _object({**{name: {"const": value} for name, value in constants.items()}, key: schema})
+        for name in reversed(above):
+            schema = _object({name: schema})
     return {"description": route.summary or "Success", "content": {"application/json": {"schema": schema}}}
+
+
+def _describe_page(dialect: Dialect, page: PageWords) -> Schema:
+    jobs = {"type": "array", "items": describe_job(dialect, dialect.job)}
+    always = frozenset(item.path for item in page.fields if not item.omit_null)
+
+    def describe(item: PageField) -> Schema:
+        if item.source is None:
+            return {"const": item.value}
+        return jobs if item.source == "jobs" else _PAGE_SOURCES.get(item.source, {"type": ["string", "null"]})
+
+    return _assemble(page.fields, describe, always)
 
 
 def describe_job(dialect: Dialect, shape: Sequence[Field]) -> Schema:
@@ -116,6 +137,8 @@ def _describe_field(dialect: Dialect, item: Field) -> Schema:
         return _TEXT
     if item.source is None:
         return {"const": item.value}
+    if item.words is not None or item.part is not None:
+        return {}
     if item.source == "word":
         return {"type": "string", "enum": list(dict.fromkeys(dialect.phases.values()))}
     schema = _CODECS.get(item.codec) or _JOB_SOURCES.get(item.source, {})
@@ -131,11 +154,17 @@ def _describe_error_field(item: ErrorField) -> Schema:
 def _assemble(items: Sequence[Any], describe: Any, always: frozenset[str]) -> Schema:
     root = _object({})
     for item in items:
-        *parents, leaf = item.path.split(".")
+        *parents, end = item.path.split(".")
         node = root
         for parent in parents:
-            node = node["properties"].setdefault(parent, _object({}))
-        schema, earlier = describe(item), node["properties"].get(leaf)
+            below = _object({})
+            listed = {"type": "array", "items": below} if parent.endswith("[]") else below
+            found = node["properties"].setdefault(parent.removesuffix("[]"), listed)
+            node = found.get("items", found)
+        leaf, schema = end.removesuffix("[]"), describe(item)
+        if end.endswith("[]"):
+            schema = {"type": "array", "items": schema}
+        earlier = node["properties"].get(leaf)
         node["properties"][leaf] = schema if earlier in (None, schema) else _either(earlier, schema)
         if item.path in always and leaf not in node["required"]:
             node["required"].append(leaf)

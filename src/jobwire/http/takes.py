@@ -5,11 +5,13 @@ from dataclasses import replace
 
 from starlette.responses import Response
 
-from jobwire.dialects.taking import Parts, gather_fields, point_back
+from jobwire.dialects.parse import refuse_faults
+from jobwire.dialects.taking import Parts, find_unknown, gather_fields, point_back
 from jobwire.domain.errors import RequestError
 from jobwire.http.answer import Answer
 from jobwire.http.routing import Served
 from jobwire.http.site import Site
+from jobwire.kinds.faults import Fault
 from jobwire.service.call import Call
 
 Act = Callable[[Site, Served, Call], Awaitable[Answer | Response]]
@@ -22,6 +24,8 @@ def with_takes(act: Act) -> Act:
         takes = served.route.takes
         if not takes:
             return await act(site, served, call)
+        if unknown := find_unknown(takes, call.body, ignored=served.route.ignored):
+            raise refuse_faults([Fault(f"/{name}", "unknown field") for name in unknown])
         try:
             return await act(site, served, _translate(site, served, call))
         except RequestError as error:
