@@ -201,6 +201,11 @@ def test_an_operation_of_somebody_else_is_not_there(azured: House, azure: Azure)
     where = azure.send("POST", "/azure/jobs/echo:run", json={}).headers["operation-location"]
     azured.complete()
     with httpx.Client(headers={"api-key": azured.make_key("eve")}) as eve:
-        for method, path in (("GET", where), ("GET", f"{where}/result"), ("POST", f"{where}:cancel"), ("DELETE", where)):
+        for method, path in (
+            ("GET", where),
+            ("GET", f"{where}/result"),
+            ("POST", f"{where}:cancel"),
+            ("DELETE", where),
+        ):
             assert eve.request(method, path).status_code == 404
     assert azure.send("GET", where).json()["status"] == "Succeeded"
