@@ -69,8 +69,10 @@ def azured(tmp_path: Path) -> Iterator[House]:
 
 
 @pytest.fixture
-def azure(azured: House) -> Azure:
-    return Azure(azured, azured.make_key("ada"))
+def azure(azured: House) -> Iterator[Azure]:
+    client = Azure(azured, azured.make_key("ada"))
+    with client.pipelines:
+        yield client
 
 
 def nothing() -> None:

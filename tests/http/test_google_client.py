@@ -30,6 +30,14 @@ class Google:
         credentials = Credentials(token=key)
         transport = OperationsRestTransport(host=house.url, path_prefix="google/v1", credentials=credentials)
         self.operations = AbstractOperationsClient(transport=transport)
+        self.session = transport._session
+
+    def __enter__(self) -> "Google":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+        self.session.close()
 
     def start(self, kind: str = "echo", **body: Any) -> Any:
         answer = self.http.post(f"/google/v1/jobs/{kind}:run", json=body or {"input": {"text": "hi"}})
@@ -70,9 +78,8 @@ def googled(tmp_path: Path) -> Iterator[House]:
 
 @pytest.fixture
 def google(googled: House) -> Iterator[Google]:
-    client = Google(googled, googled.make_key("ada"))
-    yield client
-    client.http.close()
+    with Google(googled, googled.make_key("ada")) as client:
+        yield client
 
 
 def plain(message: Any) -> Any:
@@ -101,8 +108,12 @@ def test_the_metadata_shows_where_an_operation_is(googled: House, google: Google
 
 @pytest.mark.parametrize(
     ("code", "raised"),
-    [("too_big", exceptions.Unknown), ("timeout", exceptions.DeadlineExceeded), ("url_invalid", exceptions.InvalidArgument)],
-)  # fmt: skip
+    [
+        ("too_big", exceptions.Unknown),
+        ("timeout", exceptions.DeadlineExceeded),
+        ("url_invalid", exceptions.InvalidArgument),
+    ],
+)
 def test_a_failed_operation_raises_the_error_of_its_code(
     googled: House, google: Google, code: str, raised: Any
 ) -> None:
@@ -182,16 +193,18 @@ def test_a_refusal_is_a_status_with_its_reason(googled: House, google: Google) -
     assert (caught.value.reason, caught.value.domain) == ("NOT_FOUND", "jobwire")
     refused = google.http.post("/google/v1/jobs/echo:run", json={"input": {}, "colour": "red"}).json()["error"]
     assert (refused["code"], refused["status"]) == (400, "INVALID_ARGUMENT") and "/colour" in refused["message"]
-    unknown = Google(googled, "jw_nobody").http.get(f"/google/v1/{PARENT}/operations").json()["error"]
+    with Google(googled, "jw_nobody") as nobody:
+        unknown = nobody.http.get(f"/google/v1/{PARENT}/operations").json()["error"]
     assert (unknown["code"], unknown["status"]) == (401, "UNAUTHENTICATED")
 
 
 def test_an_operation_of_somebody_else_is_not_there(googled: House, google: Google) -> None:
     name = google.start().name
     googled.complete()
-    eve = Google(googled, googled.make_key("eve")).operations
-    for call in (eve.get_operation, eve.cancel_operation, eve.delete_operation):
-        with pytest.raises(exceptions.NotFound):
-            call(name)
-    assert list(eve.list_operations(PARENT)) == []
+    with Google(googled, googled.make_key("eve")) as client:
+        eve = client.operations
+        for call in (eve.get_operation, eve.cancel_operation, eve.delete_operation):
+            with pytest.raises(exceptions.NotFound):
+                call(name)
+        assert list(eve.list_operations(PARENT)) == []
     assert google.operations.get_operation(name).done
