@@ -10,7 +10,7 @@ from jobwire.dialects.spec import CODES, Dialect, Field, Route
 from jobwire.domain.phases import Phase
 
 PART_SOURCES = frozenset({"input", "output", "error.details"})
-TIME_SOURCES = frozenset({"created_at", "run_at", "started_at", "finalized_at", "deadline_at"})
+TIME_SOURCES = frozenset({"created_at", "run_at", "started_at", "finalized_at", "deadline_at", "cancel_requested_at"})
 TAKEN = frozenset({*Submission.__struct_fields__, "idempotency_key"})
 HOLES = ("mount", "id", "number", "origin")
 HEADER_SOURCES = ("code", "word", "status", "request_id")

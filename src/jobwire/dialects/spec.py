@@ -22,7 +22,7 @@ JobSource = Literal[
     "progress.percent", "progress.stage", "progress.done", "progress.total", "progress.message",
     "input", "output", "error", "error.code", "error.message", "error.retryable", "error.details",
     "rerun_of", "root_id", "tags", "created_at", "run_at", "started_at", "finalized_at", "deadline_at",
-    "retry_after_s",
+    "cancel_requested_at", "retry_after_s",
 ]  # fmt: skip
 ErrorSource = Literal[
     "status", "reason", "code", "code_upper", "word", "message", "messages", "note", "errors", "details", "request_id"

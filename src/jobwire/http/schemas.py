@@ -21,6 +21,7 @@ _NULLABLE = frozenset(
         "started_at",
         "finalized_at",
         "deadline_at",
+        "cancel_requested_at",
         "rerun_of",
         "root_id",
         "position",
@@ -153,14 +154,12 @@ def _describe_error_field(item: ErrorField) -> Schema:
 
 def _assemble(items: Sequence[Any], describe: Any, always: frozenset[str]) -> Schema:
     root = _object({})
+    made: list[Schema] = []
     for item in items:
         *parents, end = item.path.split(".")
         node = root
         for parent in parents:
-            below = _object({})
-            listed = {"type": "array", "items": below} if parent.endswith("[]") else below
-            found = node["properties"].setdefault(parent.removesuffix("[]"), listed)
-            node = found.get("items", found)
+            node = _descend(node, parent, made)
         leaf, schema = end.removesuffix("[]"), describe(item)
         if end.endswith("[]"):
             schema = {"type": "array", "items": schema}
@@ -169,6 +168,21 @@ def _assemble(items: Sequence[Any], describe: Any, always: frozenset[str]) -> Sc
         if item.path in always and leaf not in node["required"]:
             node["required"].append(leaf)
     return root
+
+
+def _descend(node: Schema, key: str, made: list[Schema]) -> Schema:
+    """The object below a key, of those made for this shape; the key may be something else in another phase."""
+    name = key.removesuffix("[]")
+    earlier = node["properties"].get(name)
+    for choice in () if earlier is None else earlier.get("anyOf", [earlier]):
+        below: Schema = choice.get("items", choice)
+        if any(one is below for one in made):
+            return below
+    below = _object({})
+    made.append(below)
+    schema = {"type": "array", "items": below} if key.endswith("[]") else below
+    node["properties"][name] = schema if earlier is None else _either(earlier, schema)
+    return below
 
 
 def _either(earlier: Schema, schema: Schema) -> Schema:
