@@ -287,7 +287,11 @@ SHOPIFY = Dialect(
     ),
     error_body=(ErrorField("errors[].message", "message"), ErrorField("errors[].extensions.code", "code_upper")),
     # A GraphQL call that was understood is a 200, whatever becomes of it.
-    errors={**NATIVE.errors, "not_found": ErrorWord(200), "no_route": ErrorWord(404), "conflict": ErrorWord(200), "rate_limited": ErrorWord(200)},
+    errors={
+        **NATIVE.errors,
+        **dict.fromkeys(("not_found", "conflict", "rate_limited"), ErrorWord(200)),
+        "no_route": ErrorWord(404),
+    },
     routes=(
         Route(
             "POST", "/graphql.json", "submit", body="json", headers={}, ignored=("variables", "operationName"),
