@@ -29,6 +29,9 @@ _NULLABLE = frozenset(
         "estimate",
         "output",
         "error",
+        "error.code",
+        "error.message",
+        "error.retryable",
     }
 )
 _PAGE_SOURCES: Mapping[str, Schema] = {"count": _WHOLE, "limit": _WHOLE, "has_more": {"type": "boolean"}}
