@@ -18,6 +18,7 @@ from jobwire.dialects.spec import Dialect, Envelope, Field, IdForm
 from jobwire.dialects.taking import Parts, find_sent, find_unknown, gather_fields, point_back
 from jobwire.domain.ids import ID_LENGTH, make_key, read_uuid, show_uuid
 from jobwire.domain.phases import Phase
+from jobwire.kinds.faults import Fault
 
 PARTS = Parts({"id": "p"}, {"id": "q"}, {"x-id": "h"}, {"a": {"b": "find <7> here"}, "n": 7, "z": None})
 
@@ -58,7 +59,7 @@ def test_a_submission_is_gathered_and_its_pointers_lead_back() -> None:
 
 def test_a_key_of_the_body_that_nothing_reads_is_unknown_unless_the_body_is_taken_whole() -> None:
     takes = (Take("queue", Sent("body", "a.b")), Take("kind", Sent("query", "n")))
-    assert find_unknown(takes, PARTS.body, ignored=("z",)) == ["n"]
+    assert find_unknown(takes, PARTS.body, ignored=("z",)) == [Fault("/n", "unknown field; there are a, z")]
     assert find_unknown((Take("input", Sent("body")),), PARTS.body, ignored=()) == []
     assert find_unknown(takes, [1], ignored=()) == []
 

@@ -66,7 +66,10 @@ def test_a_reader_serves_the_dialect_of_the_page_and_calls_it(tmp_path: Path) ->
     }  # fmt: skip
     assert withdrawn == printed
     assert missing == {"ok": False, "problem": {"id": "no_such_order", "text": "There is no such order."}}
-    assert refused["problem"] == {"id": "invalid_request", "text": "/colour: unknown field"}
+    assert refused["problem"] == {
+        "id": "invalid_request",
+        "text": "/colour: unknown field; there are product, options, reference",
+    }
 
 
 def read_texts(output: str) -> list[dict[str, dict[str, object]]]:

@@ -16,6 +16,7 @@ HOLES = ("mount", "id", "number", "origin")
 HEADER_SOURCES = ("code", "word", "status", "request_id")
 SHARED = ("path", "is_open", "body", "body_bytes_max", "limits")
 _NEW_JOB = ("submit", "rerun")
+_NAMES_A_JOB = ("status", "cancel", "rerun", "remove", "result")
 _SEGMENT = re.compile(r"[^{}]*|\{\w+\}[^{}]*")
 _HOLE = re.compile(r"\{(\w*)\}")
 _WITHOUT_WORDS = frozenset({"id", "word", "retry_after_s"})
@@ -84,8 +85,9 @@ def _check_route(route: Route, dialect: Dialect) -> Iterator[str]:
         yield "if_final is for cancel"
     if route.only is not None:
         yield from _check_sent(route.only, route)
-    reference = route.job or dialect.job_reference
-    yield from _check_pattern(reference.pattern)
+    if route.action in _NAMES_A_JOB:
+        reference = route.job or dialect.job_reference
+        yield from _check_sent(Sent(reference.place, reference.name, reference.pattern), route)
     yield from _check_takes(route, dialect)
     yield from _check_page(route.page)
 

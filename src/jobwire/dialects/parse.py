@@ -14,7 +14,7 @@ from jobwire.dialects.sent import NATIVE_PAGE, PageWords, Sent
 from jobwire.dialects.spec import Dialect, IdForm, JobReference
 from jobwire.dialects.taking import Parts, find_sent
 from jobwire.domain.errors import RequestError
-from jobwire.domain.ids import ID_PREFIX, read_id, read_uuid
+from jobwire.domain.ids import read_id, read_uuid
 from jobwire.domain.phases import Phase
 from jobwire.kinds.faults import Fault, find_faults
 
@@ -66,12 +66,13 @@ def read_name(style: str, text: str, ids: IdForm = NATIVE_IDS) -> JobName | None
     """The job that `text` names in a reference's style, or None if it names none."""
     if style == "number":
         return _read_number(text)
-    if not text.startswith(ids.prefix):
-        return None
-    end = text[len(ids.prefix) :]
-    if ids.form == "number":
-        return _read_number(end)
-    key = read_uuid(end) if ids.form == "uuid" else read_id(ID_PREFIX + end)
+    match ids.form:
+        case "key":
+            key = read_id(text, ids.prefix)
+        case "uuid":
+            key = read_uuid(text.removeprefix(ids.prefix)) if text.startswith(ids.prefix) else None
+        case "number":
+            return _read_number(text.removeprefix(ids.prefix)) if text.startswith(ids.prefix) else None
     return None if key is None else JobName(key, None)
 
 

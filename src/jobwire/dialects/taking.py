@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from jobwire.dialects.sent import Sent, Take
 from jobwire.dialects.sources import find_part
+from jobwire.kinds.faults import Fault
 
 
 class Parts(NamedTuple):
@@ -50,13 +51,17 @@ def gather_fields(takes: Sequence[Take], parts: Parts) -> dict[str, Any]:
     return fields
 
 
-def find_unknown(takes: Sequence[Take], body: Any, *, ignored: Sequence[str]) -> list[str]:
-    """The keys of a body that no take reads; none where one takes the whole body."""
+def find_unknown(takes: Sequence[Take], body: Any, *, ignored: Sequence[str]) -> list[Fault]:
+    """A fault for each key of a body that no take reads; none where one takes the whole body."""
     names = [take.sent.name for take in takes if take.sent is not None and take.sent.place == "body"]
     if "" in names or not isinstance(body, dict):
         return []
-    known = {name.partition(".")[0] for name in names} | set(ignored)
-    return [name for name in body if name not in known]
+    known = dict.fromkeys([*(name.partition(".")[0] for name in names), *ignored])
+    return [
+        Fault(f"/{name}", f"unknown field; there are {', '.join(known) or 'none'}")
+        for name in body
+        if name not in known
+    ]
 
 
 def point_back(pointer: str, takes: Sequence[Take]) -> str:

@@ -34,11 +34,12 @@ def show_id(key: str) -> str:
     return ID_PREFIX + key
 
 
-def read_id(text: str) -> str | None:
-    """The 26 characters of a public id, or None if `text` is not one."""
-    if len(text) != 30 or not text.startswith(ID_PREFIX) or _SHAPE.fullmatch(text, 4) is None:
+def read_id(text: str, prefix: str = ID_PREFIX) -> str | None:
+    """The 26 characters of a public id with this prefix, or None if `text` is not one."""
+    start = len(prefix)
+    if len(text) != start + ID_LENGTH or not text.startswith(prefix) or _SHAPE.fullmatch(text, start) is None:
         return None
-    return text[4:]
+    return text[start:]
 
 
 def show_uuid(key: str) -> str:

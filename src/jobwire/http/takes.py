@@ -11,7 +11,6 @@ from jobwire.domain.errors import RequestError
 from jobwire.http.answer import Answer
 from jobwire.http.routing import Served
 from jobwire.http.site import Site
-from jobwire.kinds.faults import Fault
 from jobwire.service.call import Call
 
 Act = Callable[[Site, Served, Call], Awaitable[Answer | Response]]
@@ -25,7 +24,7 @@ def with_takes(act: Act) -> Act:
         if not takes:
             return await act(site, served, call)
         if unknown := find_unknown(takes, call.body, ignored=served.route.ignored):
-            raise refuse_faults([Fault(f"/{name}", "unknown field") for name in unknown])
+            raise refuse_faults(unknown)
         try:
             return await act(site, served, _translate(site, served, call))
         except RequestError as error:
