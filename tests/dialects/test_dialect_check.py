@@ -1,16 +1,16 @@
 """A table that contradicts itself is refused before it serves, with the place and the fix."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from jobwire.dialects.azure import AZURE
-from jobwire.dialects.check import check_dialect
+from jobwire.dialects.check import CODEC_SOURCES, check_dialect
 from jobwire.dialects.google import GOOGLE
 from jobwire.dialects.native import NATIVE
 from jobwire.dialects.sent import PageField, PageWords, Sent, Take
-from jobwire.dialects.spec import Field, JobReference, Route
+from jobwire.dialects.spec import CodecName, Field, JobReference, Route
 from jobwire.systems.rentix.dialect import RENTIX
 from market_tables import MARKET
 from shop_dialect import SHOP
@@ -34,6 +34,8 @@ def submit(*takes: Take, body: Any = "json", **rest: Any) -> Route:
         ({"errors": {}}, "errors has no word for invalid_request"),
         ({"error_headers": {"X-Error": "message"}}, "X-Error shows 'message'; a header shows one of code"),
         ({"routes": (Route("GET", "/a"),)}, "give an action or an endpoint"),
+        ({"routes": (Route("GET", "/a", "fetch"),)}, "no action 'fetch'; there are submit"),  # type: ignore[arg-type]
+        ({"routes": (Route("GET", "/a", "me", limits=("hour",)),)}, "the dialect has no limit hour"),
         ({"routes": (Route("GET", "/a/x{id}", "me"),)}, "segment 'x{id}' must be text, or one parameter"),
         ({"routes": (Route("GET", "/a/{id}{x}", "me"),)}, "segment '{id}{x}'"),
         ({"routes": (Route("GET", "/a", "me", headers={}),)}, "headers are those of a new job"),
@@ -67,8 +69,13 @@ def test_a_dialect_that_contradicts_itself_is_refused(changes: Any, said: str) -
         (Field("a", "tags", part="b"), "takes a part of tags; only error.details, input, output have parts"),
         (Field("a", "created_at", plus_s=5), "plus_s needs a codec"),
         (Field("a", "kind", "text", plus_s=5), "plus_s needs a codec and one of"),
-        (Field("a", "number", "text"), "number is written in one way and takes no codec"),
-        (Field("a", value=1, codec="text"), "takes no codec"),
+        (Field("a", "nunber"), "shows 'nunber', which there is not; there are id, number"),  # type: ignore[arg-type]
+        (Field("a", "kind", "uper"), "the codec 'uper', which there is not; there are iso_us"),  # type: ignore[arg-type]
+        (Field("a", "number", "text"), "number is not for the codec text"),
+        (Field("a", value=1, codec="text"), "a constant is not for the codec text"),
+        (Field("a", "progress.stage", "iso_ms"), "progress.stage is not for the codec iso_ms"),
+        (Field("a", "created_at", "upper"), "created_at is not for the codec upper"),
+        (Field("a", "output", "upper", part="b"), "which only the codec text can write"),
         (Field("a", "id", words={"x": 1}), "words are for stored values, not for id"),
         (Field("a", "word", words={"x": 1}), "not for word"),
         (Field("a", value=1, words={1: 2}), "not for constants"),
@@ -119,6 +126,10 @@ def test_a_route_that_contradicts_itself_is_refused(route: Route, said: str) -> 
     with pytest.raises(ValueError) as caught:
         check_dialect(replace(NATIVE, routes=(route,)))
     assert f"route {route.method} {route.path}: " in str(caught.value) and said in str(caught.value)
+
+
+def test_every_codec_says_what_it_is_for() -> None:
+    assert set(CODEC_SOURCES) == set(get_args(CodecName))
 
 
 def test_an_idempotency_key_needs_its_header() -> None:

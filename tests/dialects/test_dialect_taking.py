@@ -137,6 +137,15 @@ def test_parts_words_and_lists_are_shown() -> None:
     }  # fmt: skip
 
 
+def test_a_part_of_an_output_is_taken_from_what_is_shown_of_it() -> None:
+    def show_output(stored: str) -> str:
+        return f'{{"shown":{stored}}}'
+
+    views = compile_views(NATIVE, (Field("a", "output", part="shown.a"),), show_output=show_output)
+    assert views[Phase.COMPLETED].render(ROWS[Phase.COMPLETED], None) == b'{"a":[1,"%s"]}'
+    assert views[Phase.WAITING].render(ROWS[Phase.WAITING], None) == b'{"a":null}'
+
+
 def test_an_errors_parts_and_code_are_said_in_words() -> None:
     shape = (
         Field("limit", "error.details", part="limit"),

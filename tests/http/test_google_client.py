@@ -93,7 +93,8 @@ def test_an_operation_is_followed_to_its_response_whatever_that_is(
     followed = google.follow(google.start(), [nothing, lambda: googled.complete(output)])
     assert json.loads(json_format.MessageToJson(followed.result())) == json.loads(output)
     assert followed.done() and not followed.cancelled()
-    assert plain(followed.metadata)["state"] == "SUCCEEDED" and plain(followed.metadata)["kind"] == "echo"
+    told = plain(followed.metadata)
+    assert (told["state"], told["kind"], told["progressPercent"]) == ("SUCCEEDED", "echo", 100)
 
 
 def test_the_metadata_shows_where_an_operation_is(googled: House, google: Google) -> None:

@@ -1,16 +1,23 @@
 """Refuses a table that contradicts itself before it serves a call: what is wrong, where, and what may stand there."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import get_args
 
 from jobwire.dialects.parse import Submission
 from jobwire.dialects.sent import QUERY_FIELDS, PageWords, Sent
 from jobwire.dialects.sources import LINEAGE_SOURCES, TEXTS
-from jobwire.dialects.spec import CODES, Dialect, Field, Route
+from jobwire.dialects.spec import CODES, Action, Dialect, Field, JobSource, Route
 from jobwire.domain.phases import Phase
 
 PART_SOURCES = frozenset({"input", "output", "error.details"})
 TIME_SOURCES = frozenset({"created_at", "run_at", "started_at", "finalized_at", "deadline_at", "cancel_requested_at"})
+CODEC_SOURCES: Mapping[str, frozenset[str] | None] = {
+    **dict.fromkeys(("iso_us", "iso_ms", "iso_s", "epoch_ms", "epoch_s"), TIME_SOURCES),
+    "whole": frozenset({"progress.percent", "progress.done", "progress.total"}),
+    "upper": frozenset({"error.code", "progress.stage"}),
+    "text": None,
+}
 TAKEN = frozenset({*Submission.__struct_fields__, "idempotency_key"})
 HOLES = ("mount", "id", "number", "origin")
 HEADER_SOURCES = ("code", "word", "status", "request_id")
@@ -50,12 +57,20 @@ def _check_field(item: Field, where: str) -> Iterator[str]:
     means = [item.source is not None, item.template is not None, item.value is not None]
     if sum(means) > 1:
         yield f"{here} shows by one of source, template and value, not by {sum(means)}"
+    if item.source is not None and item.source not in get_args(JobSource):
+        yield f"{here} shows {item.source!r}, which there is not; there are {', '.join(get_args(JobSource))}"
+    if item.codec is not None and item.codec not in CODEC_SOURCES:
+        yield f"{here} has the codec {item.codec!r}, which there is not; there are {', '.join(CODEC_SOURCES)}"
     if item.part is not None and item.source not in PART_SOURCES:
         yield f"{here} takes a part of {item.source}; only {_list(PART_SOURCES)} have parts"
     if item.plus_s and (item.source not in TIME_SOURCES or item.codec is None):
         yield f"{here}: plus_s needs a codec and one of {_list(TIME_SOURCES)}"
-    if item.codec is not None and item.part is None and (item.source is None or item.source in _SPELLED):
-        yield f"{here}: {item.source} is written in one way and takes no codec"
+    if item.codec is not None and item.part is not None and item.codec != "text":
+        yield f"{here}: a part may be anything, which only the codec text can write"
+    if item.codec is not None and item.part is None:
+        written = CODEC_SOURCES.get(item.codec)
+        if item.source is None or item.source in _SPELLED or (written is not None and item.source not in written):
+            yield f"{here}: {item.source or 'a constant'} is not for the codec {item.codec}"
     if item.words is not None and (item.source is None or item.source in _WITHOUT_WORDS):
         yield f"{here}: words are for stored values, not for {item.source or 'constants'}"
     if item.omit_null and item.path.endswith("[]"):
@@ -72,6 +87,10 @@ def _check_template(template: str) -> Iterator[str]:
 def _check_route(route: Route, dialect: Dialect) -> Iterator[str]:
     if (route.action is None) == (route.endpoint is None):
         yield "give an action or an endpoint, not both or none"
+    if route.action is not None and route.action not in get_args(Action):
+        yield f"there is no action {route.action!r}; there are {', '.join(get_args(Action))}"
+    if unknown := set(route.limits or ()) - {limit.name for limit in dialect.limits}:
+        yield f"the dialect has no limit {_list(unknown)}"
     for segment in route.path.split("/"):
         if _SEGMENT.fullmatch(segment) is None:
             yield f"segment {segment!r} must be text, or one parameter with text behind it"

@@ -1,7 +1,7 @@
 """The google dialect: google.longrunning operations over REST (AIP-151), for google-api-core's clients."""
 
 from jobwire.dialects.sent import PageField, PageWords, Sent, Take
-from jobwire.dialects.spec import LIVE_PHASES, Carrier, Dialect, ErrorField, ErrorWord, Field, Route
+from jobwire.dialects.spec import ALL_PHASES, LIVE_PHASES, Carrier, Dialect, ErrorField, ErrorWord, Field, Route
 from jobwire.domain.phases import FINAL_PHASES, Phase
 
 _COMPLETED = frozenset({Phase.COMPLETED})
@@ -44,7 +44,8 @@ GOOGLE = Dialect(
         Field("metadata.@type", value=f"{_TYPE}google.protobuf.Struct"),
         Field("metadata.value.kind", "kind"),
         Field("metadata.value.state", "word"),
-        Field("metadata.value.progressPercent", "progress.percent"),
+        Field("metadata.value.progressPercent", "progress.percent", when=ALL_PHASES - _COMPLETED),
+        Field("metadata.value.progressPercent", value=100.0, when=_COMPLETED),
         Field("metadata.value.stage", "progress.stage"),
         Field("metadata.value.createTime", "created_at", "iso_ms"),
         Field("metadata.value.startTime", "started_at", "iso_ms"),
