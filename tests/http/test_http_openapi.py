@@ -12,15 +12,18 @@ import pytest
 from http_house import House, open_house
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from jobwire.dialects.azure import AZURE
+from jobwire.dialects.google import GOOGLE
 from jobwire.dialects.native import NATIVE
 from jobwire.dialects.spec import CODES, Dialect
 from jobwire.domain.outcome import PublicError
 from jobwire.http.action_notes import ACTION_NOTES
 from jobwire.http.actions import ACTIONS
 from jobwire.systems.rentix.dialect import RENTIX
+from market_tables import MARKET
 from shop_dialect import SHOP
 
-DIALECTS = (NATIVE, SHOP, RENTIX)
+DIALECTS = (NATIVE, SHOP, RENTIX, AZURE, GOOGLE, *MARKET)
 HEADERS_OF_THE_SERVER = {"date", "server", "content-type", "content-length", "cache-control"}
 
 

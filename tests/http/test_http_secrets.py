@@ -8,6 +8,8 @@ import httpx
 import pytest
 from http_house import House, open_house
 
+from jobwire.dialects.azure import AZURE
+from jobwire.dialects.google import GOOGLE
 from jobwire.dialects.native import NATIVE
 from jobwire.dialects.spec import Dialect
 from jobwire.domain.outcome import Failed, PublicError
@@ -16,7 +18,7 @@ from jobwire.systems.rentix.dialect import RENTIX
 from shop_dialect import SHOP
 
 SECRET = "hunter2"
-DIALECTS = (NATIVE, SHOP)
+DIALECTS = (NATIVE, SHOP, AZURE, GOOGLE)
 INTERNAL = f'Traceback (most recent call last):\n  File "/srv/{SECRET}.py", line 7\nValueError: {SECRET}'
 
 
