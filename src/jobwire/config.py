@@ -40,6 +40,11 @@ SETTINGS = (
         "",
         "What webhook secrets are derived from, at least 32 characters; empty means the ledger's own secret.",
     ),
+    Setting(
+        "JOBWIRE_ISSUERS_ALLOW",
+        "",
+        "Address ranges that issuers' key sets may be fetched from although not public (`10.0.0.0/8`).",
+    ),
     Setting("JOBWIRE_LEASE_MS", "20000", "Milliseconds a worker's leases live without a heartbeat (200 to 3600000)."),
     Setting("JOBWIRE_DRAIN_S", "10", "Seconds a stopping worker waits before it gives jobs back (0 to 3600)."),
     Setting("JOBWIRE_RETENTION_DAYS", "30", "Days a finished job is kept (1 to 3650)."),

@@ -238,11 +238,11 @@ def make_keyring(settings: Settings, ledger_secret: str) -> Keyring:
 
 
 def open_issuers(settings: Settings, store: Store, clock: Callable[[], int]) -> Issuers:
-    """The issuers of the ledger; their key sets are fetched from where customers' URLs may lead, too."""
+    """The issuers of the ledger; what is open to their key sets is not open to customers' URLs."""
     try:
-        policy = FetchPolicy.from_setting(settings.environment.get("JOBWIRE_FETCH_ALLOW", ""))
+        policy = FetchPolicy.from_setting(settings.environment.get("JOBWIRE_ISSUERS_ALLOW", ""))
     except ValueError as error:
-        raise SettingError(f"JOBWIRE_FETCH_ALLOW: {error}") from None
+        raise SettingError(f"JOBWIRE_ISSUERS_ALLOW: {error}") from None
     return Issuers(store, clock, policy)
 
 

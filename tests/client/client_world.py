@@ -22,7 +22,7 @@ _STATUSES = {"busy": 429, "full": 503, "gateway": 502, "fault": 500}
 class Server(NamedTuple):
     """What the server can do. `hold_s` shorter than asked is a server with a cap of its own."""
 
-    holds: Literal["final", "moved", "ignored", "refused", "limited"] = "final"
+    holds: Literal["final", "moved", "brief", "ignored", "refused", "limited"] = "final"
     says_held: bool = True
     streams: Literal["yes", "absent", "swallowed", "refused"] = "yes"
     retry_after_s: int | None = 1
@@ -50,6 +50,7 @@ class World:
     hinted_until: float = 0.0
     refused_until: float = 0.0
     is_over: bool = False
+    told_version: int = 0
 
     def __post_init__(self) -> None:
         self._troubles: Iterator[Trouble] = iter(self.troubles)
@@ -123,16 +124,20 @@ class World:
         if failed is not None:
             return failed
         wait_s = int(dict(request.headers).get("prefer", "wait=0").removeprefix("wait="))
-        is_held = False
+        is_held = says_held = False
         if wait_s:
             if self.server.holds == "refused":
                 return Answer(400, {"content-type": "application/problem+json"}, b'{"code": "invalid_request"}')
             if self.server.holds == "limited":
                 self.refused_until = self.now + 5
                 return Answer(429, {"retry-after": "5"})
-            is_held = self.server.holds != "ignored" and self._hold(wait_s)
+            is_held = self.server.holds in ("final", "moved") and self._hold(wait_s)
+            says_held = self.server.says_held and self.server.holds != "ignored"
+            if self.server.holds == "brief":
+                # News that had come meanwhile look like news it was held for.
+                is_held = says_held and self.version != self.told_version
         version = max(1, self.version - 1) if trouble == "stale" and not wait_s else self.version
-        return self._show(request, version, is_held=is_held)
+        return self._show(request, version, is_held=is_held, says_held=says_held)
 
     def _hold(self, wait_s: int) -> bool:
         """Let the time pass until there is news; whether the client can know that the request was held."""
@@ -141,13 +146,13 @@ class World:
         self.now = min(max(self.now, min(news, default=self.now)), began + wait_s)
         return self.server.says_held or self.now - began >= 0.8 * wait_s
 
-    def _show(self, request: Request, version: int, *, is_held: bool) -> Answer:
+    def _show(self, request: Request, version: int, *, is_held: bool, says_held: bool) -> Answer:
         headers: dict[str, str] = {"content-type": "application/json"}
         is_final = version >= len(self.moments)
         if self.server.retry_after_s is not None and not is_final:
             headers["retry-after"] = str(self.server.retry_after_s)
             self.hinted_until = 0.0 if is_held else self.now + self.server.retry_after_s
-        if is_held and self.server.says_held:
+        if says_held:
             headers["preference-applied"] = "wait"
         etag = f'"{version}"'
         if self.server.has_etag:
@@ -155,6 +160,7 @@ class World:
             if dict(request.headers).get("if-none-match") == etag:
                 return Answer(304, headers)
         self.is_over = is_final
+        self.told_version = version
         return Answer(200, headers, json.dumps(self.job_at(version)).encode())
 
     def _open(self, request: Request) -> Answer | Cut:

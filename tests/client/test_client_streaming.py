@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobwire.client.errors import BadAnswer, NotFound, Unavailable
+from jobwire.client.messages import EVENT_BYTES_MAX, Message, MessageReader
 from jobwire.client.retrying import Retries
-from jobwire.client.sse import EVENT_BYTES_MAX, Message, MessageReader
 from jobwire.client.steps import Answer
 from jobwire.client.streaming import stream_job
 from jobwire.client.watching import Watch

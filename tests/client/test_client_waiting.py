@@ -18,7 +18,7 @@ from jobwire.client.watching import Watch
 
 SERVERS = st.builds(
     Server,
-    holds=st.sampled_from(["final", "moved", "ignored", "refused", "limited"]),
+    holds=st.sampled_from(["final", "moved", "brief", "ignored", "refused", "limited"]),
     says_held=st.booleans(),
     streams=st.sampled_from(["yes", "absent", "swallowed", "refused"]),
     retry_after_s=st.sampled_from([None, 0, 1, 7, 60]),
@@ -97,6 +97,12 @@ def test_a_hold_that_reaches_its_limit_is_repeated_at_once() -> None:
     world = World([0.0, 100.0], Server(retry_after_s=60))
     run(wait_for_end(watch_of(world)), world)
     assert [round(at) for at, _ in world.asked] == [0, 30, 60, 90]
+
+
+def test_a_server_that_is_about_to_go_and_answers_at_once_is_asked_as_its_retry_after_says() -> None:
+    world = World([0.0, 100.0], Server(holds="brief", retry_after_s=10))
+    run(wait_for_end(watch_of(world, seen=Job(id=JOB_ID, phase="waiting", version=1))), world)
+    assert len(world.asked) <= 11
 
 
 def test_what_moves_all_the_time_is_asked_for_once_a_second() -> None:

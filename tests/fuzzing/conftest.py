@@ -6,6 +6,7 @@ import house_engines
 from house_engines import run_on_engines
 
 house_engine = house_engines.house_engine
+sqlite_file = house_engines.sqlite_file
 pytest_runtest_setup = house_engines.pytest_runtest_setup
 
 

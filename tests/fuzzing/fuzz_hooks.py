@@ -20,6 +20,8 @@ schemathesis.openapi.format("date-time", moments)
 schemathesis.openapi.format("printable", printables)
 schemathesis.openapi.format("cursor", st.integers(1, 10**17).map(write_cursor))
 schemathesis.openapi.format("max-wait", st.sampled_from(["500ms", "60s", "2.5m", "1h", "168h"]))
+schemathesis.openapi.format("wait", st.sampled_from(["0", "0.05", "0.2s"]))
+schemathesis.openapi.format("event-id", st.integers(0, 10**6).map(str))
 
 
 @schemathesis.hook
@@ -38,3 +40,10 @@ def _is_moment(value: Any) -> bool:
         return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
     except ValueError:
         return False
+
+
+@schemathesis.hook
+def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool:
+    """No validator knows our formats, so every text counts as a violation of them, those that fit too."""
+    told = failure.message
+    return not ("violates `format`" in told and any(name in told for name in ("tag", "concurrency_key", "max_wait")))

@@ -13,11 +13,12 @@ CHECKS = (
 
 
 @pytest.mark.slow
-def test_what_rentix_answers_is_described(house_engine: str, tmp_path: Path) -> None:
-    with serve(tmp_path, "--systems", "rentix") as server:
+def test_what_rentix_answers_is_described(sqlite_file: Path) -> None:
+    folder = sqlite_file.parent
+    with serve(folder, "--systems", "rentix") as server:
         fuzz(
             server,
-            tmp_path,
+            folder,
             path="/api/v1/openapi.json",
             header="X-API-Key: {key}",
             seconds=SECONDS,

@@ -162,6 +162,7 @@ async def go_both(house: House, scope: dict[str, Any], key: str) -> tuple[list[A
     "path",
     [
         "/v1/jobs/job_" + "0" * 26, "/v1/jobs/job_x", "/v1/jobs/{id}/result", "/v1/jobs", "/v1/jobs/{id}/",
+        "/v1/jobs/{id}?wait=1", "/v1/jobs/{id}?x=1",
         "//jobs/{id}",
         "/shop/api/job", "/shop/api/job?id=999999", "/shop/api/job?id={number}&x=1", "/shop/api/job?x=1&id={number}",
     ],
@@ -191,6 +192,7 @@ def test_it_is_silent_about_a_method_a_credential_a_scope_and_a_limit(both: Hous
         scope_of(path, key, (b"x-api-key", key.encode())),
         scope_of(path, key + "x"),
         scope_of(path, "x" * 600),
+        scope_of(path, key, (b"prefer", b"wait=1")),
     ):
         assert asyncio.run(go_short(both, scope, key)) is None
     assert asyncio.run(go_short(both, scope_of(path, blind), blind)) is None

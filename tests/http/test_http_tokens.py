@@ -13,7 +13,8 @@ import token_forge as forge
 from http_house import Clock, make_services, serve
 from token_forge import AUD, EC_KEY, ED_KEY, HEAD, ISS, RSA_KEY, SIGNERS, KeyServer, claims_at, jwk_of, pem_of, sign
 
-from jobwire.config import SettingError
+from house_engines import new_address
+from jobwire.config import SettingError, read_settings
 from jobwire.dialects.native import NATIVE
 from jobwire.domain.errors import RequestError
 from jobwire.http.app import build_app
@@ -33,6 +34,7 @@ from jobwire.service.owners import CACHE_MS, Owners
 from jobwire.service.services import Services
 from jobwire.service.signatures import KEYS_MAX
 from jobwire.service.tokens import TOKEN_CHARS_MAX
+from jobwire.wiring import open_house
 from shop_dialect import SHOP
 
 SCOPES = ("jobs:read", "jobs:write")
@@ -357,7 +359,14 @@ def test_without_the_extra_the_operator_is_told_which_to_install(gate: Gate, mon
     def absent(name: str) -> None:
         raise ModuleNotFoundError("No module named 'jwt'", name="jwt")
 
+    settings = read_settings({}, db=new_address(), systems="none")
+    house = open_house(settings)
+    asyncio.run(house.services.owners.issuers.add(NewIssuer(ISS, AUD, "RS256", SCOPES, jwks_url="https://x.example")))
+    assert house.build_app() is not None
     monkeypatch.setattr(issuers_module, "import_module", absent)
+    with pytest.raises(SettingError, match=re.escape("jobwire[jwt]")):
+        house.build_app()
+    house.close()
     with pytest.raises(SettingError, match=re.escape("jobwire[jwt]")):
         issuers_module.load_signatures()
 

@@ -1,8 +1,12 @@
 """What a customer is told of waiting, over real HTTP: the estimate in a status, and submissions that are refused."""
 
+from dataclasses import replace
+
 import pytest
 from http_house import open_house
 
+from jobwire.dialects.native import NATIVE
+from jobwire.dialects.spec import LIVE_PHASES, Field
 from jobwire.domain.outcome import Completed
 from jobwire.domain.run_times import Tally, bucket_of
 from jobwire.store.estimates import RunGroup, add_runs, set_slots
@@ -29,6 +33,48 @@ def fill(house, client, waiting=0):
     for _ in range(waiting):
         assert client.post("/v1/jobs", json=SUBMISSION).status_code == 202
     return claim
+
+
+# when to ask again
+
+
+def test_who_polls_is_told_to_come_at_the_likely_end_in_every_dialect(tmp_path):
+    field = replace(
+        NATIVE, name="field", mount="/field", is_conditional=False,
+        job=(Field("id", "id"), Field("retry", "retry_after_s", when=LIVE_PHASES)),
+    )  # fmt: skip
+    with open_house(tmp_path, NATIVE, field) as house, house.client(house.make_key("ada")) as client:
+        staff(house)
+        fill(house, client, waiting=2)
+        made = client.post("/v1/jobs", json=SUBMISSION)
+        assert 33 <= int(made.headers["retry-after"]) <= 37
+        for mount in ("/v1", "/field"):
+            path = f"{mount}/jobs/{made.json()['id']}"
+            told = client.get(path)
+            assert told.headers["retry-after"] == made.headers["retry-after"]
+            assert told.json().get("retry", int(told.headers["retry-after"])) == int(told.headers["retry-after"])
+            assert client.get(f"{path}/result").headers["retry-after"] == told.headers["retry-after"]
+        seen = {"If-None-Match": client.get(f"/v1/jobs/{made.json()['id']}").headers["etag"]}
+        same = client.get(f"/v1/jobs/{made.json()['id']}", headers=seen)
+        assert (same.status_code, same.headers["retry-after"]) == (304, made.headers["retry-after"])
+
+
+def test_who_polls_a_job_of_which_nothing_is_known_comes_ever_more_rarely(house, client):
+    path = client.post("/v1/jobs", json=SUBMISSION).headers["location"]
+    house.claim()
+    told = []
+    for _ in range(4):
+        told.append(int(client.get(path).headers["retry-after"]))
+        house.clock.now += 20_000
+    assert told == sorted(told) and told[0] == 1 and 14 <= told[-1] <= 16
+
+
+def test_nobody_is_told_to_come_sooner_than_the_dialect_says(tmp_path):
+    with (
+        open_house(tmp_path, replace(NATIVE, retry_after_s=7)) as house,
+        house.client(house.make_key("ada")) as client,
+    ):
+        assert client.post("/v1/jobs", json=SUBMISSION).headers["retry-after"] == "7"
 
 
 @pytest.fixture

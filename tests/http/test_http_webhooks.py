@@ -198,3 +198,16 @@ def test_a_key_that_may_only_read_changes_nothing(house: House, client: httpx.Cl
             path = "/v1" + route.path.replace("{id}", made["id"])
             answer = reader.request(route.method, path, json=BODIES.get(route.action or "", {"url": URL}))
             assert (answer.status_code == 403) == (route.method != "GET"), route
+
+
+@pytest.mark.parametrize("id_", ["%00", "whe_", "whe_" + "z" * 26, "whe_" + "0" * 25, "%ED%9F%BF", "x" * 5_000, "'"])
+def test_what_cannot_be_an_id_is_not_there(client: httpx.Client, id_: str) -> None:
+    for route in WEBHOOK_ROUTES:
+        if "{id}" in route.path:
+            path = "/v1" + route.path.replace("{id}", id_)
+            answer = client.request(route.method, path, json=BODIES.get(route.action or ""))
+            assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), route
+    assert client.get(f"/v1/webhooks?cursor={id_}").status_code == 400
+    made = register(client)
+    again = client.post(f"/v1/webhooks/{made['id']}/redeliver", json={"delivery": "\x00"})
+    assert again.status_code == 404

@@ -11,6 +11,7 @@ from jobwire.store.contract import Store
 from manual_clock import ManualClock
 
 house_engine = house_engines.house_engine
+sqlite_file = house_engines.sqlite_file
 pytest_runtest_setup = house_engines.pytest_runtest_setup
 
 

@@ -1,6 +1,8 @@
 """What an endpoint gets: signed, in order, again until it takes it, and not for ever."""
 
 import asyncio
+import threading
+from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -17,6 +19,9 @@ from jobwire.domain.webhooks import (
     RETRY_WAITS_S,
 )
 from jobwire.store.contract import Store
+from jobwire.store.webhook_deliveries import Shares, take_due
+from jobwire.store.webhook_hearing import EVENT_ROWS_MAX, hear_events, record_heard
+from jobwire.upkeep.deliveries import ENDPOINT_SENDING_MAX, OWNER_SENDING_MAX, SENDING_MAX, TAKEN_MAX
 from manual_clock import ManualClock
 
 LATE_MS = 1 + JITTER_SHARE_MAX
@@ -267,5 +272,85 @@ def test_the_answer_is_read_to_its_limit_and_kept_in_part(
         await rig.send()
         [(row, _)] = await rig.webhooks.deliveries(owner, shown.endpoint.id, before=None, state=1, limit=9)
         assert row.answer == ("a b" + "x" * 500)[:500]
+
+    run(store, clock, story)
+
+
+@pytest.mark.parametrize(
+    ("owners", "endpoints", "share"),
+    [
+        pytest.param(1, 1, ENDPOINT_SENDING_MAX, id="of an endpoint"),
+        pytest.param(1, 9, OWNER_SENDING_MAX, id="of an owner"),
+        pytest.param(5, 8, SENDING_MAX, id="of a process"),
+    ],
+)
+def test_slow_endpoints_take_their_share_of_the_senders_and_no_more(
+    store: Store, clock: ManualClock, receiver: Receiver, owners: int, endpoints: int, share: int
+) -> None:
+    async def story(rig: Rig) -> None:
+        for n in range(owners):
+            owner = await rig.owner(f"owner {n}")
+            for place in range(endpoints):
+                await rig.webhooks.create(owner, f"{receiver.url}/{n}/{place}")
+            for _ in range(ENDPOINT_SENDING_MAX + 1):
+                await rig.submit(owner)
+        await rig.finish()
+        gate = threading.Event()
+        receiver.answer = lambda _: OK if gate.wait(60) else Answer(500)
+        for _ in range(SENDING_MAX // TAKEN_MAX + 2):
+            await rig.deliverer.run_round(rig.fetcher)
+        await asyncio.to_thread(receiver.wait_for_requests, share)
+        assert len(receiver.requests) == share
+        assert max(Counter(request.path for request in receiver.requests).values()) <= ENDPOINT_SENDING_MAX
+        gate.set()
+        await rig.send()
+        assert len(receiver.taken) == owners * endpoints * (ENDPOINT_SENDING_MAX + 1)
+
+    run(store, clock, story)
+
+
+def test_a_long_log_is_heard_in_stretches(store: Store, clock: ManualClock, receiver: Receiver) -> None:
+    async def story(rig: Rig) -> None:
+        owner = await rig.owner()
+        await rig.webhooks.create(owner, receiver.url, events=["job.submitted"])
+        for _ in range(EVENT_ROWS_MAX + 1):
+            await rig.submit(owner)
+        await rig.store.events(0)
+        first = await rig.store.read(lambda reader: hear_events(reader, 0))
+        assert first is not None and len(first.deliveries) == EVENT_ROWS_MAX
+        assert await rig.store.write(lambda tx: record_heard(tx, first))
+        assert not await rig.store.write(lambda tx: record_heard(tx, first)), "once heard, it is over"
+        second = await rig.store.read(lambda reader: hear_events(reader, 0))
+        assert second is not None and [row.no for row in second.deliveries] == [first.until + 1]
+
+    run(store, clock, story)
+
+
+def test_an_exchange_whose_answer_was_lost_holds_nothing_back(
+    store: Store, clock: ManualClock, receiver: Receiver
+) -> None:
+    async def story(rig: Rig) -> None:
+        owner = await rig.owner()
+        await rig.webhooks.create(owner, receiver.url)
+        await rig.submit(owner)
+        await rig.finish()
+        # What the ledger did, and the sender never learnt.
+        lost = rig.make_sender()
+        await rig.store.heartbeat("lost", lease_ms=LEASE_MS)
+        await rig.store.events(0)
+        heard = await rig.store.read(lambda reader: hear_events(reader, 0))
+        assert heard is not None
+        await rig.store.write(lambda tx: record_heard(tx, heard))
+        taken = await rig.store.write(
+            lambda tx: take_due(
+                tx, "lost", key_id=rig.webhooks.keyring.newest, limit=9, shares=Shares(9, 9), after=""
+            )
+        )
+        assert len(taken) == 1
+        await rig.send(lost)
+        assert receiver.requests == []
+        clock.advance(LEASE_MS)
+        await rig.send(lost)
+        assert len(receiver.taken) == 1
 
     run(store, clock, story)

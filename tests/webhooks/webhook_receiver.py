@@ -87,6 +87,7 @@ class Receiver:
         with self._changed:
             request = Request(len(self.requests) + 1, path, headers, body)
             self.requests.append(request)
+            self._changed.notify_all()
         answer = self.answer(request)
         with self._changed:
             if 200 <= answer.status < 300:

@@ -73,10 +73,11 @@ def hold(watch: Watch) -> Flow[Job | None]:
         yield from watch.show()
         if job.is_final:
             return job
-        if took_s >= _HELD_SHARE * wait_s or _says_held(told):
+        has_moved = known is not None and known.version != job.version
+        if took_s >= _HELD_SHARE * wait_s or (has_moved and _says_held(told)):
             # The server itself has waited: asking at once again is what it offers.
             watch.hinted_until = began + HELD_GAP_S
-        elif known is not None and known.version == job.version:
+        elif known is not None and not has_moved and not _says_held(told):
             return None
     return None
 

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from jobwire.client.answers import find_fault
+from jobwire.client.messages import Message, MessageReader
 from jobwire.client.models import Event, Job, Progress
 from jobwire.client.polling import look
-from jobwire.client.sse import Message, MessageReader
 from jobwire.client.steps import Answer, Close, Cut, Flow, Open, Read, Request, Show
 from jobwire.client.watching import Watch
 

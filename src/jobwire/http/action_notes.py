@@ -68,8 +68,15 @@ ACTION_NOTES: Mapping[str, Notes] = {
         "Server-sent events with the log's numbers as their ids; the stream ends after the final event. With "
         "Accept: application/json the events so far come as a list.",
         parameters=(
-            Parameter("after", {"type": "integer", "minimum": 0}, "Only events after this number."),
-            Parameter("Last-Event-ID", _TEXT, "The same, as browsers send it when they connect again.", "header"),
+            Parameter(
+                "after", {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}, "Only events after this number."
+            ),
+            Parameter(
+                "Last-Event-ID",
+                {"type": "string", "format": "event-id"},
+                "The same, as browsers send it when they connect again.",
+                place="header",
+            ),
         ),
         refusals=("not_found", "unavailable"),
         media_type="text/event-stream",

@@ -1,7 +1,7 @@
 """The built-in actions a route may name: one function each, the same for every dialect."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import msgspec
 from starlette.responses import Response
@@ -114,9 +114,11 @@ async def _show_new(
 ) -> Answer:
     row = await call.services.jobs.read(call.principal.owner, number=number)
     if asked.seconds:
-        # The job is there: where nobody else may wait, it is shown as it is.
-        with suppress(RequestError):
+        try:
             row = await wait_for_end(call, row, asked)
+        except RequestError:
+            # The job is there: where nobody else may wait, it is shown as it is.
+            asked = asked._replace(seconds=0.0, applied=())
     view = served.views[row.phase]
     facts = await find_facts(call.services, view, row, origin=call.base_url)
     own = site.new_job_headers(served.route, row, origin=call.base_url)
@@ -200,11 +202,12 @@ async def show_result(site: Site, served: Served, call: Call) -> Answer:
         text = site.show_output(row.output or "null")
         return json_answer(served.route.status, wrap_body(msgspec.Raw(text.encode()), served.envelope))
     if row.phase not in FINAL_PHASES:
+        facts = await find_facts(call.services, served.views[row.phase], row)
         raise RequestError(
             "not_finished",
             f"the job is {row.phase}; its result comes when it has completed",
             details={"phase": site.dialect.phases[row.phase]},
-            retry_after_s=site.dialect.retry_after_s,
+            retry_after_s=None if facts is None else facts.retry_after_s,
         )
     error = None if row.phase is Phase.CANCELLED or row.error is None else show_error(row.error)
     raise RequestError(

@@ -92,9 +92,14 @@ async def _list_events(served: Served, call: Call, row: JobRow, after: int) -> A
 
 
 async def _find_events(call: Call, row: JobRow, after: int, *, wait_s: float) -> Sequence[JobEvent]:
+    watching = call.services.watching
     until = asyncio.get_running_loop().time() + wait_s
-    follow = call.services.watching.follow(row, after, until=until, beat_s=wait_s, gone=call.gone)
-    async with aclosing(follow) as batches:
+    found = (
+        watching.follow(row, after, until=until, beat_s=wait_s, gone=call.gone)
+        if wait_s
+        else watching.read_history(row, after)
+    )
+    async with aclosing(found) as batches:
         async for events in batches:
             return events
     return ()

@@ -1,6 +1,7 @@
 """Counts a call against its route's limits and tells the caller what is left."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from jobwire.dialects.spec import LimitHeaders, Route
 from jobwire.domain.errors import RequestError
@@ -36,15 +37,20 @@ def tell_limit(state: LimitState | None, names: LimitHeaders | None, *, now: int
     limit = state.limit
     if names.policy is not None:
         wait_s = state.retry_after_s or max(0, state.reset_at_s - now // 1_000)
-        return [
-            encode_header(names.policy, f'"{limit.name}";q={limit.count};w={limit.window_s}'),
-            encode_header(names.limit, f'"{limit.name}";r={state.remaining};t={wait_s}'),
-        ]
+        policy, name, label = _encode_policy(limit, names)
+        return [policy, (name, b'"%s";r=%d;t=%d' % (label, state.remaining, wait_s))]
     return [
         encode_header(names.limit, str(limit.count)),
         encode_header(names.remaining, str(state.remaining)),
         encode_header(names.reset, str(state.reset_at_s)),
     ]
+
+
+@lru_cache(maxsize=1_000)
+def _encode_policy(limit: Limit, names: LimitHeaders) -> tuple[tuple[bytes, bytes], bytes, bytes]:
+    """The policy as a header, and the name of the other one and of the limit."""
+    policy = encode_header(names.policy or "", f'"{limit.name}";q={limit.count};w={limit.window_s}')
+    return policy, names.limit.lower().encode("ascii"), limit.name.encode("ascii")
 
 
 def refuse_limited(state: LimitState) -> RequestError:

@@ -207,20 +207,20 @@ _IDEMPOTENCY = "Sent again with the same key and body, the submission gives the 
 
 def _list_waits(wait: Wait) -> Iterator[Parameter]:
     if wait.place == "query":
-        yield Parameter(wait.name, {"type": "number", "minimum": 0, "maximum": wait.seconds_max}, _tell_wait(wait))
+        yield Parameter(wait.name, {"type": "string", "format": "wait"}, _tell_wait(wait))
     if wait.prefers:
         yield Parameter("Prefer", {"type": "string"}, "wait=N: the same, as RFC 7240 says it.", place="header")
 
 
 def _tell_wait(wait: Wait) -> str:
-    return f"Seconds to wait for the end, {wait.seconds_max} at most; then the job is shown as it is."
+    return f"Seconds to wait for the end (2.5 or 30s), {wait.seconds_max} at most; then the job is shown as it is."
 
 
 def _describe_waits(route: Route) -> Described:
     """The schema of a body without a type: what it may say about waiting."""
     if route.takes or route.wait is None or route.wait.place != "body":
         return {}
-    time = {"type": ["string", "number"], "description": _tell_wait(route.wait), "examples": ["10s"]}
+    time = {"type": ["string", "number"], "description": _tell_wait(route.wait)}
     return {"type": "object", "properties": {route.wait.name: time}}
 
 

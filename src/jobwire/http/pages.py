@@ -14,7 +14,7 @@ import msgspec
 from jobwire.http.answer import Answer, Headers, Scope, json_answer
 from jobwire.http.docs_page import BASE_URL, STYLE, Link, write_page
 from jobwire.http.openapi import describe_site
-from jobwire.http.requests import read_base_url, read_headers
+from jobwire.http.requests import find_header, read_base_url
 from jobwire.http.site import Site
 
 OPENAPI_PATH, DOCS_PATH, CATALOG_PATH = "/openapi.json", "/docs", "/.well-known/api-catalog"
@@ -67,7 +67,8 @@ class Description:
 
     def answer_docs(self, scope: Scope) -> Answer:
         """The page for people, with the address they came by."""
-        address = read_base_url(scope, read_headers(scope["headers"])) + self._site.prefix
+        host = (find_header(scope, b"host") or b"").decode("latin-1")
+        address = read_base_url(scope, {"host": host}) + self._site.prefix
         return Answer(200, [*_HTML_HEADERS], self._html.replace(BASE_URL, address).encode())
 
 

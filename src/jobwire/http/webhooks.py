@@ -24,7 +24,6 @@ from jobwire.dialects.webhook_forms import (
     SecretState,
     SecretView,
 )
-from jobwire.domain.errors import RequestError
 from jobwire.domain.webhooks import DeliveryRow, DeliveryState
 from jobwire.http.answer import Answer, encode_header, json_answer
 from jobwire.http.routing import Served
@@ -250,4 +249,4 @@ def _read_cursor(call: Call) -> tuple[int, int, int] | None:
     ):
         at, no, number = map(int, parts)
         return at, no, number
-    raise RequestError("invalid_request", "that is no cursor of this list; send next_cursor as it was given")
+    raise refuse_faults([Fault("/cursor", "not a cursor of this list; send next_cursor as it was given")])

@@ -47,18 +47,23 @@ class KeySets:
         RequestError unavailable while there are no keys at all.
         """
         known = self._sets.setdefault((url, algorithm), _KeySet())
-        if not self._is_fresh(known) or _pick(known, kid) is None:
+        # One call fetches; the others wait for it only if they cannot do with what there is.
+        can_do = known.lock.locked() and self._is_younger(known, STALE_MS) and _pick(known, kid) is not None
+        if not can_do and self._is_due(known, kid):
             async with known.lock:
-                # Whoever waited for the lock finds what the first has fetched.
-                if self._clock() >= known.next_at and (not self._is_fresh(known) or _pick(known, kid) is None):
+                if self._is_due(known, kid):
                     await self._fetch(known, url, read)
-        if known.fetched_at is None or not 0 <= self._clock() - known.fetched_at < STALE_MS:
+        if not self._is_younger(known, STALE_MS):
             message = "The keys that this credential is checked with cannot be had right now; try again in a moment."
             raise RequestError("unavailable", message, retry_after_s=RETRY_INTERVAL_MS // 1_000)
         return _pick(known, kid)
 
-    def _is_fresh(self, known: _KeySet) -> bool:
-        return known.fetched_at is not None and 0 <= self._clock() - known.fetched_at < FRESH_MS
+    def _is_due(self, known: _KeySet, kid: str) -> bool:
+        is_wanted = not self._is_younger(known, FRESH_MS) or _pick(known, kid) is None
+        return is_wanted and self._clock() >= known.next_at
+
+    def _is_younger(self, known: _KeySet, age_ms: int) -> bool:
+        return known.fetched_at is not None and 0 <= self._clock() - known.fetched_at < age_ms
 
     async def _fetch(self, known: _KeySet, url: str, read: ReadKeys) -> None:
         now = self._clock()

@@ -7,7 +7,7 @@ counts on: so `n` processes serve at most n - 1 tenths of a limit more than it a
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from jobwire.store import rates
@@ -41,25 +41,20 @@ class Limit:
     count: int
     window_s: int
     flows: bool = False
+    slice: int = field(init=False, repr=False, compare=False)
+    """How many calls one process counts before it must have asked the ledger."""
+    window_us: int = field(init=False, repr=False, compare=False)
+    cost_us: int = field(init=False, repr=False, compare=False)
+    """By how much a call prolongs its count."""
 
     def __post_init__(self) -> None:
         if self.count < 1 or self.window_s < 1:
             raise ValueError(f"limit {self.name!r} allows {self.count} in {self.window_s} s; both must be 1 or more")
-
-    @property
-    def slice(self) -> int:
-        """How many calls one process counts before it must have asked the ledger."""
-        return max(1, self.count // SLICES)
-
-    @property
-    def window_us(self) -> int:
-        """The window in microseconds."""
-        return self.window_s * 1_000_000
-
-    @property
-    def cost_us(self) -> int:
-        """By how much a call prolongs its count."""
-        return max(1, self.window_us // self.count) if self.flows else 0
+        window_us = self.window_s * 1_000_000
+        # Worked out here once, because each poll asks for them.
+        object.__setattr__(self, "slice", max(1, self.count // SLICES))
+        object.__setattr__(self, "window_us", window_us)
+        object.__setattr__(self, "cost_us", max(1, window_us // self.count) if self.flows else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +82,8 @@ class Limits:
     """Counts calls, for at most 100,000 subjects at once. `clock` gives Unix milliseconds.
 
     `size` is how many counts there are now. Where there would be more, one is forgotten, which lets its subject begin
-    anew. Without a store this process counts for itself. While the ledger does not answer, each
-    process counts for itself too: calls are not refused for that.
+    anew. Without a store this process counts for itself, and so does each while the ledger does not answer: calls are
+    not refused for that.
     """
 
     def __init__(self, clock: Callable[[], int], store: Store | None = None) -> None:
@@ -137,23 +132,22 @@ class Limits:
                 self._tell()
         now_us = now * 1_000
         count = self._find(subject, limit, now_us) or self._begin(subject, limit, now_us)
-        state = _judge(limit, count, now_us)
-        if state.retry_after_s is not None:
-            return state
+        remaining = _count_room(limit, count, now_us)
+        if not remaining:
+            return _refuse(limit, count, now_us)
         count.ends_us += limit.cost_us
         count.taken += 1
         if self._store is not None:
             count.untold += 1
             count.unsent += 1
             self._unsent[_key(subject, limit)] = limit
-        return LimitState(limit, state.remaining - 1, -(-count.ends_us // 1_000_000))
+        return LimitState(limit, remaining - 1, -(-count.ends_us // 1_000_000))
 
     def look(self, subject: str, limit: Limit) -> LimitState:
         """What `subject` has left, without counting a call."""
         now_us = self._clock() * 1_000
         count = self._find(subject, limit, now_us) or _Count(now_us + (0 if limit.flows else limit.window_us))
-        state = _judge(limit, count, now_us)
-        return LimitState(limit, state.remaining, state.reset_at_s)
+        return LimitState(limit, _count_room(limit, count, now_us), -(-count.ends_us // 1_000_000))
 
     def _find(self, subject: str, limit: Limit, now_us: int) -> _Count | None:
         count = self._counts.get(_key(subject, limit))
@@ -249,15 +243,15 @@ def _matters(count: _Count, window_us: int, now_us: int) -> bool:
     return now_us < count.ends_us <= now_us + 2 * window_us
 
 
-def _judge(limit: Limit, count: _Count, now_us: int) -> LimitState:
-    """The state before a call: with a wait when there is no room for it."""
-    left_us = max(0, count.ends_us - now_us)
-    reset_at_s = -(-(now_us + left_us) // 1_000_000)
+def _count_room(limit: Limit, count: _Count, now_us: int) -> int:
+    """How many calls there is room for."""
     if limit.flows:
-        remaining = min(limit.count, max(0, (limit.window_us - left_us) // limit.cost_us))
-        wait_us = left_us + limit.cost_us - limit.window_us
-    else:
-        remaining, wait_us = max(0, limit.count - count.taken), left_us
-    if remaining:
-        return LimitState(limit, remaining, reset_at_s)
-    return LimitState(limit, 0, reset_at_s, retry_after_s=max(1, -(-wait_us // 1_000_000)))
+        return min(limit.count, max(0, (now_us + limit.window_us - count.ends_us) // limit.cost_us))
+    return max(0, limit.count - count.taken)
+
+
+def _refuse(limit: Limit, count: _Count, now_us: int) -> LimitState:
+    """The state of a call that there is no room for, with the wait until there is."""
+    room_at_us = count.ends_us + limit.cost_us - limit.window_us if limit.flows else count.ends_us
+    wait_s = max(1, -(-(room_at_us - now_us) // 1_000_000))
+    return LimitState(limit, 0, -(-count.ends_us // 1_000_000), retry_after_s=wait_s)

@@ -90,7 +90,8 @@ def _read_jwk(algorithm: str, jwk: Any) -> Any:
         return None
     try:
         key = _ALGORITHMS[algorithm].from_jwk(jwk)
-    except (ValueError, TypeError, KeyError, InvalidKeyError):
+    except Exception:
+        # What another party wrote may be wrong in any way; it is then no key, and the others are still read.
         return None
     return key if _IS_FIT[algorithm](key) else None
 

@@ -8,10 +8,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any
 
 from jobwire.domain.states import Event
 from jobwire.store.contract import EventRow, Store, Wake
+from jobwire.store.event_log import read_last
 
 logger = logging.getLogger("jobwire.tail")
 
@@ -94,16 +94,14 @@ class Tail:
 
     async def start(self) -> None:
         """From here on no event is missed by a watch that is opened before the next await."""
-        if self.is_ended:
-            return
-        while self._task is None or self._task.done():
+        while not self.is_ended and (self._task is None or self._task.done()):
             loop = asyncio.get_running_loop()
             self._moved = asyncio.Event()
             self._started = loop.create_future()
             self._task = loop.create_task(self._run(loop, self._started), name="jobwire-tail")
             await asyncio.shield(self._started)
-        assert self._started is not None
-        await asyncio.shield(self._started)
+        if self._started is not None:
+            await asyncio.shield(self._started)
 
     def open(self, number: int, *, wanted: frozenset[Event] | None = None) -> Watch:
         """A watch on a job's events from now on; to be closed."""
@@ -144,7 +142,7 @@ class Tail:
         end_listening = self._store.listen(hear)
         try:
             try:
-                self.after = await self._store.read(_read_last)
+                self.after = await self._store.read(read_last)
             except Exception as error:
                 started.set_exception(error)
                 started.exception()
@@ -189,7 +187,3 @@ class Tail:
                 if woken >= WOKEN_TOGETHER:
                     woken = 0
                     await asyncio.sleep(0)
-
-
-def _read_last(reader: Any) -> int:
-    return int(reader.query("SELECT coalesce(max(no), 0) FROM event")[0][0])

@@ -10,7 +10,8 @@ from jobwire.service.call import Principal
 from jobwire.service.jobs import Jobs
 from jobwire.service.seats import Seats
 from jobwire.service.tail import Gone, Tail
-from jobwire.store.contract import NO_LAST, EventRow, Reader, Store
+from jobwire.store.contract import NO_LAST, EventRow, Store
+from jobwire.store.event_log import find_span
 
 WAITS_MAX = 20_000
 WAITS_KEY_MAX = 2_000
@@ -91,11 +92,13 @@ class Watching:
         await self.tail.start()
         watch = self.tail.open(row.number)
         try:
-            async for events in self.read_history(row, after):
-                yield events
-                after = events[-1].no
-                if events[-1].event in FINAL_EVENTS:
-                    return
+            # Who has all that the tail has told is told the rest by the tail.
+            if after < self.tail.after:
+                async for events in self.read_history(row, after):
+                    yield events
+                    after = events[-1].no
+                    if events[-1].event in FINAL_EVENTS:
+                        return
             while not watch.is_cut and loop.time() < until:
                 if not await watch.sleep(min(until, loop.time() + beat_s), gone):
                     yield ()
@@ -109,10 +112,10 @@ class Watching:
             self.tail.close(watch)
 
     async def read_history(self, row: JobRow, after: int) -> AsyncGenerator[Sequence[JobEvent], None]:
-        """The job's events from `after` to the end of the log as it is now."""
+        """The job's events after entry `after` to the end of the log as it is now."""
         # An engine that takes committed events over when it is asked for some does so now.
         await self._store.events(NO_LAST, limit=1)
-        first, last = await self._store.read(lambda reader: _find_span(reader, row.created_at))
+        first, last = await self._store.read(lambda reader: find_span(reader, row.created_at))
         start = max(after, first)
         if start > after:
             nearby = await self._store.events(start, number=row.number, limit=1, until=start + LOOK_ENTRIES)
@@ -126,20 +129,3 @@ class Watching:
             if events:
                 yield events
             await asyncio.sleep(0)
-
-
-def _find_span(reader: Reader, created_at: int) -> tuple[int, int]:
-    """The entries between which a job's events lie: before the first that is as young as the job, and the last one.
-
-    Halving finds it in some 20 looks; the log itself has no order by time to look it up in.
-    """
-    low, high = reader.query("SELECT coalesce(min(no), 1), coalesce(max(no), 0) FROM event")[0]
-    last = int(high)
-    while low <= high:
-        middle = (low + high) // 2
-        found = reader.query("SELECT no, at FROM event WHERE no >= :middle ORDER BY no LIMIT 1", middle=middle)
-        if not found or found[0][1] >= created_at:
-            high = middle - 1
-        else:
-            low = found[0][0] + 1
-    return int(low) - 1, last

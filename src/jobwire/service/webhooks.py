@@ -3,6 +3,7 @@
 An endpoint of another owner answers exactly like one that does not exist.
 """
 
+import re
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ from jobwire.store.webhooks import SecretRow
 ENDPOINTS_MAX = 20
 SECRETS_LIVE_MAX = 3
 TEST_ID_BYTES = 12
+
+_ENDPOINT_ID = re.compile(r"whe_[0-9a-v]{26}")
+_MESSAGE_ID = re.compile(r"msg_[0-9a-z_]{1,60}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,8 @@ class Webhooks:
         self, owner: int, *, before: str | None = None, is_ad_hoc: bool | None = None, limit: int
     ) -> list[Shown]:
         """The owner's endpoints below the id `before`, newest first, without their secrets."""
+        if before is not None and not is_endpoint_id(before):
+            raise refuse("/cursor", "not a cursor of this list; send next_cursor as it was given")
         rows = await self._store.read(
             lambda reader: webhooks.list_endpoints(reader, owner, before=before, is_ad_hoc=is_ad_hoc, limit=limit)
         )
@@ -100,6 +106,8 @@ class Webhooks:
 
     async def read(self, owner: int, id_: str) -> Shown:
         """The owner's endpoint. RequestError not_found."""
+        if not is_endpoint_id(id_):
+            raise _not_found()
         now = self._clock()
         endpoint = await self._store.read(lambda reader: webhooks.find_endpoint(reader, owner, id_))
         if endpoint is None:
@@ -136,8 +144,7 @@ class Webhooks:
 
     async def delete(self, owner: int, id_: str) -> None:
         """Forget an endpoint, what waits for it and its log. RequestError not_found."""
-        if not await self._store.write(lambda tx: webhooks.delete_endpoint(tx, owner, id_)):
-            raise _not_found()
+        await self._store.write(lambda tx: webhooks.delete_endpoint(tx, _require(tx, owner, id_)))
 
     async def rotate(
         self, owner: int, id_: str | None = None, *, overlap_s: int = OVERLAP_S_DEFAULT
@@ -188,11 +195,14 @@ class Webhooks:
         RequestError not_found when there is no such delivery, conflict when it is still on its way.
         """
 
+        if delivery is not None and _MESSAGE_ID.fullmatch(delivery) is None:
+            raise _no_delivery()
+
         def send(tx: Transaction) -> int:
             _require(tx, owner, id_)
             again = webhook_deliveries.redeliver(tx, id_, id_=delivery, since=since)
             if not again and delivery is not None:
-                raise RequestError("not_found", "there is no delivery of that id that is over; read the deliveries")
+                raise _no_delivery()
             return again
 
         return await self._store.write(send)
@@ -211,8 +221,13 @@ class Webhooks:
         return Shown(endpoint, live, public)
 
 
+def is_endpoint_id(text: str) -> bool:
+    """Whether the text may be an endpoint's id: nothing else is looked for."""
+    return _ENDPOINT_ID.fullmatch(text) is not None
+
+
 def _require(tx: Transaction, owner: int, id_: str) -> EndpointRow:
-    endpoint = webhooks.find_endpoint(tx, owner, id_)
+    endpoint = webhooks.find_endpoint(tx, owner, id_) if is_endpoint_id(id_) else None
     if endpoint is None:
         raise _not_found()
     return endpoint
@@ -224,3 +239,7 @@ def _write_words(words: Sequence[str] | None) -> str | None:
 
 def _not_found() -> RequestError:
     return RequestError("not_found", "there is no such webhook; check the id and that it is your account's")
+
+
+def _no_delivery() -> RequestError:
+    return RequestError("not_found", "there is no delivery of that id that is over; read the deliveries")

@@ -4,6 +4,7 @@ Portable SQL over a Reader or a Transaction, for any engine. A stream is the pen
 endpoint, of which only the first is sent: so they keep their order.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -84,24 +85,47 @@ def _chunks(rows: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 # into a sender's hands
 
 
-def take_due(
-    tx: Transaction, sender: str, *, key_id: str, limit: int, endpoint_max: int, after: str
-) -> list[Sending]:
+class Shares(NamedTuple):
+    """How many deliveries may be held at once: of an endpoint, and of all endpoints of an owner."""
+
+    endpoint_max: int
+    owner_max: int
+
+
+def take_due(tx: Transaction, sender: str, *, key_id: str, limit: int, shares: Shares, after: str) -> list[Sending]:
     """Up to `limit` due deliveries, each the first of its stream, whose stream `sender` then holds.
 
-    At most `endpoint_max` of an endpoint are held at once, one where the breaker lets a probe through. Endpoints take
-    turns: those behind the id `after` come first. `sender` must have a live worker's row (Store.heartbeat). An owner
-    whose submissions name URLs and who has no secret yet gets one of the key `key_id`.
+    No endpoint and no owner has more than its share; one where the breaker lets a probe through has one. Endpoints
+    take turns: those behind the id `after` come first. `sender` must have a live worker's row (Store.heartbeat). An
+    owner whose submissions name URLs and who has no secret yet gets one of the key `key_id`.
     """
-    held = dict(tx.query("SELECT endpoint, count(*) FROM webhook_stream WHERE holder IS NOT NULL GROUP BY endpoint"))
+    held, held_by = _count_held(tx)
     taken: list[Sending] = []
     for first, last in ((after, None), ("", after)):
-        for endpoint in _find_busy(tx, first, last, limit=limit - len(taken)):
-            room = (endpoint_max if endpoint.open_until is None else 1) - held.get(endpoint.id, 0)
-            taken += _take_of(tx, sender, endpoint, key_id=key_id, limit=min(room, limit - len(taken)))
+        # Those that have their share already may all stand in front.
+        for endpoint in _find_busy(tx, first, last, limit=limit - len(taken) + len(held)):
+            own = (shares.endpoint_max if endpoint.open_until is None else 1) - held[endpoint.id]
+            room = min(own, shares.owner_max - held_by[endpoint.owner], limit - len(taken))
+            found = _take_of(tx, sender, endpoint, key_id=key_id, limit=room)
+            held[endpoint.id] += len(found)
+            held_by[endpoint.owner] += len(found)
+            taken += found
             if len(taken) >= limit:
                 return taken
     return taken
+
+
+def _count_held(tx: Transaction) -> tuple[Counter[str], Counter[int]]:
+    """How many are held by endpoint and by owner."""
+    rows = tx.query(
+        "SELECT s.endpoint, e.owner, count(*) FROM webhook_stream AS s JOIN webhook_endpoint AS e "
+        "ON e.id = s.endpoint WHERE s.holder IS NOT NULL GROUP BY s.endpoint, e.owner"
+    )
+    held, held_by = Counter[str](), Counter[int]()
+    for endpoint, owner, count in rows:
+        held[endpoint] += count
+        held_by[owner] += count
+    return held, held_by
 
 
 def _find_busy(tx: Transaction, after: str, until: str | None, *, limit: int) -> list[EndpointRow]:
@@ -144,7 +168,13 @@ def _take_of(tx: Transaction, sender: str, endpoint: EndpointRow, *, key_id: str
             sender=sender,
             **stream,
         )
-        if held == 1 and (delivery := _find_first(tx, endpoint.id, number)) is not None:
+        if held == 0:
+            continue
+        delivery = _find_first(tx, endpoint.id, number)
+        if delivery is None:
+            # Its deliveries were pruned.
+            _end_stream(tx, endpoint.id, number)
+        else:
             taken.append(Sending(delivery, endpoint, names, fence + 1))
     return taken
 
@@ -205,8 +235,13 @@ def _settle_one(tx: Transaction, sent: Sent) -> bool:
         **stream,
     )
     if is_over and _find_first(tx, delivery.endpoint, delivery.number) is None:
-        tx.execute("DELETE FROM webhook_stream WHERE endpoint = :endpoint AND number = :number", **stream)
+        _end_stream(tx, delivery.endpoint, delivery.number)
     return True
+
+
+def _end_stream(tx: Transaction, endpoint: str, number: int) -> None:
+    sql = "DELETE FROM webhook_stream WHERE endpoint = :endpoint AND number = :number"
+    tx.execute(sql, endpoint=endpoint, number=number)
 
 
 def _count_attempt(tx: Transaction, sent: Sent) -> None:

@@ -133,14 +133,12 @@ def write_breaker(tx: Writing, id_: str, breaker: Breaker) -> None:
     )
 
 
-def delete_endpoint(tx: Writing, owner: int, id_: str) -> bool:
-    """Forget an endpoint with everything that belongs to it; False if the owner has none of that id."""
-    if tx.execute("DELETE FROM webhook_endpoint WHERE id = :id AND owner = :owner", id=id_, owner=owner) == 0:
-        return False
-    tx.execute("DELETE FROM webhook_secret WHERE holder = :id", id=id_)
+def delete_endpoint(tx: Writing, endpoint: EndpointRow) -> None:
+    """Forget an endpoint with everything that belongs to it."""
+    tx.execute("DELETE FROM webhook_endpoint WHERE id = :id AND owner = :owner", id=endpoint.id, owner=endpoint.owner)
+    tx.execute("DELETE FROM webhook_secret WHERE holder = :id", id=endpoint.id)
     for table in ("webhook_stream", "webhook_delivery", "job_webhook"):
-        tx.execute(f"DELETE FROM {table} WHERE endpoint = :id", id=id_)  # noqa: S608 - our own names
-    return True
+        tx.execute(f"DELETE FROM {table} WHERE endpoint = :id", id=endpoint.id)  # noqa: S608 - our own names
 
 
 # secrets

@@ -24,6 +24,7 @@ from jobwire.store.contract import Reader, Store, Transaction, Wake
 from jobwire.store.webhook_deliveries import (
     Sending,
     Sent,
+    Shares,
     free_streams,
     next_due,
     prune_deliveries,
@@ -40,13 +41,16 @@ logger = logging.getLogger("jobwire.webhooks")
 ROUND_MS = 1_000
 SETTLE_MS = 5
 HEAR_MS = 20
-SENDING_MAX = 32
+SENDING_MAX = 96
+OWNER_SENDING_MAX = 32
 ENDPOINT_SENDING_MAX = 8
+TAKEN_MAX = 32
 SEND_MS_MAX = 15_000
 LAG_EVENTS_MAX = 10_000
 PRUNE_INTERVAL_MS = 3_600_000
 KEPT_MS = 7 * 24 * 3_600_000
 GONE = 410
+_SHARES = Shares(ENDPOINT_SENDING_MAX, OWNER_SENDING_MAX)
 
 
 class Deliverer:
@@ -61,7 +65,7 @@ class Deliverer:
         self._policy = policy
         self._lease_ms = lease_ms
         self._round_ms = min(ROUND_MS, lease_ms // 4)
-        self._id = f"webhooks-{token_hex(8)}"
+        self._id = _make_id()
         self._woken = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="jobwire-webhooks")
@@ -103,7 +107,7 @@ class Deliverer:
         finally:
             end_listening()
             await self._give_back()
-            self._reader.shutdown(wait=False)
+            self._reader.shutdown()
 
     async def has_work(self) -> bool:
         """Whether there is any endpoint; where there is none, commits wake nobody."""
@@ -162,7 +166,7 @@ class Deliverer:
     async def _exchange(self, fetcher: Fetcher) -> int:
         """Write what came of attempts and take what is due, in one commit; returns when to look again."""
         sent, self._sent = self._sent, []
-        free = SENDING_MAX - len(self._tasks)
+        free = min(TAKEN_MAX, SENDING_MAX - len(self._tasks))
 
         def exchange(tx: Transaction) -> tuple[list[Sending], int | None, int]:
             settle_sent(tx, sent)
@@ -174,7 +178,7 @@ class Deliverer:
                     self._id,
                     key_id=self._keyring.newest,
                     limit=free,
-                    endpoint_max=ENDPOINT_SENDING_MAX,
+                    shares=_SHARES,
                     after=self._after,
                 )
             return taken, next_due(tx), tx.now
@@ -183,12 +187,16 @@ class Deliverer:
             taken, due_at, now = await self._store.write(exchange)
         except BaseException:
             self._sent = sent + self._sent
+            # What it took may be ours without our knowing: under another name we let it go with the lease.
+            self._id, self._beaten_at = _make_id(), -float(self._lease_ms)
             raise
         for sending in taken:
             self._after = sending.endpoint.id
             task = asyncio.create_task(self._send(fetcher, sending))
             self._tasks.add(task)
             task.add_done_callback(self._end)
+        if len(taken) == TAKEN_MAX:
+            return 0
         return self._round_ms if due_at is None else max(0, min(self._round_ms, due_at - now))
 
     def _end(self, task: "asyncio.Task[None]") -> None:
@@ -264,6 +272,10 @@ class Deliverer:
         with suppress(RequestError):
             # A ledger that is away or closed: the lease runs out.
             await self._store.write(leave)
+
+
+def _make_id() -> str:
+    return f"webhooks-{token_hex(8)}"
 
 
 def _prune(tx: Transaction) -> None:

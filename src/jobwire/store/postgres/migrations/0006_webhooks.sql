@@ -66,4 +66,5 @@ CREATE TABLE webhook_stream (
   PRIMARY KEY (endpoint, number)
 );
 CREATE INDEX webhook_stream_due ON webhook_stream (endpoint, due_at) WHERE holder IS NULL;
+CREATE INDEX webhook_stream_next ON webhook_stream (due_at) WHERE holder IS NULL;
 CREATE INDEX webhook_stream_held ON webhook_stream (holder) WHERE holder IS NOT NULL;
