@@ -10,7 +10,7 @@ from jobwire.dialects.check import CODEC_SOURCES, check_dialect
 from jobwire.dialects.google import GOOGLE
 from jobwire.dialects.native import NATIVE
 from jobwire.dialects.sent import PageField, PageWords, Sent, Take
-from jobwire.dialects.spec import CodecName, Field, JobReference, Route
+from jobwire.dialects.spec import CodecName, Field, JobReference, Route, Wait
 from jobwire.systems.rentix.dialect import RENTIX
 from market_tables import MARKET
 from shop_dialect import SHOP
@@ -40,6 +40,7 @@ def submit(*takes: Take, body: Any = "json", **rest: Any) -> Route:
         ({"routes": (Route("GET", "/a/{id}{x}", "me"),)}, "segment '{id}{x}'"),
         ({"routes": (Route("GET", "/a", "me", headers={}),)}, "headers are those of a new job"),
         ({"routes": (Route("GET", "/a", "me", if_final="answer"),)}, "if_final is for cancel"),
+        ({"routes": (Route("GET", "/a/{id}", "status", wait=Wait("t", "body")),)}, "but the route's body is 'none'"),
         ({"routes": (Route("GET", "/a", "list"), Route("GET", "/a", "list"))}, "two routes claim GET /a"),
         (
             {"routes": (Route("GET", "/{a}", "me", only=Sent("query", "x")), Route("GET", "/{b}", "me"))},

@@ -15,6 +15,7 @@ from google.oauth2.credentials import Credentials
 from google.protobuf import json_format, struct_pb2
 from google.rpc import error_details_pb2
 from http_house import House, open_house
+from waiting_callers import DEADLINE_S, Callers
 
 from jobwire.dialects.google import GOOGLE
 from jobwire.domain.outcome import Failed, PublicError
@@ -172,13 +173,21 @@ def test_a_finished_operation_is_deleted_and_a_live_one_is_not(googled: House, g
     assert list(google.operations.list_operations(PARENT)) == []
 
 
-def test_wait_answers_the_operation(googled: House, google: Google) -> None:
-    name = google.start().name
-    for is_done in (False, True):
-        answer = google.http.post(f"/google/v1/{name}:wait", json={"timeout": "1s"})
-        assert (answer.status_code, answer.json()["done"]) == (200, is_done)
-        if not is_done:
-            googled.complete()
+def test_wait_answers_the_operation_as_it_is_when_the_time_is_up(google: Google) -> None:
+    answer = google.http.post(f"/google/v1/{google.start().name}:wait", json={"timeout": "0.05s"})
+    assert (answer.status_code, answer.json()["done"]) == (200, False)
+
+
+def test_wait_answers_at_the_end_and_takes_any_time(googled: House, google: Google) -> None:
+    callers = Callers(googled)
+    for body in ({"timeout": "86400s"}, {}, None):
+        name = google.start().name
+        asked = callers.call(google.http, "POST", f"/google/v1/{name}:wait", json=body)
+        googled.complete()
+        answer = asked.result(DEADLINE_S)
+        assert (answer.status_code, answer.json()["done"]) == (200, True)
+    assert google.http.post(f"/google/v1/{name}:wait", json={"timeout": "soon"}).status_code == 400
+    callers.close()
 
 
 def test_a_request_id_is_sent_again_safely(google: Google) -> None:

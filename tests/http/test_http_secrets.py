@@ -56,7 +56,9 @@ def test_no_answer_of_any_route_shows_what_is_internal(broken: tuple[House, dict
             for number, job_id in names.items():
                 for method, path in calls(dialect, number, job_id):
                     for body in (None, {"kind": "echo", "phase": "failed"}, [{"kind": "nope"}]):
-                        answer = client.request(method, path, json=body)
+                        # Who sends no time to the wait of an operation waits long.
+                        sent = {"timeout": 0} if path.endswith(":wait") else body
+                        answer = client.request(method, path, json=sent)
                         assert answer.status_code < 500
                         assert SECRET not in answer.text and "Traceback" not in answer.text, (method, path)
                         assert SECRET not in str(answer.headers)

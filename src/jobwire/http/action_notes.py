@@ -108,6 +108,7 @@ ACTION_NOTES: Mapping[str, Notes] = {
     "rotate_webhook": Notes(
         "Messages are signed with both secrets until the old one ends.", refusals=("not_found", "conflict")
     ),
+    "rotate_webhook_secret": Notes("The secret signs for the URLs of submissions; both sign until the old one ends."),
     "test_webhook": Notes(refusals=("not_found", "conflict")),
     "list_deliveries": Notes(
         parameters=(

@@ -13,6 +13,7 @@ from typing import Any
 from jobwire.dialects.notes import NO_NOTES, Notes, Parameter, join_notes
 from jobwire.dialects.parse import IDEMPOTENCY_KEY_CHARS_MAX
 from jobwire.dialects.spec import Dialect, Route, Wait
+from jobwire.domain.job import IDEMPOTENCY_MS
 from jobwire.domain.phases import Phase
 from jobwire.http.action_notes import ACTION_NOTES, KEY_SHAPE, PHASE_SCHEMA
 from jobwire.http.credentials import describe_carrier, name_carrier, show_carrier
@@ -202,7 +203,10 @@ _IF_NONE_MATCH = Parameter(
     "The ETag you have: 304 without a body while the job is as you know it.",
     place="header",
 )
-_IDEMPOTENCY = "Sent again with the same key and body, the submission gives the first one's job and makes no second."
+_IDEMPOTENCY = (
+    f"Sent again with the same key and body within {IDEMPOTENCY_MS // 3_600_000} hours, the submission gives the "
+    "first one's job and makes no second."
+)
 
 
 def _list_waits(wait: Wait) -> Iterator[Parameter]:
@@ -256,7 +260,11 @@ def _describe_responses(
     if links := describe_links(site, served, ids):
         responses[status]["links"] = links
     if route.action == "status" and dialect.is_conditional:
-        kept = {name: header for name, header in headers.items() if name in ("X-Request-Id", "ETag", "Retry-After")}
+        kept = {
+            name: header
+            for name, header in headers.items()
+            if name in ("X-Request-Id", "ETag", "Retry-After", "Vary")
+        }
         responses["304"] = {"description": "The job is as you know it.", "headers": kept}
     if route.action == "submit" and route.wait is not None:
         responses["200"] = {**responses[status], "description": "The finished job, where the call waited for it."}
@@ -320,6 +328,7 @@ def _describe_headers(site: Site, served: Served, notes: Notes) -> Described:
     if route.action in JOB_ACTIONS and dialect.retry_after_s is not None:
         headers["Retry-After"] = _header(_RETRY_AFTER, {"type": "integer", "minimum": 0})
     if route.action == "status" and dialect.is_conditional:
+        headers["Vary"] = _header("The headers of the key; only where the answer may be kept.")
         headers["ETag"] = _header("Changes with the job; absent where the result has links, which expire.")
     if notes.is_repeatable and dialect.idempotency_header is not None:
         headers["Idempotency-Replayed"] = _header("true where this submission was known.", {"const": "true"})
