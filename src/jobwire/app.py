@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from jobwire.config import Settings, is_postgres, read_settings
+from jobwire.dialects.spec import Dialect
 from jobwire.domain.errors import RequestError
 from jobwire.domain.ids import show_id
 from jobwire.domain.job import NewJob, Receipt
@@ -48,7 +49,7 @@ class Jobwire:
     """Your kinds of job on one ledger. Settings come from the environment (docs/settings.md) unless given here.
 
     `queues` names queues beside the kinds' own, which a submission may choose; `Queue("bulk", fair=False)` gives any
-    of them its policy.
+    of them its policy. `dialects` are wire languages of your own, served beside the native one.
     """
 
     def __init__(
@@ -57,12 +58,14 @@ class Jobwire:
         db: str | None = None,
         queues: Sequence[str | Queue] = (),
         systems: str | None = None,
+        dialects: Sequence[Dialect] = (),
         settings: Settings | None = None,
     ) -> None:
         self._settings = settings
         self._db = db
         self._systems = systems
         self._queues = tuple(queues)
+        self._dialects = tuple(dialects)
         self._kinds: list[Kind] = []
         self._house: House | None = None
         self._door: Door | None = None
@@ -130,7 +133,9 @@ class Jobwire:
     def open(self, settings: Settings | None = None) -> House:
         """The house of this app, opened on first use; `settings` only count the first time."""
         if self._house is None:
-            self._house = open_house(settings or self.read_settings(), self._kinds, queues=self._queues)
+            self._house = open_house(
+                settings or self.read_settings(), self._kinds, queues=self._queues, dialects=self._dialects
+            )
         return self._house
 
     def read_settings(self, **overrides: object) -> Settings:

@@ -30,6 +30,9 @@ SETTINGS = (
     Setting("JOBWIRE_PORT", "8000", "Port the HTTP server listens on; 0 picks a free one and says which."),
     Setting("JOBWIRE_WORKERS", "8", "Jobs at once for each queue in this process; 0 runs none here."),
     Setting("JOBWIRE_SYSTEMS", "all", "Vendor systems to serve: `all` that are installed, `none`, or a list."),
+    Setting(
+        "JOBWIRE_DIALECTS", "none", "Wire dialects to serve beside the native one: `none`, or a list: `azure,google`."
+    ),
     Setting("JOBWIRE_FETCH_ALLOW", "", "Address ranges jobs may fetch from although not public (`127.0.0.0/8`)."),
     Setting("JOBWIRE_WEBHOOK_ALLOW", "", "Address ranges webhooks may go to although not public (`127.0.0.0/8`)."),
     Setting(
@@ -78,6 +81,7 @@ class Settings:
     port: int = 8000
     workers: int = 8
     systems: str = "all"
+    dialects: str = "none"
     lease_ms: int = 20_000
     drain_s: int = 10
     retention_days: int = 30
@@ -125,6 +129,7 @@ def read_settings(environment: Mapping[str, str] | None = None, **overrides: obj
         port=number("JOBWIRE_PORT", 0, 65_535),
         workers=number("JOBWIRE_WORKERS", 0, 10_000),
         systems=text("JOBWIRE_SYSTEMS"),
+        dialects=text("JOBWIRE_DIALECTS"),
         lease_ms=number("JOBWIRE_LEASE_MS", 200, 3_600_000),
         drain_s=number("JOBWIRE_DRAIN_S", 0, 3_600),
         retention_days=number("JOBWIRE_RETENTION_DAYS", 1, 3_650),

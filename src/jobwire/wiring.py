@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from jobwire.blobs.links import FileLinks
 from jobwire.blobs.local import LocalBlobs
 from jobwire.config import SettingError, Settings, is_postgres
+from jobwire.dialects.azure import AZURE
+from jobwire.dialects.google import GOOGLE
 from jobwire.dialects.native import NATIVE
+from jobwire.dialects.spec import Dialect
 from jobwire.http.app import build_app
 from jobwire.kinds.contract import Kind, Queue
 from jobwire.kinds.registry import Registry
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
     from jobwire.store.postgres import PostgresStore
 
 SYSTEMS = {"rentix": "jobwire.systems.rentix"}
+DIALECTS = {dialect.name: dialect for dialect in (AZURE, GOOGLE)}
 DAY_MS = 24 * 3_600_000
 
 Ledger: TypeAlias = "SqliteStore | PostgresStore"
@@ -72,6 +76,7 @@ class House:
     registry: Registry
     systems: Sequence[System]
     missing_systems: dict[str, str]
+    dialects: Sequence[Dialect] = ()
 
     @property
     def door(self) -> Door:
@@ -85,7 +90,8 @@ class House:
         """
         if self.store.read(list_issuers).result():
             load_signatures()
-        return build_app(self.services, [NATIVE, *(system.dialect for system in self.systems)], prefix=prefix)
+        systems = (system.dialect for system in self.systems)
+        return build_app(self.services, [NATIVE, *self.dialects, *systems], prefix=prefix)
 
     def make_worker(self, children: Children) -> Worker:
         """A worker for every queue of the known kinds."""
@@ -129,10 +135,15 @@ def open_house(
     kinds: Iterable[Kind] = (),
     *,
     queues: Iterable[str | Queue] = (),
+    dialects: Iterable[Dialect] = (),
     clock: Callable[[], int] = read_clock,
 ) -> House:
-    """Open the ledger of `settings` and bind everything to it; SettingError for a system that cannot be served."""
+    """Open the ledger of `settings` and bind everything to it; SettingError for a system that cannot be served.
+
+    `dialects` are served beside those that the settings name.
+    """
     systems, missing = load_systems(settings.systems)
+    spoken = [*find_dialects(settings.dialects), *dialects]
     store = open_ledger(settings, clock)
     try:
         store.read(lambda reader: refuse_moved(reader, store.path)).result()
@@ -170,7 +181,7 @@ def open_house(
     except BaseException:
         store.close()
         raise
-    return House(settings, store, services, registry, systems, missing)
+    return House(settings, store, services, registry, systems, missing, spoken)
 
 
 def open_door(settings: Settings, kinds: Iterable[Kind], *, queues: Iterable[str | Queue] = ()) -> Door:
@@ -270,6 +281,18 @@ def load_systems(wanted: str) -> tuple[list[System], dict[str, str]]:
             if not everything:
                 raise SettingError(f"the system {name!r} {missing[name]}") from error
     return systems, missing
+
+
+def find_dialects(wanted: str) -> list[Dialect]:
+    """The dialects named by `wanted` (`none` or a list with commas); SettingError for one that there is not."""
+    names = [name.strip() for name in wanted.split(",") if name.strip()]
+    if names == ["none"]:
+        return []
+    if unknown := [name for name in names if name not in DIALECTS]:
+        raise SettingError(
+            f"JOBWIRE_DIALECTS: unknown dialect {unknown[0]!r}; there are {', '.join(DIALECTS)}, or none"
+        )
+    return [DIALECTS[name] for name in dict.fromkeys(names)]
 
 
 def keep_policies(tx: Transaction, registry: Registry) -> None:

@@ -325,6 +325,7 @@ def test_a_job_is_submitted_and_watched_to_its_end(jobwire):
         ("JOBWIRE_DB", "postgresql:x", "host:port/database"),
         ("JOBWIRE_DB", "sqlite:", "name a file"),
         ("JOBWIRE_SYSTEMS", "rentxi", "rentix"),
+        ("JOBWIRE_DIALECTS", "azur", "azure, google"),
     ],
 )
 def test_a_wrong_setting_is_one_line(jobwire, monkeypatch, name, value, part):

@@ -7,6 +7,8 @@ from typing import get_args
 import pytest
 
 import jobwire
+from jobwire.dialects.azure import AZURE
+from jobwire.dialects.google import GOOGLE
 from jobwire.dialects.native import NATIVE
 from jobwire.dialects.render import compile_views
 from jobwire.dialects.spec import CODES, REFINED_CODES, Action, Dialect, HookName
@@ -16,8 +18,9 @@ from jobwire.systems.rentix.dialect import RENTIX
 from shop_dialect import SHOP
 
 PACKAGE = Path(jobwire.__file__).parent
-MODULES = [PACKAGE / "dialects" / "native.py", *sorted(PACKAGE.glob("systems/*/dialect.py"))]
-DIALECTS = [NATIVE, RENTIX, SHOP]
+NAMES = ("azure", "google", "native")
+MODULES = [*(PACKAGE / "dialects" / f"{name}.py" for name in NAMES), *sorted(PACKAGE.glob("systems/*/dialect.py"))]
+DIALECTS = [NATIVE, AZURE, GOOGLE, RENTIX, SHOP]
 CODE = (
     ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.If, ast.IfExp, ast.For, ast.While,
     ast.ListComp, ast.GeneratorExp, ast.Try, ast.With, ast.Match,
@@ -25,7 +28,7 @@ CODE = (
 
 
 def test_the_modules_are_found() -> None:
-    assert [path.parent.name for path in MODULES] == ["dialects", "rentix"]
+    assert [path.parent.name for path in MODULES] == ["dialects"] * len(NAMES) + ["rentix"]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: f"{path.parent.name}/{path.name}")
@@ -47,7 +50,7 @@ class TestEveryDialect:
         assert set(dialect.hooks) <= set(get_args(HookName)) and len(get_args(HookName)) <= 3
 
     def test_compiles_every_shape(self, dialect: Dialect) -> None:
-        for shape in {dialect.job, *(route.shape for route in dialect.routes if route.shape)}:
+        for shape in (dialect.job, *(route.shape for route in dialect.routes if route.shape is not None)):
             assert set(compile_views(dialect, shape)) == set(Phase)
 
     def test_shows_each_field_by_one_means(self, dialect: Dialect) -> None:

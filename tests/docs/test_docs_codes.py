@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 from doc_pages import DOCS, ROOT, read_page
 
+from jobwire.dialects.azure import AZURE
+from jobwire.dialects.google import GOOGLE
 from jobwire.dialects.native import NATIVE
 from jobwire.dialects.spec import CODES, REFINED_CODES, Dialect
 from jobwire.http.errors import find_word
@@ -59,8 +61,13 @@ def test_what_is_tried_again_is_what_the_source_says() -> None:
 
 @pytest.mark.parametrize(
     ("dialect", "page"),
-    [(NATIVE, "api.md"), (RENTIX, "dialects/rentix.md")],
-    ids=["native", "rentix"],
+    [
+        (NATIVE, "api.md"),
+        (RENTIX, "dialects/rentix.md"),
+        (AZURE, "dialects/azure.md"),
+        (GOOGLE, "dialects/google.md"),
+    ],
+    ids=["native", "rentix", "azure", "google"],
 )
 def test_the_routes_of_a_page_are_those_of_its_dialect(dialect: Dialect, page: str) -> None:
     text = read_page(DOCS / page)

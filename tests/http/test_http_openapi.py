@@ -12,15 +12,18 @@ import pytest
 from http_house import House, open_house
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from jobwire.dialects.azure import AZURE
+from jobwire.dialects.google import GOOGLE
 from jobwire.dialects.native import NATIVE
 from jobwire.dialects.spec import CODES, Dialect
 from jobwire.domain.outcome import PublicError
 from jobwire.http.action_notes import ACTION_NOTES
 from jobwire.http.actions import ACTIONS
 from jobwire.systems.rentix.dialect import RENTIX
+from market_tables import MARKET
 from shop_dialect import SHOP
 
-DIALECTS = (NATIVE, SHOP, RENTIX)
+DIALECTS = (NATIVE, SHOP, RENTIX, AZURE, GOOGLE, *MARKET)
 HEADERS_OF_THE_SERVER = {"date", "server", "content-type", "content-length", "cache-control"}
 
 
@@ -54,7 +57,7 @@ def test_each_document_is_valid_and_has_every_route_and_no_other(both: House, di
     assert described == {(route.method, dialect.mount + route.path) for route in dialect.routes}
     ids = [operation["operationId"] for operation in operations(document)]
     assert len(ids) == len(set(ids))
-    assert document["info"]["title"] == dialect.title
+    assert document["info"]["title"] == (dialect.title or dialect.name)
 
 
 def test_the_document_at_the_root_is_the_first_dialects(both: House, document: Any) -> None:

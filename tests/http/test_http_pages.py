@@ -14,6 +14,8 @@ from html.parser import HTMLParser
 import pytest
 from http_house import House, open_house
 
+from jobwire.dialects.azure import AZURE
+from jobwire.dialects.google import GOOGLE
 from jobwire.dialects.native import NATIVE
 from jobwire.dialects.spec import Carrier
 from jobwire.http.docs_page import BASE_URL
@@ -28,7 +30,7 @@ LOADING = {"script", "img", "iframe", "object", "embed", "link", "video", "audio
 
 @pytest.fixture(scope="module")
 def all_three(house_engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with open_house(tmp_path_factory.mktemp("pages"), NATIVE, SHOP, RENTIX) as opened:
+    with open_house(tmp_path_factory.mktemp("pages"), NATIVE, SHOP, RENTIX, AZURE, GOOGLE) as opened:
         yield opened
 
 
@@ -100,7 +102,7 @@ def test_its_style_is_the_only_thing_its_policy_lets_in(all_three: House) -> Non
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("dialect", [NATIVE, SHOP, RENTIX], ids=lambda dialect: dialect.name)
+@pytest.mark.parametrize("dialect", [NATIVE, SHOP, RENTIX, AZURE, GOOGLE], ids=lambda dialect: dialect.name)
 def test_every_call_has_its_section_with_examples(all_three: House, dialect: object) -> None:
     page = unescape(read(all_three, f"{dialect.mount}/docs"))  # type: ignore[attr-defined]
     for route in dialect.routes:  # type: ignore[attr-defined]

@@ -30,6 +30,11 @@ def iso_ms(at: int) -> str:
     return f'"{_second(at // 1_000)}{_MILLISECONDS[at % 1_000]}'
 
 
+def iso_us(at: int) -> str:
+    """`"2031-03-04T05:06:07.089000Z"`"""
+    return f'{iso_ms(at)[:-2]}000Z"'
+
+
 def iso_s(at: int) -> str:
     """`"2031-03-04T05:06:07Z"`; the fraction is cut, so that a time is never shown before it came."""
     return f'"{_second(at // 1_000)}Z"'
@@ -45,15 +50,28 @@ def whole(number: float) -> str:
     return str(int(number))
 
 
+def text(value: Any) -> str:
+    """The value in a string: `"12"`."""
+    return quote(value if isinstance(value, str) else plain(value))
+
+
+def upper(word: str) -> str:
+    """The word in capitals: `"TOO_BIG"`."""
+    return quote(word.upper())
+
+
 def plain(value: Any) -> str:
     """The value as it is."""
     return msgspec.json.encode(value).decode()
 
 
 CODECS: Mapping[CodecName, Callable[[Any], str]] = {
+    "iso_us": iso_us,
     "iso_ms": iso_ms,
     "iso_s": iso_s,
     "epoch_ms": str,
     "epoch_s": epoch_s,
     "whole": whole,
+    "text": text,
+    "upper": upper,
 }

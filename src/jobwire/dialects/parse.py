@@ -9,9 +9,11 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 import msgspec
 from msgspec import Meta
 
-from jobwire.dialects.spec import Dialect, JobReference
+from jobwire.dialects.sent import NATIVE_PAGE, PageWords, Sent
+from jobwire.dialects.spec import Dialect, IdForm, JobReference
+from jobwire.dialects.taking import Parts, find_sent
 from jobwire.domain.errors import RequestError
-from jobwire.domain.ids import read_id
+from jobwire.domain.ids import read_id, read_uuid
 from jobwire.domain.job import Page
 from jobwire.domain.phases import Phase
 from jobwire.kinds.faults import Fault, find_faults
@@ -23,7 +25,7 @@ PAGE_DEFAULT, PAGE_MAX = 20, 100
 DELAY_S_MAX = 365 * 24 * 3_600
 IDEMPOTENCY_KEY_CHARS_MAX = 255
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_QUERY_FIELDS = ("kind", "phase", "tag", "queue", "created_after", "created_before", "cursor", "limit")
+NATIVE_IDS = IdForm()
 
 Time = Annotated[datetime, Meta(tz=True, description="ISO-8601 with an offset or Z")]
 
@@ -58,11 +60,21 @@ class JobName(NamedTuple):
     number: int | None
 
 
-def read_name(style: str, text: str) -> JobName | None:
+def read_name(style: str, text: str, ids: IdForm = NATIVE_IDS) -> JobName | None:
     """The job that `text` names in a reference's style, or None if it names none."""
-    if style == "id":
-        key = read_id(text)
-        return None if key is None else JobName(key, None)
+    if style == "number":
+        return _read_number(text)
+    match ids.form:
+        case "key":
+            key = read_id(text, ids.prefix)
+        case "uuid":
+            key = read_uuid(text.removeprefix(ids.prefix)) if text.startswith(ids.prefix) else None
+        case "number":
+            return _read_number(text.removeprefix(ids.prefix)) if text.startswith(ids.prefix) else None
+    return None if key is None else JobName(key, None)
+
+
+def _read_number(text: str) -> JobName | None:
     if not (text.isascii() and text.isdecimal() and len(text) <= NUMBER_DIGITS_MAX):
         return None
     number = int(text)
@@ -70,19 +82,19 @@ def read_name(style: str, text: str) -> JobName | None:
 
 
 def read_reference(
-    reference: JobReference, *, params: Mapping[str, str], query: Mapping[str, str], body: Any
+    reference: JobReference,
+    *,
+    params: Mapping[str, str],
+    query: Mapping[str, str],
+    body: Any,
+    ids: IdForm = NATIVE_IDS,
 ) -> JobName:
     """The job a call names; RequestError with the reference's own code and texts, or not_found."""
-    match reference.place:
-        case "path":
-            sent: Any = params.get(reference.name)
-        case "query":
-            sent = query.get(reference.name)
-        case "body":
-            sent = body.get(reference.name) if isinstance(body, dict) else None
+    place = Sent(reference.place, reference.name, reference.pattern)
+    sent = find_sent(place, Parts(params, query, {}, body))
     if sent is None or sent == "":
         raise _refuse(reference.code, reference.missing)
-    name = read_name(reference.style, sent) if isinstance(sent, str) else None
+    name = read_name(reference.style, sent, ids) if isinstance(sent, str) else None
     if name is None:
         raise _refuse(reference.code, reference.malformed)
     return name
@@ -138,21 +150,30 @@ def read_idempotency_key(sent: str | None) -> str | None:
     return key
 
 
-def read_page(query: Mapping[str, str], dialect: Dialect) -> Page:
-    """The page a list call asks for; `phase` is a word of the dialect. RequestError for anything it does not know."""
+def read_page(query: Mapping[str, str], dialect: Dialect, words: PageWords = NATIVE_PAGE) -> Page:
+    """The page a list call asks for; `phase` is a word of the dialect. RequestError for anything it does not know.
+
+    A cursor that names a job is left to the caller: `before` is then None.
+    """
     for name in query:
-        if name not in _QUERY_FIELDS and not _is_credential(name, dialect):
-            raise refuse_faults([Fault(f"/{name}", f"unknown field; there are {', '.join(_QUERY_FIELDS)}")])
+        if name not in (*words.query.values(), *words.ignored) and not _is_credential(name, dialect):
+            raise refuse_faults([Fault(f"/{name}", f"unknown field; there are {', '.join(words.query.values())}")])
+    sent = {ours: query[theirs] for ours, theirs in words.query.items() if theirs in query}
     return Page(
-        kind=query.get("kind"),
-        queue=query.get("queue"),
-        phases=read_phases(query.get("phase"), dialect),
-        tag=query.get("tag"),
-        created_after=_read_time("created_after", query),
-        created_before=_read_time("created_before", query),
-        before=read_cursor(query.get("cursor")),
-        limit=_read_limit(query.get("limit")),
+        kind=None if "kind" not in sent else read_kind(dialect, sent["kind"]),
+        queue=sent.get("queue"),
+        phases=read_phases(sent.get("phase"), dialect),
+        tag=sent.get("tag"),
+        created_after=_read_time("created_after", sent, words),
+        created_before=_read_time("created_before", sent, words),
+        before=None if words.cursor == "id" else read_cursor(sent.get("cursor")),
+        limit=_read_limit(sent.get("limit"), words),
     )
+
+
+def read_kind(dialect: Dialect, word: str) -> str:
+    """The kind that a dialect's word names, or the word itself where it has none."""
+    return next((kind for kind, said in (dialect.kinds or {}).items() if said == word), word)
 
 
 def _is_credential(name: str, dialect: Dialect) -> bool:
@@ -170,21 +191,25 @@ def read_phases(word: str | None, dialect: Dialect) -> frozenset[Phase] | None:
     return phases
 
 
-def _read_time(name: str, query: Mapping[str, str]) -> int | None:
-    if name not in query:
+def _read_time(name: str, sent: Mapping[str, str], words: PageWords) -> int | None:
+    if name not in sent:
         return None
     try:
-        return unix_ms(msgspec.convert(query[name], Time))
+        return unix_ms(msgspec.convert(sent[name], Time))
     except (msgspec.ValidationError, OverflowError, ValueError):
-        raise refuse_faults([Fault(f"/{name}", "not a time; write 2031-03-04T05:06:07Z")]) from None
+        raise refuse_faults([Fault(f"/{words.query[name]}", "not a time; write 2031-03-04T05:06:07Z")]) from None
 
 
-def _read_limit(text: str | None) -> int:
+def _read_limit(text: str | None, words: PageWords) -> int:
     if text is None:
         return PAGE_DEFAULT
-    if text.isascii() and text.isdecimal() and len(text) <= 4 and 1 <= int(text) <= PAGE_MAX:
-        return int(text)
-    raise refuse_faults([Fault("/limit", f"a page holds 1 to {PAGE_MAX} jobs, not {text!r}")])
+    if text.isascii() and text.isdecimal() and len(text) <= 4:
+        limit = int(text)
+        if words.caps_limit:
+            return min(limit, PAGE_MAX) or PAGE_DEFAULT
+        if 1 <= limit <= PAGE_MAX:
+            return limit
+    raise refuse_faults([Fault(f"/{words.query['limit']}", f"a page holds 1 to {PAGE_MAX} jobs, not {text!r}")])
 
 
 def write_cursor(number: int) -> str:

@@ -45,6 +45,8 @@ def read_wait(wait: Wait | None, *, query: Mapping[str, str], body: Any, prefer:
 def _read_field(wait: Wait, sent: Any) -> float:
     text = sent if isinstance(sent, str) else str(sent) if type(sent) in (int, float) else ""
     shape = _SECONDS.fullmatch(text)
+    if shape is not None and wait.is_capped:
+        return min(float(shape[1]), wait.seconds_max)
     if shape is None or float(shape[1]) > wait.seconds_max:
         detail = f"{quote(sent)} is no time to wait; give seconds, 0 to {wait.seconds_max}"
         raise refuse_faults([Fault(f"/{wait.name}", detail)])

@@ -13,19 +13,25 @@ from typing import Any
 from jobwire.dialects.codecs import plain, quote
 from jobwire.dialects.sources import (
     LINEAGE_SOURCES,
+    NUMBER_PIECES,
+    ORIGIN_PIECES,
     PLACE_SOURCES,
-    TEMPLATE_PIECES,
     Facts,
     Hole,
     Piece,
     ShowOutput,
+    find_id,
     find_pieces,
+    show_job_id,
 )
 from jobwire.dialects.spec import LIVE_PHASES, Dialect, Envelope, Field
-from jobwire.domain.job import JobRow
+from jobwire.domain.job import JobRow, Receipt
 from jobwire.domain.phases import FINAL_PHASES, Phase
 
 Tree = dict[str, "Field | Tree"]
+_HOLES = re.compile(r"(\{id\}|\{number\}|\{origin\})")
+# What is not known of a job without facts: all but its root, which is itself.
+_NOTHING_MORE = (None,) * (len(Facts._fields) - 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,8 @@ class View:
     needs_estimate: bool
     needs_lineage: bool
     retry_after_s: int | None = None
+    needs_input: bool = False
+    needs_origin: bool = False
 
 
 Views = Mapping[Phase, View]
@@ -94,6 +102,8 @@ def _compile_view(
         needs_estimate="estimate" in sources or retry_after_s is not None,
         needs_lineage=not sources.isdisjoint(LINEAGE_SOURCES),
         retry_after_s=retry_after_s,
+        needs_input="input" in sources,
+        needs_origin=any("{origin}" in (item.template or "") for item in shown),
     )
 
 
@@ -105,7 +115,7 @@ def _make_render(pieces: Sequence[Piece]) -> Callable[[JobRow, Facts | None], by
     written = [(index, hole.write, hole.null) for index, hole in enumerate(holes) if hole.write is not None]
 
     def render(row: JobRow, facts: Facts | None) -> bytes:
-        values = list(pick(row + (facts or (None, None, row.key, None, None, None))))
+        values = list(pick(row + (facts or (None, None, row.key, *_NOTHING_MORE))))
         for index, write, null in written:
             value = values[index]
             values[index] = null if value is None else write(value)
@@ -134,14 +144,15 @@ def _plant(shown: Sequence[Field], phase: Phase) -> Tree:
 def _emit_object(tree: Tree, dialect: Dialect, *, phase: Phase, show_output: ShowOutput | None) -> list[Piece]:
     pieces: list[Piece] = ["{"]
     for index, (key, below) in enumerate(tree.items()):
-        label = f"{',' if index else ''}{quote(key)}:"
+        label = f"{',' if index else ''}{quote(key.removesuffix('[]'))}:"
+        first, last = ("[", "]") if key.endswith("[]") else ("", "")
         if isinstance(below, dict):
-            pieces += [label, *_emit_object(below, dialect, phase=phase, show_output=show_output)]
+            pieces += [label, first, *_emit_object(below, dialect, phase=phase, show_output=show_output), last]
             continue
         value = _emit_value(below, dialect, phase=phase, show_output=show_output)
         if below.omit_null and index == 0:
             raise ValueError(f"{below.path!r} may be left out, so it cannot be the first key of its object")
-        pieces += _left_out_when_null(label, value) if below.omit_null else [label, *value]
+        pieces += _left_out_when_null(label, value) if below.omit_null else [label, first, *value, last]
     return [*pieces, "}"]
 
 
@@ -156,7 +167,7 @@ def _left_out_when_null(label: str, value: Sequence[Piece]) -> Sequence[Piece]:
 
 def _emit_value(item: Field, dialect: Dialect, *, phase: Phase, show_output: ShowOutput | None) -> tuple[Piece, ...]:
     if item.template is not None:
-        return _emit_template(item.template.replace("{mount}", dialect.mount))
+        return _emit_template(item.template, dialect)
     match item.source:
         case None:
             return (plain(item.value),)
@@ -164,23 +175,32 @@ def _emit_value(item: Field, dialect: Dialect, *, phase: Phase, show_output: Sho
             return (quote(dialect.phases[phase]),)
         case "retry_after_s" if phase in FINAL_PHASES or dialect.retry_after_s is None:
             return (plain(dialect.retry_after_s),)
-    return find_pieces(item.source, codec=item.codec, kinds=dialect.kinds, show_output=show_output)
+    return find_pieces(item, item.source, ids=dialect.ids, kinds=dialect.kinds, show_output=show_output)
 
 
-def _emit_template(template: str) -> tuple[Piece, ...]:
+def _emit_template(template: str, dialect: Dialect) -> tuple[Piece, ...]:
+    filled = {"{id}": find_id(dialect.ids), "{number}": NUMBER_PIECES, "{origin}": ORIGIN_PIECES}
     pieces: list[Piece] = []
-    for part in re.split(r"(\{id\}|\{number\})", template):
-        pieces += TEMPLATE_PIECES.get(part, (quote(part)[1:-1],))
+    for part in _HOLES.split(template.replace("{mount}", dialect.mount)):
+        pieces += filled.get(part, (quote(part)[1:-1],))
     return ('"', *pieces, '"')
+
+
+def fill_template(template: str, dialect: Dialect, job: JobRow | Receipt, *, mount: str, origin: str) -> str:
+    """A template's text for one job, outside of a body; `mount` has the server's own prefix in it."""
+    values = {"{id}": show_job_id(dialect.ids, job), "{number}": str(job.number), "{origin}": origin}
+    return "".join(values.get(part, part) for part in _HOLES.split(template.replace("{mount}", mount)))
 
 
 def wrap_texts(envelope: Envelope | None) -> tuple[str, str]:
     """The texts before and after a body in its envelope."""
     if envelope is None:
         return "", ""
-    first = "".join(f"{quote(key)}:{plain(value)}," for key, value in envelope.first.items())
-    last = "".join(f",{quote(key)}:{plain(value)}" for key, value in envelope.last.items())
-    return f"{{{first}{quote(envelope.key)}:", f"{last}}}"
+    *above, key = envelope.key.split(".")
+    outer = "".join(f"{{{quote(name)}:" for name in above)
+    first = "".join(f"{quote(name)}:{plain(value)}," for name, value in envelope.first.items())
+    last = "".join(f",{quote(name)}:{plain(value)}" for name, value in envelope.last.items())
+    return f"{outer}{{{first}{quote(key)}:", f"{last}}}{'}' * len(above)}"
 
 
 def wrap_body(body: Any, envelope: Envelope | None) -> bytes:

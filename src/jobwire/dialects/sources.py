@@ -6,22 +6,23 @@ A hole names a column of the row, or of the facts behind it, so that a render pi
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, assert_never
 
 import msgspec
 
 from jobwire.dialects.codecs import CODECS, plain, quote
-from jobwire.dialects.spec import CodecName, JobSource
+from jobwire.dialects.spec import CodecName, Field, IdForm, JobSource
 from jobwire.domain.estimate import Estimate
-from jobwire.domain.ids import ID_PREFIX, show_id
-from jobwire.domain.job import JobRow
+from jobwire.domain.ids import show_uuid
+from jobwire.domain.job import JobRow, Receipt
 from jobwire.domain.outcome import PublicError
 from jobwire.domain.progress import NO_PROGRESS, Progress
 
 
 class Facts(NamedTuple):
     """What is shown of a job beside its row: its place in the order, the keys of the jobs it descends from, the word
-    of the cap that holds it back, when it will start and end, and when to ask again.
+    of the cap that holds it back, when it will start and end, when to ask again, what it was submitted with, and
+    where the caller is.
 
     A job that was never rerun is its own root; the key of an ancestor that was pruned is None.
     """
@@ -32,6 +33,8 @@ class Facts(NamedTuple):
     blocked_by: str | None = None
     estimate: Estimate | None = None
     retry_after_s: int | None = None
+    input: str | None = None
+    origin: str | None = None
 
 
 class Hole(NamedTuple):
@@ -54,26 +57,127 @@ LINEAGE_SOURCES = frozenset({"rerun_of", "root_id"})
 
 
 def find_pieces(
+    item: Field,
     source: JobSource,
     *,
-    codec: CodecName | None,
+    ids: IdForm,
     kinds: Mapping[str, str] | None,
     show_output: ShowOutput | None,
 ) -> tuple[Piece, ...]:
-    """The pieces that show a source, through `codec` if one is named."""
+    """The pieces that show a field's source: its part, through its codec, in its words."""
+    pieces = _find_whole(item, source, ids=ids, kinds=kinds, show_output=show_output)
+    if item.part is not None:
+        pieces = (_take_part(pieces[0], item.part, item.codec),)
+    return pieces if item.words is None else (_say(pieces[0], item.words),)
+
+
+def _find_whole(
+    item: Field,
+    source: JobSource,
+    *,
+    ids: IdForm,
+    kinds: Mapping[str, str] | None,
+    show_output: ShowOutput | None,
+) -> tuple[Piece, ...]:
     if source == "kind" and kinds is not None:
         return (Hole(_COLUMNS["row.kind"], {kind: quote(word) for kind, word in kinds.items()}.__getitem__),)
     if source == "output" and show_output is not None:
         return (Hole(_COLUMNS["row.output"], show_output),)
-    if source in _TEXTS:
-        return _TEXTS[source]
-    write = plain if codec is None else CODECS[codec]
+    if source == "id":
+        return ('"', *find_id(ids), '"')
+    if source in LINEAGE_SOURCES:
+        return (_find_ancestor(ids, source),)
+    if source in TEXTS:
+        return TEXTS[source]
+    write = plain if item.codec is None else CODECS[item.codec]
+    if item.plus_s:
+        write = partial(_write_later, write, item.plus_s * 1_000)
     name, _, part = source.partition(".")
     if not part:
         return (Hole(_COLUMNS[f"row.{name}"], write),)
     read = _READERS[name]
-    null = write(getattr(NO_PROGRESS, part)) if name == "progress" else "null"
+    null = "null"
+    if name == "progress" and (nothing := getattr(NO_PROGRESS, part)) is not None:
+        null = write(nothing)
     return (Hole(_COLUMNS[f"row.{name}"], partial(_write_part, read, attrgetter(part), write), null),)
+
+
+def find_id(ids: IdForm) -> tuple[Piece, ...]:
+    """The pieces of a job's id, without quotes."""
+    match ids.form:
+        case "key":
+            hole = Hole(_COLUMNS["row.key"])
+        case "uuid":
+            hole = Hole(_COLUMNS["row.key"], show_uuid)
+        case "number":
+            hole = Hole(_COLUMNS["row.number"])
+        case _ as unknown:
+            assert_never(unknown)
+    return (quote(ids.prefix)[1:-1], hole)
+
+
+def show_job_id(ids: IdForm, job: JobRow | Receipt) -> str:
+    """A job's id outside of a body."""
+    return ids.prefix + _show_end(ids, job.key, job.number)
+
+
+def _show_end(ids: IdForm, key: str, number: int) -> str:
+    match ids.form:
+        case "key":
+            return key
+        case "uuid":
+            return show_uuid(key)
+        case "number":
+            return str(number)
+    assert_never(ids.form)
+
+
+def _find_ancestor(ids: IdForm, source: JobSource) -> Hole:
+    if ids.form == "number":
+        column = _COLUMNS["row.rerun_of" if source == "rerun_of" else "row.root"]
+        return Hole(column, lambda number: quote(f"{ids.prefix}{number}"))
+    column = _COLUMNS["facts.rerun_of" if source == "rerun_of" else "facts.root"]
+    return Hole(column, lambda key: f'"{quote(ids.prefix)[1:-1]}{_show_end(ids, key, 0)}"')
+
+
+def _take_part(whole: Piece, path: str, codec: CodecName | None) -> Hole:
+    """A hole for what lies at `path` in a hole's JSON; null where it does not go that far."""
+    assert isinstance(whole, Hole)
+    show = whole.write or str
+    write = plain if codec is None else CODECS[codec]
+
+    def take(stored: Any) -> str:
+        found = find_part(msgspec.json.decode(show(stored)), path)
+        return "null" if found is None else write(found)
+
+    return Hole(whole.column, take)
+
+
+def find_part(value: Any, path: str) -> Any:
+    """What lies at a dotted path in decoded JSON, the whole for an empty one, None if it does not go that far."""
+    for key in path.split(".") if path else ():
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _say(spoken: Piece, words: Mapping[Any, Any]) -> Hole:
+    """A hole in a vendor's words for its values."""
+    assert isinstance(spoken, Hole)
+    texts = {plain(value): plain(word) for value, word in words.items() if value != "*"}
+    other = plain(words["*"]) if "*" in words else None
+    write = spoken.write or str
+
+    def say(stored: Any) -> str:
+        return word_of(write(stored))
+
+    def word_of(text: str) -> str:
+        return texts.get(text) or (text if other is None or text == "null" else other)
+
+    return Hole(spoken.column, say, word_of(spoken.null))
+
+
+def _write_later(write: Callable[[Any], str], plus_ms: int, at: int) -> str:
+    return write(at + plus_ms)
 
 
 def _write_part(
@@ -111,8 +215,7 @@ def show_estimate(estimate: Estimate) -> str:
 
 _READERS: Mapping[str, Callable[[str], Any]] = {"progress": _read_progress, "error": read_error}
 
-_TEXTS: Mapping[JobSource, tuple[Piece, ...]] = {
-    "id": (f'"{ID_PREFIX}', Hole(_COLUMNS["row.key"]), '"'),
+TEXTS: Mapping[JobSource, tuple[Piece, ...]] = {
     "number": (Hole(_COLUMNS["row.number"]),),
     "kind": (Hole(_COLUMNS["row.kind"], quote),),
     "queue": (Hole(_COLUMNS["row.queue"], quote),),
@@ -128,10 +231,7 @@ _TEXTS: Mapping[JobSource, tuple[Piece, ...]] = {
     "blocked_by": (Hole(_COLUMNS["facts.blocked_by"], quote),),
     "estimate": (Hole(_COLUMNS["facts.estimate"], show_estimate),),
     "retry_after_s": (Hole(_COLUMNS["facts.retry_after_s"], str),),
-    "rerun_of": (Hole(_COLUMNS["facts.rerun_of"], lambda key: f'"{show_id(key)}"'),),
-    "root_id": (Hole(_COLUMNS["facts.root"], lambda key: f'"{show_id(key)}"'),),
+    "input": (Hole(_COLUMNS["facts.input"], str),),
 }
-TEMPLATE_PIECES: Mapping[str, tuple[Piece, ...]] = {
-    "{id}": (ID_PREFIX, Hole(_COLUMNS["row.key"])),
-    "{number}": (Hole(_COLUMNS["row.number"]),),
-}
+NUMBER_PIECES: tuple[Piece, ...] = (Hole(_COLUMNS["row.number"]),)
+ORIGIN_PIECES: tuple[Piece, ...] = (Hole(_COLUMNS["facts.origin"], lambda origin: quote(origin)[1:-1]),)

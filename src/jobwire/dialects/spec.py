@@ -1,5 +1,6 @@
 """The grammar of a wire language: a dialect is one frozen table. render.py and http/ read it; native.py is one.
 
+sent.py has the part about what callers send, check.py what makes a table contradict itself.
 A dialect module holds data only: no function, branch or loop. What no table can say goes into at most three named
 hooks, and a system's own resources are `endpoint` functions named by its routes.
 """
@@ -9,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from jobwire.dialects.notes import NO_NOTES, Notes
+from jobwire.dialects.sent import NATIVE_PAGE, PageWords, Sent, Take
+from jobwire.domain.ids import ID_PREFIX
 from jobwire.domain.phases import FINAL_PHASES, Phase
 
 ALL_PHASES = frozenset(Phase)
@@ -18,16 +21,16 @@ JobSource = Literal[
     "id", "number", "kind", "queue", "priority", "word", "position", "blocked_by", "estimate",
     "attempt", "attempts_max", "version",
     "progress.percent", "progress.stage", "progress.done", "progress.total", "progress.message",
-    "output", "error", "error.code", "error.message", "error.retryable", "error.details",
+    "input", "output", "error", "error.code", "error.message", "error.retryable", "error.details",
     "rerun_of", "root_id", "tags", "created_at", "run_at", "started_at", "finalized_at", "deadline_at",
-    "retry_after_s",
+    "cancel_requested_at", "retry_after_s",
 ]  # fmt: skip
 ErrorSource = Literal[
-    "status", "reason", "code", "word", "message", "messages", "note", "errors", "details", "request_id"
+    "status", "reason", "code", "code_upper", "word", "message", "messages", "note", "errors", "details", "request_id"
 ]
-CodecName = Literal["iso_ms", "iso_s", "epoch_ms", "epoch_s", "whole"]
+CodecName = Literal["iso_us", "iso_ms", "iso_s", "epoch_ms", "epoch_s", "whole", "text", "upper"]
 Action = Literal[
-    "submit", "status", "events", "list", "cancel", "rerun", "result", "file", "me", "batch", "cancel_many",
+    "submit", "status", "events", "list", "cancel", "rerun", "remove", "result", "file", "me", "batch", "cancel_many",
     "rerun_many", "metrics",
     "create_webhook", "list_webhooks", "read_webhook", "change_webhook", "delete_webhook", "rotate_webhook",
     "rotate_webhook_secret", "test_webhook", "list_deliveries", "redeliver",
@@ -47,10 +50,13 @@ BATCH_BYTES_MAX = 16_777_216
 class Field:
     """One key of a job: where it stands (`path`, dotted for nesting), what it shows, how and when.
 
-    One of these is shown: `source` (a stored value, through `codec`), `template` (text with `{mount}`, `{id}` and
-    `{number}`) or the constant `value`. The key exists in the phases of `when`; inside them a null is shown as null,
-    or the key is left out with `omit_null`. The same path may stand twice with disjoint phases. Times are stored in
-    Unix milliseconds; `progress.percent` is a float, 0 before the first report.
+    A segment of the path that ends in `[]` is a list of one. One of these is shown: `source` (a stored value, through
+    `codec`), `template` (text with `{mount}`, `{id}`, `{number}` and `{origin}`, scheme and host as the caller used
+    them) or the constant `value`. The key exists in the phases of `when`; inside them a null is shown as null, or the
+    key is left out with `omit_null`. The same path may stand twice with disjoint phases. Times are stored in Unix
+    milliseconds, `plus_s` is added to them; `progress.percent` is a float, 0 before the first report. `part` is a
+    dotted path inside `input`, `output` or `error.details`. `words` say what values are called: None is the word of a
+    null, `*` that of every other value without one, which else is shown as it is.
     """
 
     path: str
@@ -60,15 +66,18 @@ class Field:
     omit_null: bool = False
     value: Any = None
     template: str | None = None
+    part: str | None = None
+    words: Mapping[Any, Any] | None = None
+    plus_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorField:
     """One key of an error body: a value of the refused call, or the constant `value`.
 
-    Sources: `status` number, `reason` phrase, `code` raised, `word` and `note` of the table, `message`, `messages`
-    (a list of texts when the call had faults: details["messages"], or the texts of details["errors"]; else the
-    message), `errors` (list of {pointer, detail}), `details` (object), `request_id`.
+    Sources: `status` number, `reason` phrase, `code` raised (`code_upper` in capitals), `word` and `note` of the
+    table, `message`, `messages` (a list of texts when the call had faults: details["messages"], or the texts of
+    details["errors"]; else the message), `errors` (list of {pointer, detail}), `details` (object), `request_id`.
     """
 
     path: str
@@ -89,7 +98,7 @@ class ErrorWord:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What is wrapped around a success body: `{**first, key: body, **last}`, in this order."""
+    """What is wrapped around a success body: `{**first, key: body, **last}`, in this order, below a dotted key."""
 
     key: str
     first: Mapping[str, Any] = field(default_factory=dict)
@@ -106,10 +115,19 @@ class Carrier:
 
 
 @dataclass(frozen=True, slots=True)
-class JobReference:
-    """How a caller names a job: a path, query or JSON body field holding our `id` or the ledger's `number`.
+class IdForm:
+    """What a job's id looks like: `prefix`, then 26 characters, a UUID of the same bits, or the ledger's number."""
 
-    A reference that is absent or malformed is refused with `code` and these messages; None means not_found.
+    prefix: str = ID_PREFIX
+    form: Literal["key", "uuid", "number"] = "key"
+
+
+@dataclass(frozen=True, slots=True)
+class JobReference:
+    """How a caller names a job: a path, query or JSON body field holding the `id` or the ledger's `number`.
+
+    `name` and `pattern` are as in Sent. A reference that is absent or malformed is refused with `code` and these
+    messages; None means not_found.
     """
 
     place: Literal["path", "query", "body"] = "path"
@@ -118,6 +136,7 @@ class JobReference:
     code: str = "invalid_request"
     missing: str | None = None
     malformed: str | None = None
+    pattern: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +152,8 @@ class RateLimit:
 class Wait:
     """How a caller asks a route to wait for the job's end: seconds (`30`, `2.5`, `30s`) in a query or body field.
 
-    More than `seconds_max` is refused. With `prefers`, `Prefer: wait=N` asks the same, and gets no more than
-    `seconds_max`; the field beats it. Who asks for nothing waits `seconds_default`.
+    More than `seconds_max` is refused, or with `is_capped` waits that long. With `prefers`, `Prefer: wait=N` asks the
+    same, and gets no more than `seconds_max`; the field beats it. Who asks for nothing waits `seconds_default`.
     """
 
     name: str = "wait"
@@ -142,6 +161,7 @@ class Wait:
     prefers: bool = True
     seconds_max: int = WAIT_S_MAX
     seconds_default: int = 0
+    is_capped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +181,20 @@ class LimitHeaders:
 class Route:
     """One method on one path template (`/listings/{id}`, relative to the mount; a literal segment beats a parameter).
 
-    Either a built-in `action` or the system's own `endpoint`. `scope` is what the key must have; an `is_open` route
-    asks for no key (its endpoint checks its own signature; `call.principal.owner` is then 0). `body` "json" is
-    decoded, "json_or_none" may be empty, "batch" may also be lines of JSON, "upload" is spooled to a file, "none" is
-    ignored. `limits` names the limits that count this call, the
-    last one being shown in the headers (None: the dialect's). `shape` and `envelope` override the dialect's here.
-    `status` is that of an action's success; an endpoint's Reply has its own. `wait` lets callers of submit and status
-    wait for the end. `request` and `response` are types for OpenAPI, `notes` the rest of what it tells.
+    A parameter's segment may end in literal text (`/jobs/{id}:cancel`). `only` leaves calls in which nothing is
+    found there to the next route of the same method and path. Either a built-in `action` or the system's own
+    `endpoint`. `scope` is what the key must have; an `is_open` route asks for no key (its endpoint checks its own
+    signature; `call.principal.owner` is then 0). `body` "json" is decoded, "json_or_none" may be empty, "batch" may
+    also be lines of JSON, "upload" is spooled to a file, "none" is ignored. `limits` names the limits that count
+    this call, the last one being shown in the headers (None: the dialect's). `shape` and `envelope` override the
+    dialect's here. `status` is that of an action's success; an endpoint's Reply has its own. `wait` lets callers of
+    submit and status wait for the end. `request` and `response` are types for OpenAPI, `notes` the rest of what it
+    tells.
+
+    `takes` say where a submission's fields are sent (empty: the body is a `dialects.parse.Submission`); a key of
+    the body that none of them and not `ignored` names is refused. `headers` of a new job are templates as in Field
+    (None: a `Location` where the job is read). `if_final` "answer" makes a cancel that comes too late a success
+    that shows the job. `page` has the words of a list.
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -184,6 +211,12 @@ class Route:
     wait: Wait | None = None
     shape: tuple[Field, ...] | None = None
     envelope: Envelope | None = None
+    only: Sent | None = None
+    takes: tuple[Take, ...] = ()
+    ignored: tuple[str, ...] = ()
+    headers: Mapping[str, str] | None = None
+    if_final: Literal["refuse", "answer"] = "refuse"
+    page: PageWords = NATIVE_PAGE
     request: Any = None
     response: Any = None
     summary: str = ""
@@ -199,11 +232,10 @@ class Dialect:
     its own name). `several_credentials` refuses a call that carries two, or takes the first carrier in order.
     `content_types` None takes a body of any type. `is_conditional` gives status reads an ETag and 304;
     `retry_after_s` is the least time until pollers of a live job come back: they are told so, or to come later where
-    the estimate says so. A repeated submission is known by the header
+    the estimate says so. `error_headers` go out with every refusal. A repeated submission is known by the header
     `idempotency_header`, or by its `natural_key`: the body's field (dotted for nesting) that names it in the vendor's
-    own words. Hooks: `admit(principal, headers) -> principal`
-    after authentication, `show_output(output) -> output` for the source `output`, `show_error(status, body) ->
-    body`.
+    own words. Hooks: `admit(principal, headers) -> principal` after authentication, `show_output(output) -> output`
+    for the source `output`, `show_error(status, body) -> body`.
     """
 
     name: str
@@ -217,11 +249,13 @@ class Dialect:
     title: str = ""
     aliases: tuple[str, ...] = ()
     kinds: Mapping[str, str] | None = None
+    ids: IdForm = IdForm()
     job_reference: JobReference = JobReference()
     envelope: Envelope | None = None
     several_credentials: Literal["refuse", "first"] = "refuse"
     challenge: str | None = None
     error_content_type: str = "application/json; charset=utf-8"
+    error_headers: Mapping[str, ErrorSource] = field(default_factory=dict)
     content_types: tuple[str, ...] | None = ("application/json",)
     body_bytes_max: int = BODY_BYTES_MAX
     limits: tuple[RateLimit, ...] = ()

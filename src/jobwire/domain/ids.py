@@ -13,6 +13,7 @@ RANDOM_BITS = 82
 _ALPHABET = "0123456789abcdefghijklmnopqrstuv"
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 _SHAPE = re.compile(r"[0-9a-v]{26}")
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
 def make_key(now_ms: int, random_bits: int) -> str:
@@ -33,8 +34,23 @@ def show_id(key: str) -> str:
     return ID_PREFIX + key
 
 
-def read_id(text: str) -> str | None:
-    """The 26 characters of a public id, or None if `text` is not one."""
-    if len(text) != 30 or not text.startswith(ID_PREFIX) or _SHAPE.fullmatch(text, 4) is None:
+def read_id(text: str, prefix: str = ID_PREFIX) -> str | None:
+    """The 26 characters of a public id with this prefix, or None if `text` is not one."""
+    start = len(prefix)
+    if len(text) != start + ID_LENGTH or not text.startswith(prefix) or _SHAPE.fullmatch(text, start) is None:
         return None
-    return text[4:]
+    return text[start:]
+
+
+def show_uuid(key: str) -> str:
+    """The same job in a UUID's 36 characters; its 128 bits hold every key before the year 4199."""
+    digits = f"{int(key, 32):032x}"
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def read_uuid(text: str) -> str | None:
+    """The 26 characters of the job that `show_uuid` has written, in any case, or None if `text` is no UUID."""
+    if _UUID.fullmatch(text) is None:
+        return None
+    bits = int(text.replace("-", ""), 16)
+    return "".join([_ALPHABET[(bits >> shift) & 31] for shift in range(125, -1, -5)])

@@ -11,6 +11,8 @@ from jobwire.service.submission import TAG_CHARS_MAX
 
 _TEXT: Mapping[str, Any] = {"type": "string"}
 _WHOLE: Mapping[str, Any] = {"type": "integer"}
+# Its words are the dialect's.
+PHASE_SCHEMA: Mapping[str, Any] = {"type": "string", "format": "phase"}
 # No JSON Schema says "printable"; the format is a name for the rule that the sentence beside it tells.
 PRINTABLE: Mapping[str, Any] = {"type": "string", "format": "printable", "minLength": 1}
 # Spaces around a key are cut and quotes taken off.
@@ -43,7 +45,7 @@ ACTION_NOTES: Mapping[str, Notes] = {
         "An unknown query field is refused here: a filter that is not known would show other jobs than were meant.",
         parameters=(
             Parameter("kind", {"type": "string", "pattern": f"^{NAME_SHAPE.pattern}$"}, "Only jobs of this kind."),
-            Parameter("phase", _TEXT, "Only jobs in this phase."),
+            Parameter("phase", PHASE_SCHEMA, "Only jobs in this phase."),
             Parameter("tag", {**PRINTABLE, "maxLength": TAG_CHARS_MAX}, "Only jobs with this tag."),
             Parameter("queue", _TEXT, "Only jobs of this queue."),
             Parameter("created_after", _TIME, "Only jobs made after this time."),
@@ -54,6 +56,7 @@ ACTION_NOTES: Mapping[str, Notes] = {
     "cancel": Notes(
         "A job that waits is cancelled at once; one that runs is asked to stop.", refusals=("not_found", "conflict")
     ),
+    "remove": Notes("The job, its result and its input are gone then.", refusals=("not_found", "conflict")),
     "rerun": Notes(
         "A new job with the final one's kind, input, queue, priority and tags.",
         refusals=("not_found", "conflict", "invalid_request", "unprocessable", "backlog_full", "overloaded"),
@@ -105,6 +108,7 @@ ACTION_NOTES: Mapping[str, Notes] = {
     "rotate_webhook": Notes(
         "Messages are signed with both secrets until the old one ends.", refusals=("not_found", "conflict")
     ),
+    "rotate_webhook_secret": Notes("The secret signs for the URLs of submissions; both sign until the old one ends."),
     "test_webhook": Notes(refusals=("not_found", "conflict")),
     "list_deliveries": Notes(
         parameters=(

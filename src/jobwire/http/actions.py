@@ -7,13 +7,12 @@ import msgspec
 from starlette.responses import Response
 
 from jobwire.dialects.bulk import Rerun, read_struct
-from jobwire.dialects.parse import read_page, read_reference, write_cursor
+from jobwire.dialects.parse import read_page, read_reference
 from jobwire.dialects.prefer import NO_WAIT, Asked
 from jobwire.dialects.render import wrap_body
 from jobwire.dialects.sources import show_error
 from jobwire.dialects.spec import Action, Dialect
 from jobwire.domain.errors import RequestError
-from jobwire.domain.ids import show_id
 from jobwire.domain.job import JobRow, Receipt
 from jobwire.domain.phases import FINAL_PHASES, Phase
 from jobwire.http.answer import Answer, Headers, encode_header, json_answer
@@ -21,11 +20,13 @@ from jobwire.http.batch import submit_batch
 from jobwire.http.bulk import cancel_jobs, rerun_jobs
 from jobwire.http.events import tell_events
 from jobwire.http.files import serve_file
+from jobwire.http.lists import find_start, show_page
 from jobwire.http.metrics import answer_metrics
 from jobwire.http.present import answer_status, find_facts, render_job, tell_retry
 from jobwire.http.routing import Served
 from jobwire.http.site import Site
 from jobwire.http.submissions import build_job, fingerprint_body, pointing, read_header_key, read_natural_key
+from jobwire.http.takes import in_native_form
 from jobwire.http.waiting import is_final, read_asked, tell_applied, wait_for_end, wait_for_news
 from jobwire.http.webhooks import WEBHOOK_ACTIONS
 from jobwire.service.call import Call
@@ -35,7 +36,9 @@ from jobwire.service.paging import find_page
 
 async def find_job(site: Site, served: Served, call: Call) -> JobRow:
     """The job a call names, if it is the caller's and of a kind this dialect shows; RequestError not_found."""
-    name = read_reference(served.reference, params=call.params, query=call.query, body=call.body)
+    name = read_reference(
+        served.reference, params=call.params, query=call.query, body=call.body, ids=site.dialect.ids
+    )
     row = await call.services.jobs.read(call.principal.owner, key=name.key, number=name.number)
     if not is_shown(site.dialect, row):
         raise RequestError("not_found", "there is no such job; check the id and that it is your account's")
@@ -56,7 +59,8 @@ async def show_status(site: Site, served: Served, call: Call) -> Answer:
     if asked.seconds:
         row = await wait_for_news(served, call, row, asked, seen=seen)
     view = served.views[row.phase]
-    answer = answer_status(site, view, row, await find_facts(site.services, view, row), seen=seen)
+    facts = await find_facts(site.services, view, row, origin=call.base_url)
+    answer = answer_status(site, view, row, facts, seen=seen)
     answer.headers.extend(tell_applied(asked))
     return answer
 
@@ -74,8 +78,14 @@ async def show_metrics(site: Site, served: Served, call: Call) -> Answer:
 async def submit_job(site: Site, served: Served, call: Call) -> Answer:
     """A new job, or with a known idempotency key the one it named before; waits for its end if asked to."""
     asked = read_asked(served, call)
+    with in_native_form(site, served, call) as native:
+        key = read_header_key(site.dialect, native) or read_natural_key(site.dialect, call.body)
+        receipt = await _accept(site, native, key)
+    return await _show_new(site, served, call, receipt.number, headers=_replayed(receipt), asked=asked)
+
+
+async def _accept(site: Site, call: Call, key: str | None) -> Receipt:
     owner, jobs = call.principal.owner, call.services.jobs
-    key = read_header_key(site.dialect, call) or read_natural_key(site.dialect, call.body)
     try:
         job = build_job(call.services, site.dialect, call.body, owner=owner, key=key)
     except RequestError:
@@ -85,10 +95,8 @@ async def submit_job(site: Site, served: Served, call: Call) -> Answer:
             known = await jobs.recall(owner, key, fingerprint=fingerprint_body(call.body))
         if known is None:
             raise
-        receipt = accept_receipt(known)
-    else:
-        receipt = accept_receipt((await jobs.admit([job]))[0])
-    return await _show_new(site, served, call, receipt.number, headers=_replayed(receipt), asked=asked)
+        return accept_receipt(known)
+    return accept_receipt((await jobs.admit([job]))[0])
 
 
 def _replayed(receipt: Receipt) -> Headers:
@@ -112,12 +120,13 @@ async def _show_new(
             # The job is there: where nobody else may wait, it is shown as it is.
             asked = asked._replace(seconds=0.0, applied=())
     view = served.views[row.phase]
-    facts = await find_facts(call.services, view, row)
-    location = encode_header("Location", site.status_path(show_id(row.key)))
+    facts = await find_facts(call.services, view, row, origin=call.base_url)
+    own = site.new_job_headers(served.route, row, origin=call.base_url)
+    told = [encode_header(name, value) for name, value in own.items()]
     is_over = asked.seconds > 0 and is_final(row)
     applied = tell_applied(asked, is_async=not is_over)
     status = 200 if is_over else served.route.status
-    return json_answer(status, view.render(row, facts), [location, *tell_retry(facts), *headers, *applied])
+    return json_answer(status, view.render(row, facts), [*told, *tell_retry(facts), *headers, *applied])
 
 
 def _retry_after(site: Site, row: JobRow) -> Headers:
@@ -126,24 +135,38 @@ def _retry_after(site: Site, row: JobRow) -> Headers:
 
 
 async def list_jobs(site: Site, served: Served, call: Call) -> Answer:
-    """A page of the caller's jobs, newest first; `next_cursor` is null on the last one."""
-    page = read_page(call.query, site.dialect)
+    """A page of the caller's jobs, newest first, in the route's words for pages."""
+    page = read_page(call.query, site.dialect, served.route.page)
+    page = await find_start(site, served, call, page)
     rows, before = await find_page(call.services.jobs, call.principal.owner, page, kinds=site.dialect.kinds)
-    items = [await render_job(call.services, site.item_views, row) for row in rows]
-    body = {
-        "jobs": [msgspec.Raw(item) for item in items],
-        "next_cursor": None if before is None else write_cursor(before),
-    }
+    items = [await render_job(call.services, site.item_views, row, origin=call.base_url) for row in rows]
+    body = show_page(site, served, call, limit=page.limit, rows=rows, items=items, before=before)
     return json_answer(served.route.status, wrap_body(body, served.envelope))
 
 
 async def cancel_job(site: Site, served: Served, call: Call) -> Answer:
-    """The job after the cancel: cancelled if it waited, cancelling if it runs."""
+    """The job after the cancel: cancelled if it waited, cancelling if it runs, as it is if the route answers then."""
     row = await find_job(site, served, call)
-    with _in_words(site.dialect):
-        after = await call.services.jobs.cancel(call.principal.owner, row)
-    body = await render_job(call.services, served.views, after)
+    try:
+        with _in_words(site.dialect):
+            after = await call.services.jobs.cancel(call.principal.owner, row)
+    except RequestError as error:
+        if error.code != "conflict" or served.route.if_final == "refuse":
+            raise
+        after = await find_job(site, served, call)
+    body = await render_job(call.services, served.views, after, origin=call.base_url)
     return json_answer(served.route.status, body, _retry_after(site, after))
+
+
+async def remove_job(site: Site, served: Served, call: Call) -> Answer:
+    """The job as it was before it and its result were deleted; RequestError conflict while it is live."""
+    row = await find_job(site, served, call)
+    body = await render_job(call.services, served.views, row, origin=call.base_url)
+    with _in_words(site.dialect):
+        await call.services.jobs.remove(call.principal.owner, row)
+    if served.route.status == 204:
+        return Answer(204, [(b"cache-control", b"no-store")], b"")
+    return json_answer(served.route.status, body)
 
 
 async def rerun_job(site: Site, served: Served, call: Call) -> Answer:
@@ -227,14 +250,14 @@ async def show_me(site: Site, served: Served, call: Call) -> Answer:
     return json_answer(served.route.status, wrap_body(body, served.envelope))
 
 
-Act = Callable[[Site, Served, Call], Awaitable[Answer | Response]]
-ACTIONS: Mapping[Action, Act] = {
+ACTIONS: Mapping[Action, Callable[[Site, Served, Call], Awaitable[Answer | Response]]] = {
     "submit": submit_job,
     "status": show_status,
     "events": show_events,
     "list": list_jobs,
     "cancel": cancel_job,
     "rerun": rerun_job,
+    "remove": remove_job,
     "result": show_result,
     "file": send_file,
     "me": show_me,

@@ -34,7 +34,7 @@ def encode_header(name: str, value: str) -> tuple[bytes, bytes]:
 async def send_answer(answer: Answer, send: Send, *, is_head: bool) -> None:
     """Send an answer; to HEAD everything but the body."""
     status, headers, body = answer
-    if status != 304:
+    if status not in (204, 304):
         headers.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if is_head else body})

@@ -15,9 +15,9 @@ import msgspec
 from jobwire.dialects.bulk import BATCH_MAX, split_item
 from jobwire.dialects.parse import refuse_faults
 from jobwire.dialects.render import wrap_body
+from jobwire.dialects.sources import show_job_id
 from jobwire.dialects.spec import Dialect
 from jobwire.domain.errors import RequestError
-from jobwire.domain.ids import show_id
 from jobwire.domain.job import Receipt
 from jobwire.http.answer import Answer, json_answer
 from jobwire.http.body import decode_json
@@ -176,10 +176,9 @@ def _show_result(site: Site, call: Call, result: Receipt | RequestError) -> dict
         said = say_error(site.dialect, result, call.request_id)
         later = {} if result.retry_after_s is None else {"retry_after_s": result.retry_after_s}
         return {"status": said.status, "error": msgspec.Raw(said.body), **later}
-    job_id = show_id(result.key)
     return {
         "status": 202,
-        "id": job_id,
+        "id": show_job_id(site.dialect.ids, result),
         "replayed": not result.is_new,
-        "links": {"self": site.status_path(job_id)},
+        "links": site.link_job(result),
     }

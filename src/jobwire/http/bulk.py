@@ -29,7 +29,7 @@ async def cancel_jobs(site: Site, served: Served, call: Call) -> Answer:
         done = await cancel_rows(call.services.jobs, call.principal.owner, rows)
         counts |= done._asdict()
         rows = [await call.services.jobs.read(row.owner, number=row.number) for row in rows[:SAMPLE_MAX]]
-    return await _answer(site, served, rows, counts | _rest(bulk, before))
+    return await _answer(site, served, call, rows=rows, body=counts | _rest(bulk, before))
 
 
 async def rerun_jobs(site: Site, served: Served, call: Call) -> Answer:
@@ -47,7 +47,7 @@ async def rerun_jobs(site: Site, served: Served, call: Call) -> Answer:
             "replayed": sum(not receipt.is_new for receipt in done.receipts),
         }
     counts["refused"] = done.refused
-    return await _answer(site, served, rows, counts | _rest(bulk, before))
+    return await _answer(site, served, call, rows=rows, body=counts | _rest(bulk, before))
 
 
 async def _find(site: Site, call: Call, bulk: Bulk) -> tuple[list[JobRow], int | None]:
@@ -58,7 +58,7 @@ def _rest(bulk: Bulk, before: int | None) -> dict[str, Any]:
     return {"dry_run": bulk.dry_run, "next_cursor": None if before is None else write_cursor(before)}
 
 
-async def _answer(site: Site, served: Served, rows: Sequence[JobRow], body: dict[str, Any]) -> Answer:
-    shown = [await render_job(site.services, site.item_views, row) for row in rows[:SAMPLE_MAX]]
+async def _answer(site: Site, served: Served, call: Call, *, rows: Sequence[JobRow], body: dict[str, Any]) -> Answer:
+    shown = [await render_job(site.services, site.item_views, row, origin=call.base_url) for row in rows[:SAMPLE_MAX]]
     sample = [msgspec.Raw(item) for item in shown]
     return json_answer(served.route.status, wrap_body({**body, "sample": sample}, served.envelope))

@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from jobwire.dialects.render import wrap_body
 from jobwire.dialects.spec import Dialect
+from jobwire.dialects.taking import Parts, find_sent
 from jobwire.domain.errors import RequestError
 from jobwire.http.actions import ACTIONS
 from jobwire.http.answer import Answer, Headers, Receive, Scope, Send, encode_header, json_answer, send_answer
@@ -97,8 +98,12 @@ async def _answer_call(exchange: Exchange, resources: AsyncExitStack) -> Answer 
         raise
     served = match.served
     assert served is not None
-    principal = NOBODY if served.route.is_open else await _admit(exchange, served, headers, query)
+    principal = NOBODY if served.route.is_open else await _admit(exchange, match, headers, query)
     body, upload = await _read_body(exchange, served, headers, resources)
+    if len(match.choices) > 1 or served.route.only is not None:
+        served = _choose(match, Parts(match.params, query, headers, body))
+        if not served.route.is_open:
+            check_rights(exchange.site.dialect, served, principal)
     call = Call(
         principal=principal,
         services=exchange.site.services,
@@ -156,18 +161,26 @@ async def _count(exchange: Exchange, wanted: Sequence[Subject]) -> None:
         raise refuse_limited(state)
 
 
-async def _admit(
-    exchange: Exchange, served: Served, headers: Mapping[str, str], query: Mapping[str, str]
-) -> Principal:
-    """Who calls, counted against the route's limits."""
+async def _admit(exchange: Exchange, match: Match, headers: Mapping[str, str], query: Mapping[str, str]) -> Principal:
+    """Who calls, counted against the limits of the path, with the rights of its one route."""
     dialect, services = exchange.site.dialect, exchange.site.services
     token = find_token(dialect, exchange.scope["headers"], query)
     principal = services.owners.known(token) or await services.owners.authenticate(token)
-    await _count(exchange, list_limits(principal, served.route, served.limits))
+    first = match.choices[0]
+    await _count(exchange, list_limits(principal, first.route, first.limits))
     if "admit" in dialect.hooks:
         principal = dialect.hooks["admit"](principal, headers)
-    check_rights(dialect, served, principal)
+    if len(match.choices) == 1:
+        check_rights(dialect, first, principal)
     return principal
+
+
+def _choose(match: Match, parts: Parts) -> Served:
+    """The first of the routes that takes a call with this content."""
+    for served in match.choices:
+        if served.route.only is None or find_sent(served.route.only, parts) is not None:
+            return served
+    raise RequestError("no_route", "Nothing at this path is for such a call; check what it says it wants.")
 
 
 def check_rights(dialect: Dialect, served: Served, principal: Principal) -> None:

@@ -1,6 +1,6 @@
 """Says a refusal in a dialect's words: status, body and headers from its tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, assert_never
 
@@ -25,10 +25,15 @@ def say_error(dialect: Dialect, error: RequestError, request_id: str) -> Answer:
     for item in dialect.error_body:
         value = _read_source(item, error, word=word, request_id=request_id)
         if value is not None or not item.omit_null:
-            _plant(body, item.path.split("."), value)
+            plant_value(body, item.path, value)
     if "show_error" in dialect.hooks:
         body = dialect.hooks["show_error"](word.status, body)
-    return Answer(word.status, _headers(dialect, error, word.status), msgspec.json.encode(body))
+    headers = _headers(dialect, error, word.status)
+    for name, source in dialect.error_headers.items():
+        value = _read_source(ErrorField("", source), error, word=word, request_id=request_id)
+        if value is not None:
+            headers.append(encode_header(name, str(value)))
+    return Answer(word.status, headers, msgspec.json.encode(body))
 
 
 def _headers(dialect: Dialect, error: RequestError, status: int) -> Headers:
@@ -51,6 +56,8 @@ def _read_source(item: ErrorField, error: RequestError, *, word: ErrorWord, requ
             return HTTPStatus(word.status).phrase
         case "code":
             return error.code
+        case "code_upper":
+            return error.code.upper()
         case "word":
             return word.word
         case "note":
@@ -75,8 +82,10 @@ def _messages(details: Mapping[str, Any]) -> list[str]:
     return details.get("messages") or [fault["detail"] for fault in details.get("errors", ())]
 
 
-def _plant(body: dict[str, Any], path: Sequence[str], value: Any) -> None:
-    *parents, leaf = path
+def plant_value(body: dict[str, Any], path: str, value: Any) -> None:
+    """Put a value at a dotted path; a segment that ends in `[]` is a list of one."""
+    *parents, leaf = path.split(".")
     for parent in parents:
-        body = body.setdefault(parent, {})
-    body[leaf] = value
+        below = body.setdefault(parent.removesuffix("[]"), [{}] if parent.endswith("[]") else {})
+        body = below[0] if isinstance(below, list) else below
+    body[leaf.removesuffix("[]")] = [value] if leaf.endswith("[]") else value

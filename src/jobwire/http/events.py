@@ -123,7 +123,7 @@ async def _write_events(
         ]  # fmt: skip
         if is_newest:
             view = served.views[row.phase]
-            job = view.render(row, await find_facts(call.services, view, row))
+            job = view.render(row, await find_facts(call.services, view, row, origin=call.base_url))
             fields.append(f'"job":{job.decode()}')
         written.append((event, f"{{{','.join(fields)}}}"))
     return written

@@ -20,6 +20,7 @@ SOURCE_TEXTS: Mapping[str, str] = {
     "progress.done": "How many units are done.",
     "progress.total": "Of how many.",
     "progress.message": "What the work says about itself.",
+    "input": "What the job was submitted with.",
     "output": "What the work returned.",
     "error": "Why the job failed, or why it will be tried again.",
     "error.code": "Stable; made for programs.",
@@ -34,6 +35,7 @@ SOURCE_TEXTS: Mapping[str, str] = {
     "started_at": "When the work began.",
     "finalized_at": "When the job ended, whatever way; null while it lives, so poll until it is not.",
     "deadline_at": "If the work has not begun by then, it never will.",
+    "cancel_requested_at": "When the job was asked to stop.",
     "retry_after_s": "Seconds until it is worth asking again.",
 }
 SUBMISSION_TEXTS: Mapping[str, str] = {

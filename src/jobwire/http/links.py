@@ -20,7 +20,9 @@ def describe_links(site: Site, served: Served, ids: Mapping[int, str]) -> dict[s
     links: dict[str, Any] = {}
     for action in _NEXT.get(served.route.action or "", ()):
         for target in site.served:
-            if target.route.action == action and (found := _find_name(site.dialect, served, target)) is not None:
+            if target.route.action != action or action in links or id(target.route) not in ids:
+                continue
+            if (found := _find_name(site.dialect, served, target)) is not None:
                 links[action] = {"operationId": ids[id(target.route)], **found, "description": target.route.summary}
     status = next((one for one in site.served if one.route.action == "status"), None)
     if served is status and site.dialect.is_conditional:
@@ -42,9 +44,9 @@ def _find_name(dialect: Dialect, served: Served, target: Served) -> dict[str, An
 
 def _find_pointer(dialect: Dialect, served: Served, reference: JobReference) -> str | None:
     wanted = "id" if reference.style == "id" else "number"
-    shape: Sequence[Field] = served.route.shape or dialect.job
+    shape: Sequence[Field] = dialect.job if served.route.shape is None else served.route.shape
     path = next((item.path for item in shape if item.source == wanted), None)
     if path is None:
         return None
-    parts = [*([] if served.envelope is None else [served.envelope.key]), *path.split(".")]
-    return "/" + "/".join(parts)
+    whole = path if served.envelope is None else f"{served.envelope.key}.{path}"
+    return "/" + whole.replace("[]", ".0").replace(".", "/")

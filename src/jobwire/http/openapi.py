@@ -5,7 +5,7 @@ It is what the readable page (docs_page.py) is made from, so that both tell the 
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
@@ -13,24 +13,24 @@ from typing import Any
 from jobwire.dialects.notes import NO_NOTES, Notes, Parameter, join_notes
 from jobwire.dialects.parse import IDEMPOTENCY_KEY_CHARS_MAX
 from jobwire.dialects.spec import Dialect, Route, Wait
+from jobwire.domain.job import IDEMPOTENCY_MS
 from jobwire.domain.phases import Phase
-from jobwire.http.action_notes import ACTION_NOTES, KEY_SHAPE
+from jobwire.http.action_notes import ACTION_NOTES, KEY_SHAPE, PHASE_SCHEMA
 from jobwire.http.credentials import describe_carrier, name_carrier, show_carrier
 from jobwire.http.errors import find_word
 from jobwire.http.links import describe_links
+from jobwire.http.page_words import describe_page, name_parameters
 from jobwire.http.routing import Served
 from jobwire.http.samples import (
-    SAMPLE_ID,
-    SAMPLE_NUMBER,
     SAMPLE_REQUEST_ID,
     sample_input,
     sample_jobs,
+    sample_name,
     sample_refusal,
 )
 from jobwire.http.schemas import (
     describe_error,
     describe_job,
-    describe_page,
     describe_reference,
     describe_submission,
     describe_types,
@@ -72,8 +72,10 @@ def describe_site(site: Site) -> Described:
     ids = name_operations(site.served)
     paths: dict[str, Described] = {}
     for served in site.served:
-        methods = paths.setdefault(dialect.mount + served.route.path, {})
-        methods[served.route.method.lower()] = _describe_route(site, served, refs, ids)
+        # Calls that only their content tells apart are one operation here, the first of them.
+        if id(served.route) in ids:
+            methods = paths.setdefault(dialect.mount + served.route.path, {})
+            methods[served.route.method.lower()] = _describe_route(site, served, refs, ids)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -102,19 +104,26 @@ def _tell_about(dialect: Dialect) -> str:
 
 
 def name_operations(served: Sequence[Served]) -> Mapping[int, str]:
-    """The operationId of each route by its id(): the action where one route alone has it, else method and path."""
-    actions = [one.route.action for one in served]
+    """The operationId of each route by its id(): the action where one route alone has it, else method and path.
+
+    Of routes that share both there is the first.
+    """
+    first = {(one.route.method, one.route.path): one for one in reversed(served)}
+    actions = [one.route.action for one in first.values()]
     return {
         id(one.route): one.route.action
         if one.route.action is not None and actions.count(one.route.action) == 1
         else "_".join((one.route.method.lower(), *re.findall(r"[A-Za-z0-9]+", one.route.path)))
-        for one in served
+        for one in first.values()
     }
 
 
 def notes_of(route: Route) -> Notes:
     """What a route tells beyond its table entry."""
-    return join_notes(ACTION_NOTES.get(route.action or "", NO_NOTES), route.notes)
+    own = ACTION_NOTES.get(route.action or "", NO_NOTES)
+    if route.action == "list":
+        own = replace(own, parameters=tuple(name_parameters(route.page, own.parameters)))
+    return join_notes(own, route.notes)
 
 
 def _describe_route(site: Site, served: Served, refs: Mapping[int, Any], ids: Mapping[int, str]) -> Described:
@@ -126,7 +135,10 @@ def _describe_route(site: Site, served: Served, refs: Mapping[int, Any], ids: Ma
     described["parameters"] = _describe_parameters(site.dialect, served, notes)
     if route.body != "none":
         content = _describe_body(site, route, notes, refs=refs)
-        described["requestBody"] = {"required": not notes.is_body_optional, "content": content}
+        described["requestBody"] = {
+            "required": route.body != "json_or_none" and not notes.is_body_optional,
+            "content": content,
+        }
     described["responses"] = _describe_responses(site, served, notes, refs=refs, ids=ids)
     if route.is_open:
         described["security"] = []
@@ -142,8 +154,8 @@ def _describe_body(site: Site, route: Route, notes: Notes, *, refs: Mapping[int,
     if route.body == "upload":
         return {"application/octet-stream": {}}
     dialect = site.dialect
-    content: Described = {"schema": {} if route.request is None else refs[id(route.request)]}
-    if route.action == "submit" and (examples := _sample_submissions(site)):
+    content: Described = {"schema": _describe_waits(route) if route.request is None else refs[id(route.request)]}
+    if route.action == "submit" and not route.takes and (examples := _sample_submissions(site)):
         content["examples"] = examples
     further = {media_type: {"schema": schema} for media_type, schema in notes.bodies}
     return dict.fromkeys(dialect.content_types or ("application/json",), content) | further
@@ -161,8 +173,11 @@ def _sample_submissions(site: Site) -> Described:
 def _describe_parameters(dialect: Dialect, served: Served, notes: Notes) -> list[Described]:
     route, reference = served.route, served.reference
     names_job = route.action is not None and takes_job(served)
-    sample = SAMPLE_ID if reference.style == "id" else SAMPLE_NUMBER
-    named = {"schema": describe_reference(reference), "description": "The job.", "example": sample}
+    named = {
+        "schema": describe_reference(reference, dialect.ids),
+        "description": "The job.",
+        "example": sample_name(reference, dialect.ids),
+    }
     described: list[Described] = []
     for name in re.findall(r"\{(\w+)\}", route.path):
         is_job = names_job and reference.place == "path" and name == reference.name
@@ -188,28 +203,42 @@ _IF_NONE_MATCH = Parameter(
     "The ETag you have: 304 without a body while the job is as you know it.",
     place="header",
 )
-_IDEMPOTENCY = "Sent again with the same key and body, the submission gives the first one's job and makes no second."
+_IDEMPOTENCY = (
+    f"Sent again with the same key and body within {IDEMPOTENCY_MS // 3_600_000} hours, the submission gives the "
+    "first one's job and makes no second."
+)
 
 
 def _list_waits(wait: Wait) -> Iterator[Parameter]:
-    text = f"Seconds to wait for the end (2.5 or 30s), {wait.seconds_max} at most; then the job is shown as it is."
     if wait.place == "query":
-        yield Parameter(wait.name, {"type": "string", "format": "wait"}, text)
+        yield Parameter(wait.name, {"type": "string", "format": "wait"}, _tell_wait(wait))
     if wait.prefers:
         yield Parameter("Prefer", {"type": "string"}, "wait=N: the same, as RFC 7240 says it.", place="header")
+
+
+def _tell_wait(wait: Wait) -> str:
+    return f"Seconds to wait for the end (2.5 or 30s), {wait.seconds_max} at most; then the job is shown as it is."
+
+
+def _describe_waits(route: Route) -> Described:
+    """The schema of a body without a type: what it may say about waiting."""
+    if route.takes or route.wait is None or route.wait.place != "body":
+        return {}
+    time = {"type": ["string", "number"], "description": _tell_wait(route.wait)}
+    return {"type": "object", "properties": {route.wait.name: time}}
 
 
 def takes_job(served: Served) -> bool:
     """Whether a call of this built-in action names a job."""
     if served.reference.place == "path":
         return f"{{{served.reference.name}}}" in served.route.path
-    return served.route.action in ("status", "cancel", "rerun", "result")
+    return served.route.action in ("status", "cancel", "rerun", "remove", "result")
 
 
 def _describe_parameter(dialect: Dialect, parameter: Parameter) -> Described:
     schema = dict(parameter.schema)
-    if parameter.name == "phase":
-        schema["enum"] = list(dict.fromkeys(dialect.phases.values()))
+    if schema == PHASE_SCHEMA:
+        schema = {"type": "string", "enum": list(dict.fromkeys(dialect.phases.values()))}
     return {
         "name": parameter.name,
         "in": parameter.place,
@@ -225,13 +254,17 @@ def _describe_responses(
     route, dialect = served.route, site.dialect
     # What a system's own resource may answer beside that is its own business.
     status = "2XX" if route.endpoint is not None and route.status == HTTPStatus.OK else str(route.status)
-    headers = _describe_headers(dialect, served, notes)
+    headers = _describe_headers(site, served, notes)
     responses: Described = {status: _describe_success(site, served, notes, refs=refs)}
     responses[status]["headers"] = headers
     if links := describe_links(site, served, ids):
         responses[status]["links"] = links
     if route.action == "status" and dialect.is_conditional:
-        kept = {name: header for name, header in headers.items() if name in ("X-Request-Id", "ETag", "Retry-After")}
+        kept = {
+            name: header
+            for name, header in headers.items()
+            if name in ("X-Request-Id", "ETag", "Retry-After", "Vary")
+        }
         responses["304"] = {"description": "The job is as you know it.", "headers": kept}
     if route.action == "submit" and route.wait is not None:
         responses["200"] = {**responses[status], "description": "The finished job, where the call waited for it."}
@@ -266,8 +299,8 @@ def _answer_schema(site: Site, served: Served, notes: Notes, *, refs: Mapping[in
         return notes.answer
     job = ref("Job") if route.shape is None else describe_job(site.dialect, route.shape)
     if route.action == "list":
-        return describe_page(ref("Job"))
-    return job if route.action in JOB_ACTIONS else {}
+        return describe_page(route.page, ref("Job"))
+    return job if route.action in JOB_ACTIONS or route.action == "remove" else {}
 
 
 _SAMPLED: Mapping[str, tuple[Phase, ...]] = {
@@ -284,13 +317,18 @@ def _sample_answers(site: Site, served: Served) -> Described:
     return {phase.value: {"value": job} for phase, job in jobs.items() if phase in wanted}
 
 
-def _describe_headers(dialect: Dialect, served: Served, notes: Notes) -> Described:
-    route = served.route
+def _describe_headers(site: Site, served: Served, notes: Notes) -> Described:
+    route, dialect = served.route, site.dialect
+    told = dict(notes.headers)
+    if route.headers is not None or site.location is None:
+        told.pop("Location", None)
     headers: Described = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
-    headers |= {name: _header(text, is_required=True) for name, text in notes.headers}
+    headers |= {name: _header(text, is_required=True) for name, text in told.items()}
+    headers |= {name: _header("An address of the new job.", is_required=True) for name in route.headers or ()}
     if route.action in JOB_ACTIONS and dialect.retry_after_s is not None:
         headers["Retry-After"] = _header(_RETRY_AFTER, {"type": "integer", "minimum": 0})
     if route.action == "status" and dialect.is_conditional:
+        headers["Vary"] = _header("The headers of the key; only where the answer may be kept.")
         headers["ETag"] = _header("Changes with the job; absent where the result has links, which expire.")
     if notes.is_repeatable and dialect.idempotency_header is not None:
         headers["Idempotency-Replayed"] = _header("true where this submission was known.", {"const": "true"})
@@ -339,6 +377,7 @@ def _describe_refusal(
         headers["WWW-Authenticate"] = _header("How to send a key.", is_required=True)
     if status in (HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         headers["Retry-After"] = _header("Seconds until it is worth trying again.", {"type": "integer", "minimum": 0})
+    headers |= {name: _header("What was wrong, for programs.") for name in dialect.error_headers}
     content: Described = {"schema": ref("Error")}
     if codes:
         content["examples"] = {code: {"value": sample_refusal(dialect, code)} for code in codes}

@@ -15,14 +15,22 @@ _REVALIDATE = (b"cache-control", b"private, no-cache")
 _NO_STORE = (b"cache-control", b"no-store")
 
 
-async def render_job(services: Services, views: Views, row: JobRow) -> bytes:
-    """A job in its dialect's words."""
+async def render_job(services: Services, views: Views, row: JobRow, *, origin: str) -> bytes:
+    """A job in its dialect's words; `origin` is scheme and host as the caller used them."""
     view = views[row.phase]
-    return view.render(row, await find_facts(services, view, row))
+    return view.render(row, await find_facts(services, view, row, origin=origin))
 
 
-async def find_facts(services: Services, view: View, row: JobRow) -> Facts | None:
+async def find_facts(services: Services, view: View, row: JobRow, *, origin: str | None = None) -> Facts | None:
     """What the view shows beside the row; None when that is nothing."""
+    facts = await _find_order(services, view, row)
+    if not (view.needs_input or view.needs_origin):
+        return facts
+    text = await services.store.input_of(row.number) if view.needs_input else None
+    return (facts or Facts(None, None, row.key))._replace(input=text, origin=origin)
+
+
+async def _find_order(services: Services, view: View, row: JobRow) -> Facts | None:
     has_lineage = view.needs_lineage and row.rerun_of is not None
     if not (view.needs_position or view.needs_estimate or has_lineage):
         return None

@@ -1,5 +1,6 @@
 """Finds the route of a path: a literal segment beats a parameter, whatever the order of the table."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote
@@ -9,6 +10,7 @@ from jobwire.dialects.spec import Envelope, JobReference, Route
 from jobwire.service.limits import Limit
 
 SEGMENTS_MAX = 32
+_PARAMETER = re.compile(r"\{(\w+)\}(.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,24 +27,31 @@ class Served:
 
 @dataclass(slots=True)
 class Node:
-    """The routes that end here by method, each with its parameter names, and what may follow."""
+    """The routes that end here by method, each with its parameter names, and what may follow.
+
+    `parameters` go by the literal text behind each, the longest first.
+    """
 
     literals: dict[str, "Node"] = field(default_factory=dict)
-    parameter: "Node | None" = None
-    routes: dict[str, tuple[Served, tuple[str, ...]]] = field(default_factory=dict)
+    parameters: dict[str, "Node"] = field(default_factory=dict)
+    routes: dict[str, tuple[tuple[Served, ...], tuple[str, ...]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A path's route and its parameters; `served` is None where the path has other methods only, those of `allow`."""
+    """A path's route and its parameters; `served` is None where the path has other methods only, those of `allow`.
+
+    `choices` are the routes that the call's content tells apart, `served` the first of them.
+    """
 
     served: Served | None
+    choices: tuple[Served, ...]
     params: Mapping[str, str]
     allow: tuple[str, ...]
 
 
 class Router:
-    """The routes of one dialect. ValueError if two claim the same method and path."""
+    """The routes of one dialect."""
 
     def __init__(self, served: Sequence[Served]) -> None:
         self._root = Node()
@@ -53,26 +62,26 @@ class Router:
         route, node = served.route, self._root
         names: list[str] = []
         for segment in split_path(route.path):
-            if segment.startswith("{"):
-                names.append(segment[1:-1])
-                node.parameter = node.parameter or Node()
-                node = node.parameter
+            if parameter := _PARAMETER.fullmatch(segment):
+                names.append(parameter[1])
+                below = node.parameters.setdefault(parameter[2], Node())
+                node.parameters = dict(sorted(node.parameters.items(), key=lambda item: -len(item[0])))
+                node = below
             else:
                 node = node.literals.setdefault(segment, Node())
         for method in (route.method, *(("HEAD",) if route.method == "GET" else ())):
-            if method in node.routes:
-                raise ValueError(f"two routes claim {method} {route.path}")
-            node.routes[method] = (served, tuple(names))
+            before, _ = node.routes.get(method, ((), ()))
+            node.routes[method] = ((*before, served), tuple(names))
 
     def match(self, method: str, segments: Sequence[str]) -> Match | None:
         """The match of a path, or None if no route has it."""
         allow: list[str] = []
         for node, values in _walk(self._root, segments):
             if method in node.routes:
-                served, names = node.routes[method]
-                return Match(served, dict(zip(names, values, strict=True)), ())
+                choices, names = node.routes[method]
+                return Match(choices[0], choices, dict(zip(names, values, strict=True)), ())
             allow += node.routes
-        return Match(None, {}, tuple(sorted(set(allow)))) if allow else None
+        return Match(None, (), {}, tuple(sorted(set(allow)))) if allow else None
 
 
 def _walk(node: Node, segments: Sequence[str]) -> Iterator[tuple[Node, tuple[str, ...]]]:
@@ -83,9 +92,11 @@ def _walk(node: Node, segments: Sequence[str]) -> Iterator[tuple[Node, tuple[str
     first, rest = segments[0], segments[1:]
     if first in node.literals:
         yield from _walk(node.literals[first], rest)
-    if node.parameter is not None and first:
-        for found, values in _walk(node.parameter, rest):
-            yield found, (first, *values)
+    for end, below in node.parameters.items():
+        value = first.removesuffix(end)
+        if value and first.endswith(end):
+            for found, values in _walk(below, rest):
+                yield found, (value, *values)
 
 
 def split_path(path: str) -> list[str]:

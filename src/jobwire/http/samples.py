@@ -6,11 +6,10 @@ from typing import Any
 import msgspec
 
 from jobwire.dialects.render import Views
-from jobwire.dialects.sources import Facts
-from jobwire.dialects.spec import Dialect
+from jobwire.dialects.sources import Facts, show_job_id
+from jobwire.dialects.spec import Dialect, IdForm, JobReference
 from jobwire.domain.errors import RequestError
 from jobwire.domain.estimate import Estimate
-from jobwire.domain.ids import show_id
 from jobwire.domain.job import JobRow
 from jobwire.domain.phases import Phase
 from jobwire.domain.states import Reason, State
@@ -19,12 +18,18 @@ from jobwire.kinds.contract import Kind
 from jobwire.kinds.schema import check_input, json_schema
 
 SAMPLE_KEY = "34kfh7nprhs0a2d6p8j1q5vu4t"
-SAMPLE_ID = show_id(SAMPLE_KEY)
 SAMPLE_NUMBER = 1042
 SAMPLE_REQUEST_ID = "req_4914624a9879_6"
 _CREATED_AT = 1_900_000_000_123
 _LENGTH_MAX = 3
-_FACTS = Facts(position=3, rerun_of=None, root=SAMPLE_KEY, estimate=Estimate(12.0, 31.0, 15.0, 38.0))
+_FACTS = Facts(
+    position=3,
+    rerun_of=None,
+    root=SAMPLE_KEY,
+    estimate=Estimate(12.0, 31.0, 15.0, 38.0),
+    input='{"rows":20}',
+    origin="https://jobs.example",
+)
 
 _CHANGES: Mapping[Phase, Mapping[str, Any]] = {
     Phase.WAITING: {},
@@ -72,6 +77,11 @@ def _sample_row(kind: str, phase: Phase, output: str | None) -> JobRow:
     nothing: dict[str, Any] = dict.fromkeys(JobRow._fields)
     changed = JobRow(**{**nothing, **waits, **_CHANGES[phase]})
     return changed._replace(output=output) if phase is Phase.COMPLETED else changed
+
+
+def sample_name(reference: JobReference, ids: IdForm) -> Any:
+    """What names the job of the samples in a call."""
+    return SAMPLE_NUMBER if reference.style == "number" else show_job_id(ids, _sample_row("", Phase.WAITING, None))
 
 
 def sample_refusal(dialect: Dialect, code: str) -> Any:

@@ -1,13 +1,14 @@
 """JSON Schemas of what a dialect takes and answers, read off its shapes and types; openapi.py puts them in place."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from jobwire.dialects.parse import Submission
-from jobwire.dialects.spec import ALL_PHASES, Dialect, Envelope, ErrorField, Field, JobReference
-from jobwire.domain.ids import ID_LENGTH, ID_PREFIX
+from jobwire.dialects.parse import NUMBER_DIGITS_MAX, Submission
+from jobwire.dialects.spec import ALL_PHASES, Dialect, Envelope, ErrorField, Field, IdForm, JobReference
+from jobwire.domain.ids import ID_LENGTH
 from jobwire.domain.order import PRIORITY_MAX, PRIORITY_MIN
 from jobwire.http.action_notes import PRINTABLE
 from jobwire.http.field_texts import SOURCE_TEXTS, SUBMISSION_TEXTS
@@ -20,7 +21,6 @@ from jobwire.service.submission import KEY_CHARS_MAX, TAG_CHARS_MAX, TAGS_MAX
 Schema = dict[str, Any]
 
 REF_TEMPLATE = "#/components/schemas/{name}"
-ID_SCHEMA: Schema = {"type": "string", "pattern": f"^{ID_PREFIX}[0-9a-v]{{{ID_LENGTH}}}$"}
 NUMBER_SCHEMA: Schema = {"type": "integer", "minimum": 1, "maximum": 10**18 - 1}
 _TEXT: Schema = {"type": "string"}
 _WHOLE: Schema = {"type": "integer"}
@@ -35,13 +35,14 @@ def _object(properties: dict[str, Schema], *, required: Sequence[str] = ()) -> S
 
 _NULLABLE = frozenset(
     {
-        "run_at", "started_at", "finalized_at", "deadline_at", "rerun_of", "root_id", "position", "blocked_by",
-        "estimate", "output", "error", "error.code", "error.message", "error.retryable", "error.details",
-        "progress.stage", "progress.done", "progress.total", "progress.message",
+        "run_at", "started_at", "finalized_at", "deadline_at", "cancel_requested_at", "rerun_of", "root_id",
+        "position", "blocked_by", "estimate", "output", "error", "error.code", "error.message", "error.retryable",
+        "error.details", "progress.stage", "progress.done", "progress.total", "progress.message",
     }
 )  # fmt: skip
+_IDS = frozenset({"id", "rerun_of", "root_id"})
 _JOB_SOURCES: Mapping[str, Schema] = {
-    "id": ID_SCHEMA, "rerun_of": ID_SCHEMA, "root_id": ID_SCHEMA, "kind": _TEXT, "queue": _TEXT,
+    "kind": _TEXT, "queue": _TEXT,
     "number": _WHOLE, "position": _WHOLE, "attempt": _WHOLE, "attempts_max": _WHOLE, "version": _WHOLE,
     "priority": {"type": "integer", "minimum": PRIORITY_MIN, "maximum": PRIORITY_MAX},
     "retry_after_s": _WHOLE,
@@ -66,15 +67,18 @@ _JOB_SOURCES: Mapping[str, Schema] = {
     "progress.stage": _TEXT, "progress.done": _WHOLE, "progress.total": _WHOLE, "progress.message": _TEXT,
 }  # fmt: skip
 _CODECS: Mapping[str | None, Schema] = {
+    "iso_us": _TIME,
     "iso_ms": _TIME,
     "iso_s": _TIME,
     "epoch_ms": _WHOLE,
     "epoch_s": _WHOLE,
     "whole": _WHOLE,
+    "text": _TEXT,
+    "upper": _TEXT,
 }
 _ERROR_SOURCES: Mapping[str | None, Schema] = {
-    "status": _WHOLE, "reason": _TEXT, "code": _TEXT, "word": _TEXT, "note": _TEXT, "message": _TEXT,
-    "request_id": _TEXT, "details": _OBJECT,
+    "status": _WHOLE, "reason": _TEXT, "code": _TEXT, "code_upper": _TEXT, "word": _TEXT, "note": _TEXT,
+    "message": _TEXT, "request_id": _TEXT, "details": _OBJECT,
     "messages": {"oneOf": [_TEXT, {"type": "array", "items": _TEXT}]},
     "errors": {
         "type": "array",
@@ -174,35 +178,49 @@ def _submit_kind(plain: Schema, word: str, given: Schema, definitions: Mapping[s
     }
 
 
-def describe_reference(reference: JobReference) -> Schema:
+def describe_reference(reference: JobReference, ids: IdForm) -> Schema:
     """The schema of what names a job."""
-    return ID_SCHEMA if reference.style == "id" else NUMBER_SCHEMA
+    if reference.pattern is not None:
+        return {**_TEXT, "pattern": reference.pattern}
+    return describe_id(ids) if reference.style == "id" else NUMBER_SCHEMA
+
+
+def describe_id(ids: IdForm) -> Schema:
+    """The schema of a job's id."""
+    # JSON Schema knows no escaped hyphen.
+    prefix = re.escape(ids.prefix).replace("\\-", "-")
+    return {"type": "string", "pattern": f"^{prefix}{_ID_SHAPES[ids.form]}$"}
+
+
+_ID_SHAPES: Mapping[str, str] = {
+    "key": f"[0-9a-v]{{{ID_LENGTH}}}",
+    "uuid": "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
+    "number": f"[1-9][0-9]{{0,{NUMBER_DIGITS_MAX - 1}}}",
+}
 
 
 def describe_job(dialect: Dialect, shape: Sequence[Field]) -> Schema:
     """The schema of a job; required is what it has in every phase."""
-    return _assemble(shape, lambda item: _describe_field(dialect, item), _always_there(shape))
-
-
-def describe_page(job: Schema) -> Schema:
-    """The schema of a page of jobs."""
-    cursor = {"type": ["string", "null"], "description": "Send it as cursor for the next page; null on the last one."}
-    return _object({"jobs": {"type": "array", "items": job}, "next_cursor": cursor}, required=("jobs", "next_cursor"))
+    return assemble(shape, lambda item: _describe_field(dialect, item), _always_there(shape))
 
 
 def describe_error(dialect: Dialect) -> Schema:
     """The schema of every refusal."""
     always = frozenset(item.path for item in dialect.error_body if not item.omit_null)
-    return _assemble(dialect.error_body, _describe_error_field, always)
+    return assemble(dialect.error_body, _describe_error_field, always)
 
 
 def wrap_schema(envelope: Envelope | None, schema: Schema) -> Schema:
     """The schema of a body in its envelope."""
     if envelope is None:
         return schema
+    *above, key = envelope.key.split(".")
     constants = {**envelope.first, **envelope.last}
-    properties = {**{key: {"const": value} for key, value in constants.items()}, envelope.key: schema}
-    return _object(properties, required=list(properties))
+    properties = {**{name: {"const": value} for name, value in constants.items()}, key: schema}
+    wrapped = _object(properties, required=list(properties))
+    for name in reversed(above):
+        wrapped = _object({name: wrapped}, required=[name])
+    return wrapped
 
 
 def _always_there(shape: Iterable[Field]) -> frozenset[str]:
@@ -218,15 +236,20 @@ def _describe_field(dialect: Dialect, item: Field) -> Schema:
         return _TEXT
     if item.source is None:
         return {"const": item.value}
+    text = SOURCE_TEXTS.get(item.source)
+    told: Schema = {} if text is None else {"description": text}
+    if item.words is not None or item.part is not None:
+        return told
     schema = _JOB_SOURCES.get(item.source, {}) if item.codec is None else _CODECS[item.codec]
+    if item.source in _IDS:
+        schema = describe_id(dialect.ids)
     if item.source == "word":
         schema = {"type": "string", "enum": list(dict.fromkeys(dialect.phases.values()))}
     if item.source == "kind" and dialect.kinds is not None:
         schema = {"type": "string", "enum": list(dialect.kinds.values())}
     if item.source in _NULLABLE and not item.omit_null and schema:
         schema = {"anyOf": [schema, {"type": "null"}]}
-    text = SOURCE_TEXTS.get(item.source)
-    return schema if text is None else {**schema, "description": text}
+    return {**schema, **told}
 
 
 def _describe_error_field(item: ErrorField) -> Schema:
@@ -239,20 +262,43 @@ def _describe_error_field(item: ErrorField) -> Schema:
 _NULL_ERRORS = frozenset({"word", "note", "errors", "details"})
 
 
-def _assemble(items: Sequence[Any], describe: Callable[[Any], Schema], always: frozenset[str]) -> Schema:
+def assemble(items: Sequence[Any], describe: Callable[[Any], Schema], always: frozenset[str]) -> Schema:
+    """The object that has these items at their paths; required are those of `always` and what they stand in."""
     root = _object({})
+    made: list[Schema] = []
     for item in items:
-        *parents, leaf = item.path.split(".")
-        node = root
+        *parents, end = item.path.split(".")
+        node, prefix = root, ""
         for parent in parents:
-            if parent not in node["required"] and any(path.startswith(f"{parent}.") for path in always):
-                node["required"].append(parent)
-            node = node["properties"].setdefault(parent, _object({}))
-        schema, earlier = describe(item), node["properties"].get(leaf)
+            prefix += f"{parent}."
+            name = parent.removesuffix("[]")
+            if name not in node["required"] and any(path.startswith(prefix) for path in always):
+                node["required"].append(name)
+            node = _descend(node, parent, made)
+        leaf, schema = end.removesuffix("[]"), describe(item)
+        if end.endswith("[]"):
+            schema = {"type": "array", "items": schema}
+        earlier = node["properties"].get(leaf)
         node["properties"][leaf] = schema if earlier in (None, schema) else _either(earlier, schema)
         if item.path in always and leaf not in node["required"]:
             node["required"].append(leaf)
     return root
+
+
+def _descend(node: Schema, key: str, made: list[Schema]) -> Schema:
+    """The object below a key, of those made for this shape; the key may be something else in another phase."""
+    name = key.removesuffix("[]")
+    earlier = node["properties"].get(name)
+    for choice in () if earlier is None else earlier.get("anyOf", [earlier]):
+        below: Schema = choice.get("items", choice)
+        # A choice among several is a copy that shares what is in it.
+        if any(one["properties"] is below.get("properties") for one in made):
+            return below
+    below = _object({})
+    made.append(below)
+    schema = {"type": "array", "items": below} if key.endswith("[]") else below
+    node["properties"][name] = schema if earlier is None else _either(earlier, schema)
+    return below
 
 
 def _either(earlier: Schema, schema: Schema) -> Schema:

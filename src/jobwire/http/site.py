@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
-from jobwire.dialects.render import Views, compile_views
+from jobwire.dialects.check import check_dialect
+from jobwire.dialects.render import Views, compile_views, fill_template
 from jobwire.dialects.sources import ShowOutput
 from jobwire.dialects.spec import Dialect, Route
+from jobwire.domain.job import JobRow, Receipt
 from jobwire.http.answer import encode_header
 from jobwire.http.files import show_links
 from jobwire.http.routing import Router, Served
@@ -32,14 +34,36 @@ class Site:
     prefix: str = ""
     final_cache: tuple[tuple[bytes, bytes], ...] = ()
 
-    def status_path(self, job_id: str) -> str:
-        """Where a job is read, for the Location header."""
-        status = next(one.route for one in self.served if one.route.action == "status")
-        return self.prefix + self.dialect.mount + status.path.replace("{id}", job_id)
+    def new_job_headers(self, route: Route, job: JobRow | Receipt, *, origin: str) -> dict[str, str]:
+        """The route's headers for a job just made: its own, else the place where the dialect reads jobs."""
+        templates = {"Location": self.location} if route.headers is None else route.headers
+        mount = self.prefix + self.dialect.mount
+        return {
+            name: fill_template(template, self.dialect, job, mount=mount, origin=origin)
+            for name, template in templates.items()
+            if template is not None
+        }
+
+    def link_job(self, job: JobRow | Receipt) -> dict[str, str]:
+        """The path where a job is read, as `self`; nothing in a dialect without a route for that."""
+        if self.location is None:
+            return {}
+        mount = self.prefix + self.dialect.mount
+        return {"self": fill_template(self.location, self.dialect, job, mount=mount, origin="")}
+
+    @property
+    def location(self) -> str | None:
+        """The template of the path where a job is read; None in a dialect without a route for that."""
+        for route, reference in ((one.route, one.reference) for one in self.served):
+            if route.action == "status" and route.method == "GET":
+                hole = "{number}" if reference.style == "number" else "{id}"
+                return "{mount}" + route.path.replace(f"{{{reference.name}}}", hole)
+        return None
 
 
 def compile_site(dialect: Dialect, services: Services, *, prefix: str = "") -> Site:
     """The site of a dialect; ValueError or KeyError for a table that contradicts itself."""
+    check_dialect(dialect)
     show_output = show_links(services.links, prefix=prefix, hook=dialect.hooks.get("show_output"))
     served = tuple(_serve_route(dialect, route, show_output, prefix=prefix) for route in dialect.routes)
     item_views = compile_views(dialect, dialect.job, show_output=show_output, prefix=prefix)
@@ -70,7 +94,7 @@ def _serve_route(dialect: Dialect, route: Route, show_output: ShowOutput, *, pre
         route=route,
         views=compile_views(
             dialect,
-            route.shape or dialect.job,
+            dialect.job if route.shape is None else route.shape,
             envelope=envelope,
             show_output=show_output,
             prefix=prefix,

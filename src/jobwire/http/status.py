@@ -86,7 +86,9 @@ class StatusReader:
         is_plain = all(carrier.place == "header" for carrier in dialect.credentials) and len(carriers) == len(
             dialect.credentials
         )
-        if served.route.method != "GET" or "admit" in dialect.hooks or not is_plain:
+        if served.route.method != "GET" or "admit" in dialect.hooks or not is_plain or reference.pattern is not None:
+            return
+        if served.route.only is not None or _shares_path(site, served):
             return
         head, _, last = served.route.path.rpartition("/")
         for mount in (dialect.mount, *dialect.aliases):
@@ -122,7 +124,9 @@ class StatusReader:
         if row is None:
             return None
         view = poll.target.served.views[row.phase]
-        if view.needs_position or view.needs_estimate or row.rerun_of is not None:
+        if view.needs_origin:
+            return None
+        if view.needs_position or view.needs_estimate or view.needs_input or row.rerun_of is not None:
             return _answer_with_facts(poll, row)
         return _answer_row(poll, row, None)
 
@@ -172,7 +176,7 @@ class StatusReader:
         if target is not None:
             if target.served.route.wait is not None and scope["query_string"]:
                 return None, None
-            return target, read_name(target.served.reference.style, last)
+            return target, read_name(target.served.reference.style, last, target.site.dialect.ids)
         target = self._by_path.get(path)
         if target is None or target.query_start is None:
             return None, None
@@ -180,7 +184,12 @@ class StatusReader:
         if not query.startswith(target.query_start):
             return None, None
         # An encoded or second field is no name in either style, and goes the long way.
-        return target, read_name(target.served.reference.style, query[len(target.query_start) :].decode("latin-1"))
+        sent = query[len(target.query_start) :].decode("latin-1")
+        return target, read_name(target.served.reference.style, sent, target.site.dialect.ids)
+
+
+def _shares_path(site: Site, served: Served) -> bool:
+    return sum((one.route.method, one.route.path) == ("GET", served.route.path) for one in site.served) > 1
 
 
 def _ask(poll: Poll) -> Row:
@@ -190,7 +199,8 @@ def _ask(poll: Poll) -> Row:
 
 async def _answer_with_facts(poll: Poll, row: JobRow) -> Answer | None:
     site, served, *_ = poll.target
-    return _answer_row(poll, row, await find_facts(site.services, served.views[row.phase], row))
+    view = served.views[row.phase]
+    return None if view.needs_origin else _answer_row(poll, row, await find_facts(site.services, view, row))
 
 
 def _answer_row(poll: Poll, row: JobRow, facts: Facts | None) -> Answer | None:

@@ -7,7 +7,14 @@ from typing import Any
 
 import msgspec
 
-from jobwire.dialects.parse import Submission, read_idempotency_key, read_submission, refuse_faults, unix_ms
+from jobwire.dialects.parse import (
+    Submission,
+    read_idempotency_key,
+    read_kind,
+    read_submission,
+    refuse_faults,
+    unix_ms,
+)
 from jobwire.dialects.spec import Dialect
 from jobwire.domain.errors import RequestError
 from jobwire.domain.job import NewJob
@@ -48,7 +55,7 @@ def fingerprint_body(body: Any) -> str:
 def build_job(services: Services, dialect: Dialect, body: Any, *, owner: int, key: str | None) -> NewJob:
     """The job a body submits; RequestError, its pointers into the body."""
     submission = read_submission(_without_natural(dialect, body))
-    kind = _read_kind(dialect, submission.kind)
+    kind = read_kind(dialect, submission.kind)
     known = services.registry.get(kind)
     with pointing("", "/input"):
         check_input(known, submission.input)
@@ -75,12 +82,6 @@ def _without_natural(dialect: Dialect, body: Any) -> Any:
     if name is None or "." in name or name in Submission.__struct_fields__ or not isinstance(body, dict):
         return body
     return {field: value for field, value in body.items() if field != name}
-
-
-def _read_kind(dialect: Dialect, word: str) -> str:
-    if dialect.kinds is None:
-        return word
-    return next((kind for kind, said in dialect.kinds.items() if said == word), word)
 
 
 @contextmanager

@@ -34,6 +34,7 @@ from jobwire.service.submission import (
 from jobwire.service.webhook_fields import read_wish
 from jobwire.store.contract import CancelReply, Place, Store, Transaction
 from jobwire.store.pending import Pending
+from jobwire.store.removing import remove_final
 from jobwire.store.submissions import find_submission
 
 SHARE_MAX = 500
@@ -230,6 +231,20 @@ class Jobs:
     async def cancel_many(self, owner: int, rows: Sequence[JobRow]) -> list[CancelReply | None]:
         """G7: cancels the jobs in one transaction; each reply tells the state found, None a stranger's."""
         return await self._store.cancel(owner, [row.number for row in rows])
+
+    async def remove(self, owner: int, row: JobRow) -> None:
+        """The final job, its result and its idempotency key are gone when this returns.
+
+        Raises RequestError conflict with details `phase` while the job is live, not_found for a stranger's.
+        """
+        if await self._store.write(lambda tx: remove_final(tx, owner, row.number)):
+            return
+        now = await self.read(owner, number=row.number)
+        raise RequestError(
+            "conflict",
+            f"the job is {now.phase}; cancel it or wait until it is final, then delete it",
+            details={"phase": str(now.phase)},
+        )
 
     async def rerun(
         self,
