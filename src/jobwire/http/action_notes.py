@@ -47,7 +47,7 @@ ACTION_NOTES: Mapping[str, Notes] = {
             Parameter("kind", {"type": "string", "pattern": f"^{NAME_SHAPE.pattern}$"}, "Only jobs of this kind."),
             Parameter("phase", PHASE_SCHEMA, "Only jobs in this phase."),
             Parameter("tag", {**PRINTABLE, "maxLength": TAG_CHARS_MAX}, "Only jobs with this tag."),
-            Parameter("queue", _TEXT, "Only jobs of this queue."),
+            Parameter("queue", {"type": "string", "pattern": f"^{NAME_SHAPE.pattern}$"}, "Only jobs of this queue."),
             Parameter("created_after", _TIME, "Only jobs made after this time."),
             Parameter("created_before", _TIME, "Only jobs made before this time."),
             *_PAGE,

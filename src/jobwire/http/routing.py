@@ -90,8 +90,13 @@ def _walk(node: Node, segments: Sequence[str]) -> Iterator[tuple[Node, tuple[str
             yield node, ()
         return
     first, rest = segments[0], segments[1:]
-    if first in node.literals:
-        yield from _walk(node.literals[first], rest)
+    # A literal that leads somewhere is no parameter's value: /jobs/cancel is never the job named "cancel".
+    leads = False
+    for found in _walk(node.literals[first], rest) if first in node.literals else ():
+        leads = True
+        yield found
+    if leads:
+        return
     for end, below in node.parameters.items():
         value = first.removesuffix(end)
         if value and first.endswith(end):
