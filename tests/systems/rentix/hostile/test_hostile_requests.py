@@ -1,5 +1,6 @@
 """Broken bodies, headers, paths and queries at every route of the vendor's table: refused in its own shape."""
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -342,9 +343,11 @@ NOT_HTTP = [
 
 @pytest.mark.parametrize("request_bytes", NOT_HTTP, ids=lambda sent: repr(sent[:40]))
 def test_what_is_no_http_is_refused_before_any_dialect_is_asked(house: HostileHouse, request_bytes: bytes) -> None:
-    """Nobody has been addressed yet, so these few are answered in plain words by the parser of HTTP."""
+    """Nobody has been addressed yet, so these few are answered in the words of the native API."""
     seen = house.send_raw(request_bytes)
-    assert (seen.status, seen.body) == (400, b"Invalid HTTP request received.")
+    problem = json.loads(seen.body)
+    assert (seen.status, problem["code"]) == (400, "invalid_request")
+    assert problem["detail"] == "Invalid HTTP request received."
 
 
 def test_the_server_is_unharmed_and_has_logged_no_fault(house: HostileHouse) -> None:
