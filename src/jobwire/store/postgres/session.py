@@ -46,7 +46,7 @@ class Session:
         settings: dict[str, Any] = {name: value for name, value in NETWORK.items() if name not in given}
         self.connection = psycopg.connect(make_conninfo(dsn, **settings), autocommit=True)
         self.connection.adapters.register_dumper(int, Int8Dumper)
-        # What the driver has prepared it forgets at a ROLLBACK TO, and with it everything that was prepared here.
+        # Where the driver has prepared anything, it has all forgotten after a ROLLBACK TO, ours too.
         self.connection.prepare_threshold = None
         self.can_prepare = can_prepare
         self._prepared: dict[tuple[bytes, tuple[int, ...]], bytes] = {}
