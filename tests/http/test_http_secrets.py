@@ -18,6 +18,8 @@ from jobwire.systems.rentix.dialect import RENTIX
 from shop_dialect import SHOP
 
 SECRET = "hunter2"
+# A stream of events would not end while its job lives.
+LISTED = {"Accept": "application/json"}
 DIALECTS = (NATIVE, SHOP, AZURE, GOOGLE)
 INTERNAL = f'Traceback (most recent call last):\n  File "/srv/{SECRET}.py", line 7\nValueError: {SECRET}'
 
