@@ -91,11 +91,9 @@ def _walk(node: Node, segments: Sequence[str]) -> Iterator[tuple[Node, tuple[str
         return
     first, rest = segments[0], segments[1:]
     # A literal that leads somewhere is no parameter's value: /jobs/cancel is never the job named "cancel".
-    leads = False
-    for found in _walk(node.literals[first], rest) if first in node.literals else ():
-        leads = True
-        yield found
-    if leads:
+    literal = list(_walk(node.literals[first], rest)) if first in node.literals else []
+    if literal:
+        yield from literal
         return
     for end, below in node.parameters.items():
         value = first.removesuffix(end)
