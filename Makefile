@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # Two workers at least: much of the suite waits for processes and the disk.
-PYTEST := $(VENV)/bin/python -m pytest -n auto --dist loadfile
+PYTEST := $(VENV)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 READY := $(VENV)/.ready
 SECONDS ?= 600
 ENGINES ?= sqlite

@@ -4,6 +4,7 @@ import logging
 import os
 import random
 import secrets
+from collections import Counter
 from collections.abc import Iterator
 
 import anyio
@@ -37,6 +38,12 @@ SEED = pytest.StashKey[int]()
 
 def pytest_report_header(config: pytest.Config) -> str:
     return f"seed: {config.stash[SEED]} (repeat with {SEED_VARIABLE}={config.stash[SEED]})"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with the most slow tests come first: a process that takes one at the end keeps all others waiting."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture

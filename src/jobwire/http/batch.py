@@ -7,7 +7,7 @@ jobs take tenths of a second, in which others are served.
 import asyncio
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -99,15 +99,28 @@ def build_batch(
 ) -> list[Built]:
     """The job of each item, or its refusal; one without a key has a key by its place in a batch that has one."""
     stem = None if key is None else f"batch:{hashlib.sha256(key.encode()).hexdigest()}"
-    return [
+    built = [
         _build_item(services, dialect, sent, index, owner=owner, spare=f"{stem}:{index}" if stem else None)
         for index in range(_count(sent))
     ]
+    # Asked for together: 10,000 refused items with keys took ten seconds one after the other.
+    return [one.resolve() if isinstance(one, _Refused) else one for one in built]
+
+
+class _Refused(NamedTuple):
+    """An item that is not valid, and what its key may have named before."""
+
+    error: RequestError
+    find_known: Callable[[], Receipt | None]
+
+    def resolve(self) -> Built:
+        """What was accepted once is so for ever."""
+        return self.find_known() or self.error
 
 
 def _build_item(
     services: Services, dialect: Dialect, sent: Sent, index: int, *, owner: int, spare: str | None
-) -> Built:
+) -> "Built | _Refused":
     key = None
     try:
         body, own = split_item(_read_item(sent, index))
@@ -116,7 +129,8 @@ def _build_item(
     except RequestError as error:
         if key is None:
             return error
-        return services.jobs.recall(owner, key, fingerprint=fingerprint_body(body)).result() or error
+        known = services.jobs.recall(owner, key, fingerprint=fingerprint_body(body))
+        return _Refused(error, known.result)
 
 
 def _read_item(sent: Sent, index: int) -> Any:

@@ -114,6 +114,17 @@ def test_polls_whose_connection_is_cut_are_answered_elsewhere_and_the_next_ones_
     assert len(on_loop(store, work).elsewhere) == 1
 
 
+def test_a_server_that_speaks_unasked_holds_nobody_up(ledger: Ledger, store: PostgresStore) -> None:
+    number = ledger.submit()
+
+    async def work(loop: Loop) -> None:
+        assert loop.polls._wire.receive() is None
+        assert (await loop.get(1, number=number)).number == number
+        assert loop.polls._wire.receive() is None
+
+    assert on_loop(store, work).elsewhere == []
+
+
 def test_polls_of_a_loop_that_ends_are_answered_elsewhere(ledger: Ledger, store: PostgresStore) -> None:
     number = ledger.submit()
 

@@ -8,6 +8,7 @@ answered. When anything at all goes wrong, the polls go to the thread, which kno
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import Callable, Iterable, Sequence
 
 import psycopg
@@ -129,7 +130,10 @@ class _Wire:
                 _check(self._connection.prepare(name.encode(), sql))
         self._connection.nonblocking = 1
         self._connection.enter_pipeline_mode()
-        loop.add_reader(self._connection.socket, receive)
+        # One of our own: libpq closes its own when the server goes away, and the next connection has its number
+        # while the loop still watches the old one.
+        self._watched = os.dup(self._connection.socket)
+        loop.add_reader(self._watched, receive)
 
     def send(self, gets: Sequence[Get]) -> None:
         """Put the batch on its way."""
@@ -158,17 +162,23 @@ class _Wire:
 
     def _flush(self) -> None:
         if self._connection.flush():
-            self._loop.add_writer(self._connection.socket, self._flush)
+            self._loop.add_writer(self._watched, self._flush)
         else:
-            self._loop.remove_writer(self._connection.socket)
+            self._loop.remove_writer(self._watched)
 
     def receive(self) -> dict[int, JobRow] | None:
         """The rows of the batch by place, or None while more is to come."""
         self._connection.consume_input()
+        has_ended = False
         while not self._connection.is_busy():
             result = self._connection.get_result()
             if result is None:
+                # Once after each statement; for ever where the server spoke unasked, as it does when it goes away.
+                if has_ended:
+                    return None
+                has_ended = True
                 continue
+            has_ended = False
             if result.status == pq.ExecStatus.PIPELINE_SYNC:
                 rows, self._rows, self._asked = self._rows, {}, []
                 return rows
@@ -185,9 +195,11 @@ class _Wire:
 
     def close(self) -> None:
         """Let the loop go of it, and close."""
-        with contextlib.suppress(psycopg.Error, OSError, ValueError, RuntimeError):
-            self._loop.remove_writer(self._connection.socket)
-            self._loop.remove_reader(self._connection.socket)
+        with contextlib.suppress(RuntimeError):
+            # The loop may be closed already.
+            self._loop.remove_writer(self._watched)
+            self._loop.remove_reader(self._watched)
+        os.close(self._watched)
         self._session.close()
 
 
