@@ -20,7 +20,7 @@ from jobwire.domain.webhooks import ANSWER_CHARS_MAX, judge_answer
 from jobwire.net.failures import read_retry_after
 from jobwire.net.fetch import Fetcher, FetchPolicy
 from jobwire.net.webhook_signing import Keyring, write_headers
-from jobwire.store.contract import Reader, Store, Transaction, Wake
+from jobwire.store.contract import NO_LAST, Reader, Store, Transaction, Wake
 from jobwire.store.webhook_deliveries import (
     Sending,
     Sent,
@@ -137,7 +137,7 @@ class Deliverer:
         """Make deliveries of what happened; whether there is more to be heard at once."""
         self._heard_at = time.monotonic() * 1_000
         # An engine may have events that are not yet in the log: to ask for them brings them there.
-        await self._store.events(2**62, limit=1)
+        await self._store.events(NO_LAST, limit=1)
         heard = await self._read(lambda reader: hear_events(reader, self._seen))
         if heard is None:
             return False

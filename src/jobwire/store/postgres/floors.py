@@ -36,6 +36,9 @@ class Floors:
         self._unfloored_at: dict[str, float] = {}
         self._short: set[str] = set()
 
+    def __len__(self) -> int:
+        return len(self._floors)
+
     def start_of(self, queue: str) -> Key:
         """Where the queue's next claim starts."""
         now = read_seconds()

@@ -109,7 +109,7 @@ class PostgresTransaction(OpenTransaction):
         self._keep_new_keys(
             [(job, n) for job, n in new if job.idempotency_key is not None or job.unique_key is not None]
         )
-        for (job, number), turn in zip(new, turns, strict=True):
+        for (job, number), turn in zip(new, turns, strict=True) if self._floors else ():
             if self._run_at(job) is None:
                 self._floors.lower(job.queue, Key(job.priority, turn, number))
         self._keep_steps(jobs, numbers)

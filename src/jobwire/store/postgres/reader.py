@@ -138,22 +138,39 @@ class Get(NamedTuple):
     number: int | None
 
 
+class Statement(NamedTuple):
+    """One of the statements that answer a batch of polls; its rows begin with a place in `places`, counted from 1."""
+
+    name: str
+    places: Sequence[int]
+    params: dict[str, str]
+
+
+def divide_gets(gets: Sequence[Get]) -> list[Statement]:
+    """The polls by key and those by number; `places` are theirs in `gets`."""
+    by_key = [place for place, get in enumerate(gets) if get.key is not None]
+    by_number = [place for place, get in enumerate(gets) if get.key is None]
+    named = (
+        ("by_keys", by_key, "keys", text_array(gets[place].key for place in by_key)),
+        ("by_numbers", by_number, "numbers", int_array(gets[place].number for place in by_number)),
+    )
+    return [
+        Statement(name, places, {column: values, "owners": int_array(gets[place].owner for place in places)})
+        for name, places, column, values in named
+        if places
+    ]
+
+
 def answer_gets(session: Session, gets: Sequence[Get]) -> None:
     """One snapshot for all, behind the wall where there is one."""
-    by_key = [get for get in gets if get.key is not None]
-    by_number = [get for get in gets if get.key is None]
-    rows: dict[int, JobRow | None] = {}
-    with _reading(session, {get.owner for get in gets}, is_snapshot=bool(by_key and by_number)):
-        for asked, name, column, values in (
-            (by_key, "by_keys", "keys", text_array(get.key for get in by_key)),
-            (by_number, "by_numbers", "numbers", int_array(get.number for get in by_number)),
-        ):
-            if asked:
-                owners = int_array(get.owner for get in asked)
-                found = session.execute(SQL.get[name], {column: values, "owners": owners})
-                rows |= {id(asked[row[0] - 1]): tuple.__new__(JobRow, row[1:]) for row in found}
-    for get in gets:
-        get.pending.fulfil(rows.get(id(get)))
+    statements = divide_gets(gets)
+    rows: dict[int, JobRow] = {}
+    with _reading(session, {get.owner for get in gets}, is_snapshot=len(statements) > 1):
+        for name, places, params in statements:
+            for row in session.execute(SQL.get[name], params):
+                rows[places[row[0] - 1]] = tuple.__new__(JobRow, row[1:])
+    for place, get in enumerate(gets):
+        get.pending.fulfil(rows.get(place))
 
 
 @dataclass(frozen=True, slots=True)

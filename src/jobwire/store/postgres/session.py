@@ -70,10 +70,10 @@ class Session:
         values, types = _write_values([parameters[name] for name in names] if parameters else [])
         try:
             if not self.can_prepare:
-                return self._read(self.connection.pgconn.exec_params(text, values, types))
+                return self.read(self.connection.pgconn.exec_params(text, values, types))
             # The driver's stub knows no NULL.
             given: Any = values
-            return self._read(self.connection.pgconn.exec_prepared(self._prepare(text, types), given))
+            return self.read(self.connection.pgconn.exec_prepared(self._prepare(text, types), given))
         except psycopg.Error as error:
             self._note(error)
             raise
@@ -82,7 +82,7 @@ class Session:
         name = self._prepared.get((text, types))
         if name is None:
             name = b"own%d" % len(self._prepared)
-            self._read(self.connection.pgconn.prepare(name, text, types))
+            self.read(self.connection.pgconn.prepare(name, text, types))
             self._prepared[text, types] = name
         return name
 
@@ -98,9 +98,10 @@ class Session:
 
     def execute_script(self, script: str) -> Rows:
         """Run several statements in one round trip; gives the last one's rows."""
-        return self._read(self.connection.pgconn.exec_(script.encode()))
+        return self.read(self.connection.pgconn.exec_(script.encode()))
 
-    def _read(self, result: pq.abc.PGresult) -> Rows:
+    def read(self, result: pq.abc.PGresult) -> Rows:
+        """The rows of a result of libpq; the driver's error if it is one."""
         if result.status not in READ:
             raise errors.error_from_result(result)
         if not result.nfields:

@@ -5,7 +5,7 @@ of processes may open the same ledger.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,25 +13,16 @@ import psycopg
 
 from jobwire.config import SettingError
 from jobwire.domain.errors import RequestError
-from jobwire.domain.job import JobFilter, JobRow, NewJob, Receipt
-from jobwire.domain.settlement import Lease, Settlement
+from jobwire.domain.job import JobFilter, JobRow
 from jobwire.store.callers import Link
 from jobwire.store.contract import (
     NO_LAST,
     AttemptRow,
-    CancelReply,
-    Claim,
-    ClaimRequest,
     EventRow,
-    HeldLease,
     Place,
-    ProgressReport,
     Reader,
-    Settled,
     Transaction,
-    Wake,
 )
-from jobwire.store.operations import OpenTransaction
 from jobwire.store.pending import Pending
 from jobwire.store.postgres.doorbell import Doorbell
 from jobwire.store.postgres.engine import PostgresEngine
@@ -42,6 +33,7 @@ from jobwire.store.postgres.own import OwnTransactions
 from jobwire.store.postgres.polls import LoopPolls
 from jobwire.store.postgres.reader import GETS_MAX, Get, Read, Serving, SessionReader, answer_gets, answer_reads
 from jobwire.store.postgres.session import Session, explain_refusal, show_address
+from jobwire.store.posting import PostingStore
 from jobwire.store.transaction import FinalHook
 from jobwire.store.writer import Writer
 
@@ -51,7 +43,7 @@ SQL = PostgresTransaction.sql
 READERS = 2
 
 
-class PostgresStore:
+class PostgresStore(PostingStore):
     """The Store on a PostgreSQL database: see contract.py for what each method promises.
 
     The work given to `write` may run more than once: when the connection is lost before its commit, or when another
@@ -92,69 +84,6 @@ class PostgresStore:
             session.close()
         self._engine = PostgresEngine(self._connect, self._clock, self.final_hooks)
         return self._engine
-
-    # writes
-
-    def submit(self, jobs: Sequence[NewJob]) -> Pending[list[Receipt]]:
-        """See Store.submit."""
-        return self._writer.submit(jobs)
-
-    def claim(self, request: ClaimRequest) -> Pending[list[Claim]]:
-        """See Store.claim."""
-        return self._writer.park(request)
-
-    def withdraw(self, pending: Pending[list[Claim]]) -> None:
-        """See Store.withdraw."""
-        self._writer.withdraw(pending)
-
-    def settle(self, settlements: Sequence[Settlement], claim: ClaimRequest | None = None) -> Pending[Settled]:
-        """See Store.settle."""
-
-        def apply(tx: OpenTransaction) -> Settled:
-            settled = tx.settle(settlements)
-            return settled if claim is None else Settled(settled.accepted, tx.claim(claim))
-
-        return self._writer.post(apply)
-
-    def heartbeat(
-        self, worker: str, *, lease_ms: int, progress: Sequence[ProgressReport] = ()
-    ) -> Pending[list[HeldLease]]:
-        """See Store.heartbeat."""
-        return self._writer.post(lambda tx: tx.heartbeat(worker, lease_ms=lease_ms, progress=progress))
-
-    def retire(self, worker: str) -> Pending[None]:
-        """See Store.retire."""
-        return self._writer.post(lambda tx: tx.retire(worker))
-
-    def rescue(self, limit: int = 100) -> Pending[int]:
-        """See Store.rescue."""
-        return self._writer.post(lambda tx: tx.rescue(limit))
-
-    def promote(self, limit: int = 1_000) -> Pending[int | None]:
-        """See Store.promote."""
-        return self._writer.post(lambda tx: tx.promote(limit))
-
-    def cancel(self, owner: int, numbers: Sequence[int]) -> Pending[list[CancelReply | None]]:
-        """See Store.cancel."""
-        return self._writer.post(lambda tx: tx.cancel(owner, numbers))
-
-    def save_step(self, lease: Lease, *, name: str, output: str) -> Pending[bool]:
-        """See Store.save_step."""
-        return self._writer.post(lambda tx: tx.save_step(lease, name=name, output=output))
-
-    def prune(self, before: int, limit: int = 1_000) -> Pending[int]:
-        """See Store.prune."""
-        return self._writer.post(lambda tx: tx.prune(before, limit))
-
-    def write(self, work: Callable[[Transaction], T], *, lease: Lease | None = None) -> Pending[T]:
-        """See Store.write; `work` may run more than once, its effects in the ledger come once."""
-
-        def apply(tx: OpenTransaction) -> T:
-            if lease is not None:
-                tx.check_lease(lease)
-            return work(tx)
-
-        return self._writer.post(apply)
 
     def write_on(self, link: Link, work: Callable[[Transaction], T]) -> T:
         """Runs `work` in the caller's own open transaction on this database; see own.py."""
@@ -245,10 +174,6 @@ class PostgresStore:
         return pending
 
     # life
-
-    def listen(self, wake: Callable[[Wake], None]) -> Callable[[], None]:
-        """See Store.listen."""
-        return self._writer.listen(wake)
 
     def close(self) -> None:
         """See Store.close."""

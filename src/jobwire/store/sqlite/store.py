@@ -8,7 +8,7 @@ the same engine without a file.
 import logging
 import threading
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,26 +16,18 @@ import apsw
 import msgspec
 
 from jobwire.domain.errors import RequestError
-from jobwire.domain.job import JobFilter, JobRow, NewJob, Receipt
-from jobwire.domain.settlement import Lease, Settlement
+from jobwire.domain.job import JobFilter, JobRow
 from jobwire.store.callers import Link
 from jobwire.store.contract import (
     NO_LAST,
     AttemptRow,
-    CancelReply,
-    Claim,
-    ClaimRequest,
     EventRow,
-    HeldLease,
     Place,
-    ProgressReport,
     Reader,
-    Settled,
     Transaction,
-    Wake,
 )
-from jobwire.store.operations import OpenTransaction
 from jobwire.store.pending import Pending
+from jobwire.store.posting import PostingStore
 from jobwire.store.sqlite.engine import SqliteEngine, SqliteTransaction, connect, read_clock, read_pragma
 from jobwire.store.sqlite.libraries import opening, refuse_other_opener
 from jobwire.store.sqlite.own import write_on
@@ -55,7 +47,7 @@ CHECKPOINT_PAGES = 1_000
 RESTART_PAGES = 64_000
 
 
-class SqliteStore:
+class SqliteStore(PostingStore):
     """The Store on one SQLite file (or in memory): see contract.py for what each method promises."""
 
     def __init__(self, path: str, *, clock: Callable[[], int] = read_clock) -> None:
@@ -76,72 +68,9 @@ class SqliteStore:
         self._engine = SqliteEngine(self.path, self.clock, self.final_hooks)
         return self._engine
 
-    # writes
-
-    def submit(self, jobs: Sequence[NewJob]) -> Pending[list[Receipt]]:
-        """See Store.submit."""
-        return self._writer.submit(jobs)
-
-    def claim(self, request: ClaimRequest) -> Pending[list[Claim]]:
-        """See Store.claim."""
-        return self._writer.park(request)
-
-    def withdraw(self, pending: Pending[list[Claim]]) -> None:
-        """See Store.withdraw."""
-        self._writer.withdraw(pending)
-
-    def settle(self, settlements: Sequence[Settlement], claim: ClaimRequest | None = None) -> Pending[Settled]:
-        """See Store.settle."""
-
-        def apply(tx: OpenTransaction) -> Settled:
-            settled = tx.settle(settlements)
-            return settled if claim is None else Settled(settled.accepted, tx.claim(claim))
-
-        return self._writer.post(apply)
-
-    def heartbeat(
-        self, worker: str, *, lease_ms: int, progress: Sequence[ProgressReport] = ()
-    ) -> Pending[list[HeldLease]]:
-        """See Store.heartbeat."""
-        return self._writer.post(lambda tx: tx.heartbeat(worker, lease_ms=lease_ms, progress=progress))
-
-    def retire(self, worker: str) -> Pending[None]:
-        """See Store.retire."""
-        return self._writer.post(lambda tx: tx.retire(worker))
-
-    def rescue(self, limit: int = 100) -> Pending[int]:
-        """See Store.rescue."""
-        return self._writer.post(lambda tx: tx.rescue(limit))
-
-    def promote(self, limit: int = 1_000) -> Pending[int | None]:
-        """See Store.promote."""
-        return self._writer.post(lambda tx: tx.promote(limit))
-
-    def cancel(self, owner: int, numbers: Sequence[int]) -> Pending[list[CancelReply | None]]:
-        """See Store.cancel."""
-        return self._writer.post(lambda tx: tx.cancel(owner, numbers))
-
-    def save_step(self, lease: Lease, *, name: str, output: str) -> Pending[bool]:
-        """See Store.save_step."""
-        return self._writer.post(lambda tx: tx.save_step(lease, name=name, output=output))
-
     def fold(self, limit: int = 10_000) -> Pending[int]:
         """See Store.fold: empty cells go."""
         return self._writer.post(lambda tx: tx.fold(limit))
-
-    def prune(self, before: int, limit: int = 1_000) -> Pending[int]:
-        """See Store.prune."""
-        return self._writer.post(lambda tx: tx.prune(before, limit))
-
-    def write(self, work: Callable[[Transaction], T], *, lease: Lease | None = None) -> Pending[T]:
-        """See Store.write."""
-
-        def apply(tx: OpenTransaction) -> T:
-            if lease is not None:
-                tx.check_lease(lease)
-            return work(tx)
-
-        return self._writer.post(apply)
 
     def write_on(self, link: Link, work: Callable[[Transaction], T]) -> T:
         """Runs `work` in the caller's own open transaction on this file; see own.py."""
@@ -234,10 +163,6 @@ class SqliteStore:
         return reader
 
     # life
-
-    def listen(self, wake: Callable[[Wake], None]) -> Callable[[], None]:
-        """See Store.listen."""
-        return self._writer.listen(wake)
 
     def close(self) -> None:
         """See Store.close."""
