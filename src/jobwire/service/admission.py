@@ -52,14 +52,10 @@ class Admission:
         """As `submit`, inside a transaction, of which a refusal undoes nothing else."""
         if not self._has_limits(jobs):
             return tx.submit(jobs)
-        tx.execute("SAVEPOINT admission")
-        try:
-            receipts = self._submit_checked(tx, jobs)
-        except RequestError:
-            tx.execute("ROLLBACK TO SAVEPOINT admission")
-            tx.execute("RELEASE SAVEPOINT admission")
-            raise
-        tx.execute("RELEASE SAVEPOINT admission")
+        receipts, refusal = tx.attempt(lambda: self._submit_checked(tx, jobs))
+        if refusal is not None:
+            raise refusal
+        assert receipts is not None
         return receipts
 
     def _has_limits(self, jobs: Sequence[NewJob]) -> bool:

@@ -156,6 +156,10 @@ class Transaction(Reader, Protocol):
     def execute(self, sql: str, /, **params: Any) -> int:
         """Run a statement; returns the number of rows it changed."""
 
+    def attempt(self, work: Callable[[], T]) -> tuple[T | None, Exception | None]:
+        """Runs `work`; if it fails, gives its error, and nothing that it wrote stays. Raises only where the whole
+        transaction is over."""
+
     def submit(self, jobs: Sequence[NewJob]) -> list[Receipt]:
         """Submit jobs as `Store.submit` does, inside this transaction."""
 

@@ -3,6 +3,7 @@
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -116,11 +117,7 @@ class Settling(Capping):
         for number, owner, kind, state, job_input, output, error in found:
             message = None if error is None else msgspec.json.decode(error, type=PublicError).message
             job = FinalJob(number, owner, kind, state == State.COMPLETED, job_input, output, message)
-            self._run("SAVEPOINT final_hook")
-            try:
-                self.final_hooks[kind](self, job)
-            except Exception:
-                # The job's end stands: a failing hook must not hold the ledger back. Its own writes are undone.
-                logger.exception("the on_final hook of kind %s failed for job %d", kind, number)
-                self._run("ROLLBACK TO final_hook")
-            self._run("RELEASE final_hook")
+            _, failure = self.attempt(partial(self.final_hooks[kind], self, job))
+            if failure is not None:
+                # The job's end stands: a failing hook must not hold the ledger back.
+                logger.error("the on_final hook of kind %s failed for job %d", kind, number, exc_info=failure)

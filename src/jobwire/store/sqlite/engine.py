@@ -60,10 +60,6 @@ class SqliteEngine:
         if self.connection.in_transaction:
             self.connection.execute("ROLLBACK")
 
-    def is_open(self) -> bool:
-        """Whether the transaction survived (a full disk ends it)."""
-        return bool(self.connection.in_transaction)
-
     def waits_to_rerun(self, error: BaseException) -> bool:
         """Never: the one writer is in nobody's way."""
         return False

@@ -87,7 +87,10 @@ def write_on(
     with all_or_nothing(link):
         last = link.execute(SqliteTransaction.sql.events["last_at"]).fetchone()
         now = max(clock(), last[0] if last else 0)
-        return work(transaction_of(link, now, final_hooks))
+        transaction = transaction_of(link, now, final_hooks)
+        result = work(transaction)
+        transaction.finish()
+        return result
 
 
 def _check_file(link: Link, path: str) -> None:
