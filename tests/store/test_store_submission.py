@@ -4,10 +4,10 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from store_ledger import DONE, WAIT_S, Ledger
+from store_ledger import DONE, WAIT_S, Ledger, lease_of
 
 from jobwire.domain.errors import RequestError
-from jobwire.domain.job import IDEMPOTENCY_MS
+from jobwire.domain.job import IDEMPOTENCY_MS, show_new
 from jobwire.domain.states import Event, State
 
 NASTY = '{"text":"\\u0000 \\\\ \\" \' -- ; :now %s Chișinău Кишинёв \U0001f3e0 \u2028","n":-0.0,"deep":[[[]]]}'
@@ -31,6 +31,24 @@ def test_a_submitted_job_reads_back_as_it_was_given(ledger: Ledger) -> None:
     assert (row.state, row.version, row.fence, row.attempt) == (State.QUEUED, 1, 0, 0)
     assert ledger.store.input_of(receipt.number).result(WAIT_S) == NASTY
     assert ledger.claim_one().input == NASTY
+
+
+def test_a_new_job_is_shown_without_being_read_as_it_would_be_read(ledger: Ledger) -> None:
+    now = ledger.clock.now
+    origin = ledger.submit()
+    save = ledger.store.save_step(lease_of(ledger.claim_one()), name="a", output="1")
+    assert save.result(WAIT_S)
+    jobs = [
+        ledger.new(),
+        ledger.new(priority=1, attempts_max=2, tags='["a"]', owner=3, queue="other"),
+        ledger.new(deadline_at=now + 9_000, run_at=now + 500),
+        ledger.new(run_at=now - 500, unique_key="u", idempotency_key="i", fingerprint="f", concurrency_key="c"),
+        ledger.new(run_at=now),
+        ledger.new(rerun_of=origin, root=origin, kept_steps=("a",)),
+        *(ledger.new() for _ in range(5)),
+    ]
+    for job, receipt in zip(jobs, ledger.receive(*jobs), strict=True):
+        assert show_new(job, receipt) == ledger.row(receipt.number, owner=job.owner)
 
 
 def test_numbers_grow_in_the_order_of_submission_and_receipts_keep_the_order_of_the_batch(ledger: Ledger) -> None:

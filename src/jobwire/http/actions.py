@@ -13,7 +13,7 @@ from jobwire.dialects.render import wrap_body
 from jobwire.dialects.sources import show_error
 from jobwire.dialects.spec import Action, Dialect
 from jobwire.domain.errors import RequestError
-from jobwire.domain.job import JobRow, Receipt
+from jobwire.domain.job import JobRow, Receipt, show_new
 from jobwire.domain.phases import FINAL_PHASES, Phase
 from jobwire.http.answer import Answer, Headers, encode_header, json_answer
 from jobwire.http.batch import submit_batch
@@ -80,11 +80,12 @@ async def submit_job(site: Site, served: Served, call: Call) -> Answer:
     asked = read_asked(served, call)
     with in_native_form(site, served, call) as native:
         key = read_header_key(site.dialect, native) or read_natural_key(site.dialect, call.body)
-        receipt = await _accept(site, native, key)
-    return await _show_new(site, served, call, receipt.number, headers=_replayed(receipt), asked=asked)
+        receipt, row = await _accept(site, native, key)
+    return await _show_new(site, served, call, row or receipt, headers=_replayed(receipt), asked=asked)
 
 
-async def _accept(site: Site, call: Call, key: str | None) -> Receipt:
+async def _accept(site: Site, call: Call, key: str | None) -> tuple[Receipt, JobRow | None]:
+    """What the submission came to, and the job itself if it is new."""
     owner, jobs = call.principal.owner, call.services.jobs
     try:
         job = build_job(call.services, site.dialect, call.body, owner=owner, key=key)
@@ -95,8 +96,9 @@ async def _accept(site: Site, call: Call, key: str | None) -> Receipt:
             known = await jobs.recall(owner, key, fingerprint=fingerprint_body(call.body))
         if known is None:
             raise
-        return accept_receipt(known)
-    return accept_receipt((await jobs.admit([job]))[0])
+        return accept_receipt(known), None
+    receipt = accept_receipt((await jobs.admit([job]))[0])
+    return receipt, show_new(job, receipt) if receipt.is_new else None
 
 
 def _replayed(receipt: Receipt) -> Headers:
@@ -107,12 +109,14 @@ async def _show_new(
     site: Site,
     served: Served,
     call: Call,
-    number: int,
+    job: JobRow | Receipt,
     *,
     headers: Sequence[tuple[bytes, bytes]] = (),
     asked: Asked = NO_WAIT,
 ) -> Answer:
-    row = await call.services.jobs.read(call.principal.owner, number=number)
+    row = job
+    if isinstance(row, Receipt):
+        row = await call.services.jobs.read(call.principal.owner, number=row.number)
     if asked.seconds:
         try:
             row = await wait_for_end(call, row, asked)
@@ -178,7 +182,7 @@ async def rerun_job(site: Site, served: Served, call: Call) -> Answer:
         receipt = await call.services.jobs.rerun(
             call.principal.owner, row, input=asked.input, from_step=asked.from_step, idempotency_key=key
         )
-    return await _show_new(site, served, call, receipt.number, headers=_replayed(receipt))
+    return await _show_new(site, served, call, receipt, headers=_replayed(receipt))
 
 
 @contextmanager

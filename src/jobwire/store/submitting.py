@@ -96,7 +96,10 @@ class Submitting(Counting):
         self._keep_steps(jobs, numbers)
         self.ready_queues.update(job.queue for job in jobs)
         self.has_changes = True
-        return [Receipt(number, job.key, is_new=True) for number, job in zip(numbers, jobs, strict=True)]
+        return [
+            Receipt(number, job.key, is_new=True, turn=turn, created_at=self.now)
+            for number, job, turn in zip(numbers, jobs, turns, strict=True)
+        ]
 
     def _keep_steps(self, jobs: Sequence[NewJob], numbers: Sequence[int]) -> None:
         """Begins reruns with outputs of their origins' steps. Their fences start at 1: a claim above it has steps."""

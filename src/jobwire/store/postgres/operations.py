@@ -115,7 +115,10 @@ class PostgresTransaction(OpenTransaction):
         self._keep_steps(jobs, numbers)
         self.ready_queues.update(job.queue for job in jobs)
         self.has_changes = True
-        return [Receipt(number, job.key, is_new=True) for job, number in new]
+        return [
+            Receipt(number, job.key, is_new=True, turn=turn, created_at=self.now)
+            for (job, number), turn in zip(new, turns, strict=True)
+        ]
 
     def _take_places(self, jobs: Sequence[NewJob]) -> tuple[list[int], list[int]]:
         """The jobs' numbers and turns: order.give_turns in SQL, for many processes."""
