@@ -10,6 +10,8 @@ SELECT coalesce(json_agg(json_build_array(queue, priority, leaves))::text, '[]')
       GROUP BY j.queue, j.priority, leaf) AS counted
     GROUP BY queue, priority) AS lanes;
 -- :position
+-- BETWEEN tells the planner how few rows it will be: of the comparison of two columns it thinks a third of all jobs,
+-- and starts parallel workers, 8 ms instead of 0.6 at eight million waiting.
 SELECT (coalesce((SELECT sum(n) FROM cell
                    WHERE queue = :queue AND level = 3 AND (priority, cell) < (:priority, :turn >> 41)), 0)
       + coalesce((SELECT sum(n) FROM cell
@@ -24,10 +26,10 @@ SELECT (coalesce((SELECT sum(n) FROM cell
       + coalesce((SELECT sum(n) FROM cell_delta
                    WHERE queue = :queue AND (priority, cell) < (:priority, :turn >> 23)), 0)
       + (SELECT count(*) FROM ready
-          WHERE queue = :queue AND priority = :priority AND turn >= (:turn >> 23) << 23
+          WHERE queue = :queue AND priority = :priority AND turn BETWEEN (:turn >> 23) << 23 AND :turn
             AND (turn, number) < (:turn, :number))
       + (SELECT count(*) FROM blocked
-          WHERE queue = :queue AND priority = :priority AND turn >= (:turn >> 23) << 23
+          WHERE queue = :queue AND priority = :priority AND turn BETWEEN (:turn >> 23) << 23 AND :turn
             AND (turn, number) < (:turn, :number)))::bigint,
        (SELECT scope FROM blocked
          WHERE queue = :queue AND priority = :priority AND turn = :turn AND number = :number);
