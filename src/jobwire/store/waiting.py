@@ -59,7 +59,7 @@ class Waiting(Settling):
     def prune(self, before: int, limit: int) -> int:
         """Deletes final jobs with everything that belongs to them; events stay while a job they may concern does."""
         numbers = self._one(self.sql.prune["old"], before=before, limit=limit)[0]
-        for name in ("job", "state", "concurrency", "step", "attempt_log"):
+        for name in ("job", "state", "concurrency", "step", "attempt_log", "file_hold"):
             self._run(self.sql.prune[name], numbers=numbers)
         self._run(self.sql.prune["idempotency"], now=self.now)
         self._run(self.sql.prune["event"], before=before, limit=limit * EVENTS_A_JOB)
