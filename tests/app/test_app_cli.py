@@ -378,6 +378,20 @@ def test_an_app_may_be_a_file(jobwire, tmp_path):
     assert ran.code == 0, ran
 
 
+def test_a_flag_wins_over_settings_in_code(jobwire, tmp_path, sqlite_file):
+    (tmp_path / "set_tasks.py").write_text(
+        "from jobwire import Jobwire\nfrom jobwire.config import read_settings\n"
+        f"app = Jobwire(settings=read_settings({{}}, db={str(tmp_path / 'code.db')!r}, systems='none'))\n"
+        "@app.job()\ndef own(a: int) -> int: return a\n"
+    )
+    submit = ("submit", "own", "--app", f"{tmp_path}/set_tasks.py", "--input", '{"a": 1}')
+    flag = tmp_path / "flag.db"
+    assert jobwire(*submit, "--db", str(flag)).code == 0
+    assert flag.exists() and not (tmp_path / "code.db").exists()
+    assert jobwire(*submit).code == 0
+    assert (tmp_path / "code.db").exists()
+
+
 def test_a_worker_without_slots_is_refused(jobwire):
     assert is_one_line_of_error(jobwire("worker", "app_tasks:app", "--workers", "0"), 2, "--workers 1")
 
