@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 from store_ledger import DONE, WAIT_S, Ledger, lease_of
 
 from jobwire.blobs.local import LEDGER_FILE, LocalBlobs
+from jobwire.domain.outcome import Completed
 from jobwire.store.files import find_held, hold_files, name_job, release_files
 from jobwire.store.moving.marks import Mark
 from jobwire.store.removing import remove_final
+from jobwire.store.statements import load_migrations
 from jobwire.upkeep.collecting import GRACE_S, Collector
 
 NOW_S = 1_000_000.0
+MIGRATION = 8
 LONG_AGO_S = NOW_S - GRACE_S - 1
 
 
@@ -105,6 +108,26 @@ def test_a_job_holds_the_files_its_input_names(cellar: Cellar, ledger: Ledger) -
     number = ledger.submit(input=f'{{"source":{{"sha256":"{address}"}},"text":"{other}"}}')
     assert ledger.query("SELECT holder, sha256 FROM file_hold") == [(name_job(number), address)]
     assert cellar.held(address, other) == {address}
+
+
+def test_jobs_of_before_hold_what_they_name_once_the_ledger_is_brought_forward(
+    cellar: Cellar, ledger: Ledger
+) -> None:
+    engine = type(ledger.store).__module__.split(".")[2]
+    files = [f"{n:064x}" for n in range(4)]
+    number = ledger.submit(input=f'{{"a":{{"sha256":"{files[0]}"}}}}')
+    claim = ledger.claim_one()
+    assert ledger.store.save_step(lease_of(claim), name="s", output=f'[{{"sha256":"{files[1]}"}}]').result(WAIT_S)
+    assert ledger.settle(
+        claim, Completed(f'{{"b":[{{"sha256":"{files[2]}"}},{{"sha256":"{files[1]}"}}],"sha256":1}}')
+    )
+    ledger.run_new(Completed(f'"{files[3]}"'))
+    cellar.release(name_job(number))
+    (script,) = [s for version, s in load_migrations(engine) if version == MIGRATION]
+    statement = script.partition("-- What is there names its files.\n")[2].rstrip().removesuffix(";")
+    ledger.store.write(lambda tx: tx.execute(statement)).result(WAIT_S)
+    holds = ledger.query("SELECT holder, sha256 FROM file_hold ORDER BY sha256")
+    assert holds == [(name_job(number), file) for file in files[:3]]
 
 
 def test_a_rerun_that_keeps_steps_holds_what_its_origin_held(cellar: Cellar, ledger: Ledger) -> None:

@@ -48,7 +48,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _examine_folder(settings.files, "files")
     if settings.files.is_dir():
         count, total = LocalBlobs(settings.files).measure()
-        yield Finding("ok", f"{count} kept files", f"{total / 1e6:.1f} MB")
+        yield Finding("ok", "kept files", f"{count}, {total / 1e6:.1f} MB")
     yield from _examine_systems()
 
 

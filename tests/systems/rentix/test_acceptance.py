@@ -116,6 +116,7 @@ def test_11_the_position_counts_the_jobs_ahead(tmp_path: Path, photos: PhotoServ
         assert [client.status(job)["queuePosition"] for job in jobs] == [0, 1, 2, 3]
 
 
+@pytest.mark.slow
 def test_12_a_running_job_has_a_null_position(client: Client, photos: PhotoServer) -> None:
     photos.gate.clear()
     try:
@@ -151,6 +152,7 @@ def test_14_a_permanent_failure_is_final(client: Client, photos: PhotoServer) ->
     assert client.get(f"/listings/{listing['id']}").json()["formData"]["announcementStatus"] == "publish_failed"
 
 
+@pytest.mark.slow
 def test_15_a_transient_failure_is_retried_to_the_end(tmp_path: Path, photos: PhotoServer) -> None:
     with run_rentix(tmp_path, RENTIX_RETRY_FIRST_MS="600") as house:
         client = house.make_client("Agency")
