@@ -10,9 +10,10 @@ from pathlib import Path
 from crash_ledgers import WAIT_S, open_store
 
 from jobwire.blobs.local import LocalBlobs
-from jobwire.store.files import hold_files, release_files
+from jobwire.store.files import hold_files
 from jobwire.upkeep.collecting import Collector
 
+FORGET = "DELETE FROM file_hold WHERE holder = :holder"
 CONTENTS = 12
 HOLDERS = 4
 
@@ -32,7 +33,8 @@ def keep_and_collect(address: str, folder: str, name: str, seed: str) -> None:
                 store.write(lambda tx, holder=holder, file=file: hold_files(tx, holder, files=[file])).result(WAIT_S)
                 os.utime(blobs.path_of(file), (1, 1))
             case "release":
-                store.write(lambda tx, holder=holder: release_files(tx, holder)).result(WAIT_S)
+                # As a day after its release.
+                store.write(lambda tx, holder=holder: tx.execute(FORGET, holder=holder)).result(WAIT_S)
             case "collect":
                 asyncio.run(collector.collect(time.time()))
 

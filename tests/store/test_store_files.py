@@ -13,7 +13,7 @@ from store_ledger import DONE, WAIT_S, Ledger, lease_of
 
 from jobwire.blobs.local import LEDGER_FILE, LocalBlobs
 from jobwire.domain.outcome import Completed
-from jobwire.store.files import find_held, hold_files, name_job, release_files
+from jobwire.store.files import RELEASED_MS, find_held, hold_files, name_job, release_files
 from jobwire.store.moving.marks import Mark
 from jobwire.store.removing import remove_final
 from jobwire.store.statements import load_migrations
@@ -42,6 +42,7 @@ class Cellar:
 
     def release(self, holder: str) -> None:
         self.ledger.store.write(lambda tx: release_files(tx, holder)).result(WAIT_S)
+        self.ledger.clock.now += RELEASED_MS
 
     def held(self, *files: str) -> set[str]:
         now = self.ledger.clock.now
@@ -83,6 +84,17 @@ def test_a_file_goes_with_the_last_who_holds_it(cellar: Cellar) -> None:
     assert not cellar.is_kept(address)
 
 
+@pytest.mark.parametrize(("wait_ms", "stays"), [(RELEASED_MS - 1, True), (RELEASED_MS, False)])
+def test_what_is_released_is_held_for_one_more_day(cellar: Cellar, ledger: Ledger, wait_ms: int, stays: bool) -> None:
+    address, short = cellar.put(b"plan"), cellar.put(b"export")
+    cellar.hold("shop:1", address)
+    cellar.hold("shop:1", short, expires_at=ledger.clock.now + 1)
+    ledger.store.write(lambda tx: release_files(tx, "shop:1")).result(WAIT_S)
+    ledger.clock.now += wait_ms
+    assert cellar.collect() == (1 if stays else 2)
+    assert (cellar.is_kept(address), cellar.is_kept(short)) == (stays, False)
+
+
 def test_a_file_of_a_job_goes_when_the_job_is_pruned(cellar: Cellar, ledger: Ledger) -> None:
     mine, shared = cellar.put(b"mine"), cellar.put(b"shared")
     number = ledger.run_new(DONE)
@@ -91,6 +103,8 @@ def test_a_file_of_a_job_goes_when_the_job_is_pruned(cellar: Cellar, ledger: Led
     assert cellar.collect() == 0
     ledger.clock.now += 10
     assert ledger.store.prune(ledger.clock.now).result(WAIT_S) == 1
+    assert cellar.collect() == 0
+    ledger.clock.now += RELEASED_MS
     assert cellar.collect() == 1
     assert (cellar.is_kept(mine), cellar.is_kept(shared)) == (False, True)
 
@@ -100,6 +114,7 @@ def test_a_file_of_a_job_goes_when_the_job_is_removed(cellar: Cellar, ledger: Le
     number = ledger.run_new(DONE)
     cellar.hold(name_job(number), address)
     assert ledger.store.write(lambda tx: remove_final(tx, 1, number)).result(WAIT_S)
+    ledger.clock.now += RELEASED_MS
     assert cellar.collect() == 1
 
 
@@ -122,7 +137,7 @@ def test_jobs_of_before_hold_what_they_name_once_the_ledger_is_brought_forward(
         claim, Completed(f'{{"b":[{{"sha256":"{files[2]}"}},{{"sha256":"{files[1]}"}}],"sha256":1}}')
     )
     ledger.run_new(Completed(f'"{files[3]}"'))
-    cellar.release(name_job(number))
+    ledger.store.write(lambda tx: tx.execute("DELETE FROM file_hold")).result(WAIT_S)
     (script,) = [s for version, s in load_migrations(engine) if version == MIGRATION]
     statement = script.partition("-- What is there names its files.\n")[2].rstrip().removesuffix(";")
     ledger.store.write(lambda tx: tx.execute(statement)).result(WAIT_S)
@@ -204,7 +219,8 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.slow
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_whatever_is_held_released_and_collected_what_is_held_is_there(cellar: Cellar, steps: list[Any]) -> None:
     for holder in range(3):

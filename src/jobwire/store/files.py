@@ -3,7 +3,8 @@
 
 A holder is a text: `job:17` for a job, and what a system or program calls a row of its own: `rentix:media:3`. The
 hold is written in the transaction that makes the reference, for bytes that were put within the last day or that
-somebody holds already: then there is no moment in which they could be removed.
+somebody holds already. What is released is held for one more day, so that neither an open transaction that is about
+to hold the same file nor a backup that is under way loses it.
 """
 
 import re
@@ -14,6 +15,8 @@ from jobwire.domain.job import NewJob
 from jobwire.kinds.contract import FILE_MARK
 from jobwire.store.contract import Reader
 from jobwire.store.webhooks import Writing
+
+RELEASED_MS = 24 * 3_600_000
 
 NAMED_FILE = re.compile(FILE_MARK + '([0-9a-f]{64})"')
 
@@ -55,8 +58,12 @@ def hold_files(tx: Writing, holder: str, *, files: Iterable[str], expires_at: in
 
 
 def release_files(tx: Writing, holder: str) -> None:
-    """The holder needs its files no more; who else holds one of them keeps it."""
-    tx.execute("DELETE FROM file_hold WHERE holder = :holder", holder=holder)
+    """The holder needs its files no more: its holds end after RELEASED_MS; who else holds one of them keeps it."""
+    tx.execute(
+        "UPDATE file_hold SET expires_at = :at WHERE holder = :holder AND (expires_at IS NULL OR expires_at > :at)",
+        holder=holder,
+        at=tx.now + RELEASED_MS,
+    )
 
 
 def hold_inputs(tx: Writing, jobs: Sequence[NewJob], numbers: Sequence[int]) -> None:

@@ -160,7 +160,7 @@ def test_deleting_a_file_takes_it_off_its_listings(client: Client, photos: Photo
 
 
 def held_by(running: RunningHouse, media: int) -> set[str]:
-    sql = "SELECT sha256 FROM file_hold WHERE holder = :holder"
+    sql = "SELECT sha256 FROM file_hold WHERE holder = :holder AND expires_at IS NULL"
     rows = running.house.store.read(lambda r: r.query(sql, holder=f"rentix:media:{media}")).result(20)
     return {sha256 for (sha256,) in rows}
 
