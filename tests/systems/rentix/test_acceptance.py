@@ -109,6 +109,7 @@ def test_10_a_waiting_job_has_a_position_and_no_end(waiting: Client, photos: Pho
     assert type(status["queuePosition"]) is int and status["queuePosition"] >= 0
 
 
+@pytest.mark.slow
 def test_11_the_position_counts_the_jobs_ahead(tmp_path: Path, photos: PhotoServer) -> None:
     with run_rentix(tmp_path, workers=0) as house:
         client = house.make_client("Agency")
@@ -129,6 +130,7 @@ def test_12_a_running_job_has_a_null_position(client: Client, photos: PhotoServe
     assert client.wait(job)["status"] == "completed"
 
 
+@pytest.mark.slow
 def test_13_a_finished_job_has_its_result_and_the_listing_is_active(client: Client, photos: PhotoServer) -> None:
     listing = publish(client, photos)
     status = client.wait(listing["jobId"])

@@ -50,6 +50,7 @@ def test_a_listing_is_read_back_whole_by_either_id(client: Client, photos: Photo
         assert client.get(f"/media/{file['id']}").json()["size"] == int(file["size"])
 
 
+@pytest.mark.slow
 def test_a_publication_leaves_texts_and_place_on_the_listing(client: Client, photos: PhotoServer) -> None:
     made = publish(client, photos)
     client.wait(made["jobId"])
