@@ -33,8 +33,8 @@ serve: $(READY) ## run the HTTP API and the workers on one SQLite file (jobwire.
 test: $(READY) ## run every test
 	$(PYTEST)
 
-test-fast: $(READY) ## run the tests that take under a minute together
-	$(PYTEST) -m "not slow"
+test-fast: $(READY) ## run what takes under a second each, on SQLite only
+	JOBWIRE_TEST_ENGINES=sqlite JOBWIRE_TEST_POSTGRES=none $(PYTEST) -m "not slow"
 
 test-all: ## run every test on each supported Python that is present
 	PYTHON=$(PYTHON) tools/test-all

@@ -34,9 +34,9 @@ Every setting is an environment variable. `jobwire serve`, `jobwire worker` and 
 start; a flag of the same name (`--db`, `--host`, `--port`, `--workers`, `--systems`) wins. A value that cannot be
 used stops the command with exit code 2 and a sentence that says why.
 
-In your own code `Jobwire(db=…)` and `Jobwire(systems=…)` win over the environment. The commands do not look at them:
-`jobwire serve tasks:app` takes the ledger from `--db` or `JOBWIRE_DB`. With an app of your own no vendor system is
-served unless `--systems` or `JOBWIRE_SYSTEMS` names one.
+What counts, for your own app as for the commands that are given one (`jobwire serve tasks:app`): a flag, then
+`Jobwire(db=…)` and `Jobwire(systems=…)`, then `Jobwire(settings=…)` where a whole set is given, else the environment,
+then the default. With an app of your own no vendor system is served unless one of them names it.
 
 `JOBWIRE_APP` names your app (`tasks:app`) for `jobwire submit` and `jobwire rerun`, like their `--app`. `JOBWIRE_URL`
 and `JOBWIRE_API_KEY` are a customer's: the server and key of the [client](client.md) and of `jobwire watch`.

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from jobwire.domain.errors import JobError, RequestError
     from jobwire.domain.retry import RetryPolicy
     from jobwire.kinds.contract import Cancelled, ChildLimits, Context, Queue, SavedFile
+    from jobwire.store.files import hold_files, release_files
 
 __version__ = "0.1.0"
 
@@ -26,6 +27,8 @@ __all__ = [
     "RetryPolicy",
     "SavedFile",
     "Submitted",
+    "hold_files",
+    "release_files",
 ]
 
 _HOMES = {
@@ -39,6 +42,8 @@ _HOMES = {
     "RetryPolicy": "domain.retry",
     "SavedFile": "kinds.contract",
     "Submitted": "app",
+    "hold_files": "store.files",
+    "release_files": "store.files",
 }
 
 

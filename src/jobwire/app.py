@@ -10,18 +10,18 @@
 
 import asyncio
 import contextlib
+import inspect
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
-from jobwire.config import Settings, is_postgres, read_settings
+from jobwire.config import Settings, change_settings, is_postgres, read_settings
 from jobwire.dialects.spec import Dialect
 from jobwire.domain.errors import RequestError
 from jobwire.domain.ids import show_id
 from jobwire.domain.job import NewJob, Receipt
-from jobwire.domain.retry import RetryPolicy
-from jobwire.kinds.contract import ChildLimits, FinalJob, Isolation, Kind, Queue
+from jobwire.kinds.contract import Handler, Kind, Queue
 from jobwire.kinds.registry import make_kind
 from jobwire.service.jobs import accept_receipt
 from jobwire.serving import run_house
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import apsw
 
 F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
 
 
 class Submitted(NamedTuple):
@@ -45,8 +46,30 @@ class Submitted(NamedTuple):
     is_new: bool
 
 
+class Declare(Protocol):
+    """Makes a function the handler of a kind, and leaves it as it is."""
+
+    def __call__(self, function: F, /) -> F:
+        """The function."""
+
+
+def _with_parameters_of(
+    make: Callable[Concatenate[Handler, P], Kind],
+) -> Callable[[Callable[..., Declare]], Callable[Concatenate["Jobwire", P], Declare]]:
+    """Gives a method the parameters of `make` but its handler: for type checkers, editors and help()."""
+
+    def give(method: Callable[..., Declare]) -> Callable[Concatenate["Jobwire", P], Declare]:
+        own = inspect.signature(method)
+        given = list(inspect.signature(make).parameters.values())[1:]
+        method.__signature__ = own.replace(parameters=[own.parameters["self"], *given])  # type: ignore[attr-defined]
+        return method
+
+    return give
+
+
 class Jobwire:
-    """Your kinds of job on one ledger. Settings come from the environment (docs/settings.md) unless given here.
+    """Your kinds of job on one ledger. Settings come from the environment (docs/settings.md) unless given here: a
+    whole set as `settings`, `db` and `systems` alone or over that set.
 
     `queues` names queues beside the kinds' own, which a submission may choose; `Queue("bulk", fair=False)` gives any
     of them its policy. `dialects` are wire languages of your own, served beside the native one.
@@ -73,23 +96,8 @@ class Jobwire:
 
     # kinds
 
-    def job(
-        self,
-        name: str | None = None,
-        *,
-        queue: str = "default",
-        attempts: int = 5,
-        timeout: str | float = "5m",
-        isolation: Isolation = "none",
-        stages: Mapping[str, float] | None = None,
-        retry: RetryPolicy | None = None,
-        max_wait: str | float | None = None,
-        running_max: int | None = None,
-        key_running_max: int | None = None,
-        key_rate: str | None = None,
-        limits: ChildLimits | None = None,
-        on_final: Callable[[Any, FinalJob], None] | None = None,
-    ) -> Callable[[F], F]:
+    @_with_parameters_of(make_kind)
+    def job(self, *args: Any, **options: Any) -> Declare:
         """Declare the decorated function as the handler of kind `name` (its own name if not given).
 
         Its signature is the input schema; a first parameter `ctx` receives the Context. `timeout` is one attempt's
@@ -102,23 +110,7 @@ class Jobwire:
         def declare(function: F) -> F:
             if self._house is not None or self._door is not None:
                 raise RuntimeError("declare every job before the first submit: the ledger is already open")
-            kind = make_kind(
-                function,
-                name=name,
-                queue=queue,
-                attempts=attempts,
-                timeout=timeout,
-                isolation=isolation,
-                stages=stages,
-                retry=retry,
-                max_wait=max_wait,
-                running_max=running_max,
-                key_running_max=key_running_max,
-                key_rate=key_rate,
-                limits=limits,
-                on_final=on_final,
-            )
-            self._kinds.append(kind)
+            self._kinds.append(make_kind(function, *args, **options))
             return function
 
         return declare
@@ -143,12 +135,12 @@ class Jobwire:
 
         An app of your own serves no vendor system unless one of them says so.
         """
+        flags = {name: value for name, value in overrides.items() if value is not None}
+        given = {"db": self._db, "systems": self._systems}
         if self._settings is not None:
-            return self._settings
-        given = {"db": self._db, "systems": self._systems or os.environ.get("JOBWIRE_SYSTEMS") or "none"}
-        return read_settings(
-            None, **{**given, **{name: value for name, value in overrides.items() if value is not None}}
-        )
+            return change_settings(self._settings, **{**given, **flags})
+        given["systems"] = self._systems or os.environ.get("JOBWIRE_SYSTEMS") or "none"
+        return read_settings(None, **{**given, **flags})
 
     def close(self) -> None:
         """Close the ledger; a later call opens it again."""

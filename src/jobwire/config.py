@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 
@@ -122,9 +122,7 @@ def read_settings(environment: Mapping[str, str] | None = None, **overrides: obj
     return Settings(
         db=db,
         pg_prepare=number("JOBWIRE_PG_PREPARE", 0, 1) == 1,
-        files=Path(
-            text("JOBWIRE_FILES") or ("jobwire-files" if db == ":memory:" or is_postgres(db) else f"{db}-files")
-        ),
+        files=Path(text("JOBWIRE_FILES")) if text("JOBWIRE_FILES") else find_files(db),
         host=text("JOBWIRE_HOST"),
         port=number("JOBWIRE_PORT", 0, 65_535),
         workers=number("JOBWIRE_WORKERS", 0, 10_000),
@@ -140,6 +138,24 @@ def read_settings(environment: Mapping[str, str] | None = None, **overrides: obj
         log=log,
         environment=environment,
     )
+
+
+def change_settings(settings: Settings, **flags: object) -> Settings:
+    """The settings with those flags that are not None; SettingError as read_settings.
+
+    Another ledger takes the folder of its files along, unless that was chosen.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    read = read_settings({}, **given)
+    changed = {name: getattr(read, name) for name in given}
+    if settings.files == find_files(settings.db):
+        changed.setdefault("files", find_files(str(changed.get("db", settings.db))))
+    return replace(settings, **changed)
+
+
+def find_files(db: str) -> Path:
+    """The folder of a ledger's kept files, unless a setting names one."""
+    return Path("jobwire-files" if db == ":memory:" or is_postgres(db) else f"{db}-files")
 
 
 def is_postgres(address: str) -> bool:

@@ -95,6 +95,7 @@ async def run_house(
             _catch_signals(stop, worker, server)
         tasks: dict[str, asyncio.Task[None]] = {"upkeep": asyncio.create_task(house.make_upkeep().run())}
         tasks["webhooks"] = asyncio.create_task(house.make_deliverer().run())
+        tasks["files"] = asyncio.create_task(house.make_collector().run())
         if worker is not None:
             tasks["worker"] = asyncio.create_task(worker.run())
         end_polls = house.store.serve_polls(asyncio.get_running_loop()) if server is not None else None
@@ -116,10 +117,10 @@ async def run_house(
             await tasks["http"]
         if end_polls is not None:
             end_polls()
-        tasks["upkeep"].cancel()
-        tasks["webhooks"].cancel()
-        stopped.cancel()
-        await asyncio.gather(tasks["upkeep"], tasks["webhooks"], stopped, return_exceptions=True)
+        ending = (tasks["upkeep"], tasks["webhooks"], tasks["files"], stopped)
+        for ended in ending:
+            ended.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
         for task in done:
             if task is not stopped:
                 task.result()

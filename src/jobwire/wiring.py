@@ -41,6 +41,7 @@ from jobwire.store.issuers import list_issuers
 from jobwire.store.moving.marks import refuse_moved
 from jobwire.store.sqlite import SqliteStore, open_sqlite, read_clock
 from jobwire.store.sqlite.own import write_on
+from jobwire.upkeep.collecting import Collector
 from jobwire.upkeep.deliveries import Deliverer
 from jobwire.upkeep.rounds import Upkeep
 from jobwire.worker.children import Children
@@ -120,6 +121,11 @@ class House:
         retention_ms = self.settings.retention_days * DAY_MS
         return Upkeep(self.store, round_ms=min(1_000, self.settings.lease_ms), retention_ms=retention_ms)
 
+    def make_collector(self) -> Collector:
+        """What removes the kept files that nobody needs any more."""
+        holders = [system.name for system in self.systems if system.holds_files]
+        return Collector(self.store, self.services.blobs, holders=holders)
+
     def make_deliverer(self) -> Deliverer:
         """What sends the webhooks."""
         webhooks = self.services.webhooks
@@ -161,7 +167,7 @@ def open_house(
             owners=Owners(store, clock, issuers=open_issuers(settings, store, clock), plan=read_plan(settings)),
             limits=Limits(clock, store),
             store=store,
-            blobs=open_blobs(settings, clock),
+            blobs=LocalBlobs(settings.files),
             links=FileLinks(bytes.fromhex(secret), clock),
             registry=registry,
             settings=settings.environment,
@@ -252,13 +258,6 @@ def read_plan(settings: Settings) -> Plan:
         return parse_plan(settings.limits)
     except ValueError as error:
         raise SettingError(f"JOBWIRE_LIMITS: {error}") from None
-
-
-def open_blobs(settings: Settings, clock: Callable[[], int]) -> LocalBlobs:
-    """The blob store, rid of what writers that died left behind."""
-    blobs = LocalBlobs(settings.files)
-    blobs.sweep_partial(clock() / 1000)
-    return blobs
 
 
 def load_systems(wanted: str) -> tuple[list[System], dict[str, str]]:

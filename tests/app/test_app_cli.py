@@ -14,8 +14,10 @@ import httpx
 import psycopg
 import pytest
 
+from jobwire.blobs.local import LocalBlobs
 from jobwire.cli.main import app as program
 from jobwire.cli.main import main
+from jobwire.config import read_settings
 
 HERE = Path(__file__).parent
 TIMEOUT_S = 20
@@ -137,6 +139,7 @@ def test_a_key_is_made_for_a_person(jobwire):
     assert re.search(r"^\s+jw_\S+$", ran.out, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_keys_are_listed_without_secrets_and_revoked(jobwire):
     made = json.loads(jobwire("keys", "create", "--owner", "acme", "--json").out)
     assert made["key"] not in jobwire("keys", "list", "--owner", "acme").out
@@ -145,6 +148,7 @@ def test_keys_are_listed_without_secrets_and_revoked(jobwire):
     assert json.loads(jobwire("keys", "list", "--owner", "acme", "--json").out)["state"] == "revoked"
 
 
+@pytest.mark.slow
 def test_a_key_is_rotated_and_both_are_listed(jobwire):
     old = json.loads(jobwire("keys", "create", "--owner", "acme", "--json").out)
     new = json.loads(jobwire("keys", "rotate", old["id"], "--overlap-hours", "1", "--jwt", "--json").out)
@@ -155,6 +159,7 @@ def test_a_key_is_rotated_and_both_are_listed(jobwire):
     assert jobwire("keys", "rotate", new["id"]).code == 1
 
 
+@pytest.mark.slow
 def test_an_issuer_is_added_listed_and_removed_without_its_secret_being_shown(jobwire, tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("a shared secret of more than 32 bytes\n")
@@ -171,6 +176,7 @@ def test_an_issuer_is_added_listed_and_removed_without_its_secret_being_shown(jo
     assert jobwire(*add, str(secret)).code == 1
 
 
+@pytest.mark.slow
 def test_an_account_gets_limits_of_its_own(jobwire):
     jobwire("keys", "create", "--owner", "acme", "--json")
     assert jobwire("owners", "limit", "acme", "--read", "10/60", "--write", "none").code == 0
@@ -195,6 +201,7 @@ def test_a_wrong_account_or_key_is_one_line(jobwire, words):
     assert is_one_line_of_error(jobwire(*words), 1)
 
 
+@pytest.mark.slow
 def test_owners_are_suspended_and_lose_systems_and_get_them_back(jobwire):
     jobwire("keys", "create", "--owner", "acme", "--json")
     for words, name, value in (
@@ -378,6 +385,20 @@ def test_an_app_may_be_a_file(jobwire, tmp_path):
     assert ran.code == 0, ran
 
 
+def test_a_flag_wins_over_settings_in_code(jobwire, tmp_path, sqlite_file):
+    (tmp_path / "set_tasks.py").write_text(
+        "from jobwire import Jobwire\nfrom jobwire.config import read_settings\n"
+        f"app = Jobwire(settings=read_settings({{}}, db={str(tmp_path / 'code.db')!r}, systems='none'))\n"
+        "@app.job()\ndef own(a: int) -> int: return a\n"
+    )
+    submit = ("submit", "own", "--app", f"{tmp_path}/set_tasks.py", "--input", '{"a": 1}')
+    flag = tmp_path / "flag.db"
+    assert jobwire(*submit, "--db", str(flag)).code == 0
+    assert flag.exists() and not (tmp_path / "code.db").exists()
+    assert jobwire(*submit).code == 0
+    assert (tmp_path / "code.db").exists()
+
+
 def test_a_worker_without_slots_is_refused(jobwire):
     assert is_one_line_of_error(jobwire("worker", "app_tasks:app", "--workers", "0"), 2, "--workers 1")
 
@@ -395,6 +416,11 @@ def test_the_doctor_looks_at_a_file(jobwire, submitted, sqlite_file):
     ran = jobwire("doctor")
     assert "quick_check ok" in ran.out and "1 queued" in ran.out and "no API key yet" in ran.out
     assert "problem" not in ran.out or "GB free" in ran.out
+
+
+def test_the_doctor_counts_kept_files(jobwire, submitted, sqlite_file):
+    LocalBlobs(read_settings().files).put_bytes(b"x" * 2_000_000)
+    assert "kept files: 1, 2.0 MB" in jobwire("doctor").out
 
 
 def test_the_doctor_finds_jobs_that_nobody_rescues(jobwire, submitted, sqlite_file):

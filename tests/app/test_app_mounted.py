@@ -100,6 +100,7 @@ def test_a_job_in_a_child_process_works_there_too(key):
     assert with_host(key, work)["result"] == 42
 
 
+@pytest.mark.slow
 def test_the_hosts_own_routes_are_untouched(key):
     async def work(client):
         return (await client.get("/hello")).text, (await client.get("/v1/jobs")).status_code

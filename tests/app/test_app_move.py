@@ -100,6 +100,7 @@ async def serve_after(house: House, key: str, *paths: str) -> tuple[httpx.Respon
     return await read_job(house, key, done), await run_jobs(house, key, waiting)
 
 
+@pytest.mark.slow
 def test_a_moved_ledger_serves_its_customers_as_before(jobwire, ledger: str, target: str) -> None:
     with closing(open_tasks(ledger)) as house:
         key, done, before, waiting = asyncio.run(serve_before(house))

@@ -70,6 +70,7 @@ def test_a_new_owner_of_an_open_transaction_holds_up_no_other_owner(app, connect
     assert count_jobs(app) == 2
 
 
+@pytest.mark.slow
 def test_a_key_of_an_open_transaction_is_waited_for_and_refused_in_time(app, connect):
     """Whoever holds it may itself wait for this process: nothing waits for ever."""
     own = connect()
@@ -181,6 +182,7 @@ def test_a_connection_in_a_block_of_its_own_is_in_a_transaction(app, connect):
     assert look(app, "SELECT input FROM job") == [('{"a":1}',)]
 
 
+@pytest.mark.slow
 def test_a_connection_to_another_database_is_refused_and_its_transaction_goes_on(app, connect):
     admin = connect(autocommit=True)
     name = f"elsewhere_{secrets.token_hex(4)}"

@@ -1,5 +1,6 @@
 """The content-addressed directory, with writers that race and writers that die."""
 
+import fcntl
 import hashlib
 import os
 import signal
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobwire.blobs.local import CHUNK_BYTES, PARTIAL_AGE_S, Blob, LocalBlobs
+from jobwire.blobs.local import CHUNK_BYTES, LEDGER_FILE, PARTIAL_AGE_S, Blob, LocalBlobs
 from jobwire.domain.errors import JobError
 
 
@@ -22,7 +23,8 @@ def blobs(tmp_path: Path) -> LocalBlobs:
 
 
 def files_of(blobs: LocalBlobs) -> set[str]:
-    return {str(path.relative_to(blobs.root)) for path in blobs.root.rglob("*") if path.is_file()}
+    files = (path for path in blobs.root.rglob("*") if path.is_file())
+    return {str(path.relative_to(blobs.root)) for path in files} - {LEDGER_FILE}
 
 
 @pytest.mark.parametrize("size", [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1])
@@ -142,11 +144,11 @@ blobs.put_bytes(b"z" * 100_000)
 """
 
 
-@pytest.mark.parametrize(("moment", "is_kept"), [("fsync", False), ("link", False), ("open", True)])
+@pytest.mark.parametrize(("moment", "is_kept"), [("fsync", False), ("link", False), ("close", True)])
 def test_a_writer_that_is_killed_leaves_all_or_nothing_under_the_address(
     blobs: LocalBlobs, moment: str, is_kept: bool
 ) -> None:
-    # "open" is first called for the fsync of the directory, after the link.
+    # "close" is first called for the lock under which the link was made.
     killed = subprocess.run([sys.executable, "-c", DYING_WRITER, str(blobs.root), moment], check=False)
     assert killed.returncode == -signal.SIGKILL
     address = hashlib.sha256(b"z" * 100_000).hexdigest()
@@ -166,3 +168,60 @@ def test_what_dead_writers_left_is_swept_after_a_day_and_no_earlier(blobs: Local
     assert blobs.sweep_partial(1_000.5 + PARTIAL_AGE_S) == 1
     assert not partial.exists()
     assert blobs.verify(kept.sha256)
+
+
+def test_only_what_was_not_kept_anew_is_removed(blobs: LocalBlobs) -> None:
+    kept = [blobs.put_bytes(data) for data in (b"old", b"young", b"again")]
+    addresses = [blob.sha256 for blob in kept]
+    for address in (addresses[0], addresses[2]):
+        os.utime(blobs.path_of(address), (1_000, 1_000))
+    old = [address for first in range(256) for address in blobs.find_old(first, 1_001)]
+    assert set(old) == {addresses[0], addresses[2]}
+    # Between the look and the deletion somebody keeps the same bytes.
+    blobs.put_bytes(b"again")
+    assert blobs.remove_old(addresses, 1_001) == 1
+    assert [blobs.verify(address) for address in addresses] == [False, True, True]
+    assert blobs.measure() == (2, len(b"young") + len(b"again"))
+
+
+@pytest.mark.parametrize(("age_s", "is_old"), [(0, False), (1, True)])
+def test_a_file_is_old_after_that_time_and_not_at_it(blobs: LocalBlobs, age_s: int, is_old: bool) -> None:
+    address = blobs.put_bytes(b"plan").sha256
+    os.utime(blobs.path_of(address), (1_000, 1_000))
+    assert bool(blobs.find_old(int(address[:2], 16), 1_000 + age_s)) == is_old
+    assert blobs.remove_old([address], 1_000 + age_s) == is_old
+
+
+def test_nobody_keeps_a_file_while_another_removes_one(blobs: LocalBlobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = blobs.put_bytes(b"plan").sha256
+    os.utime(blobs.path_of(address), (1_000, 1_000))
+    unlink, refused = Path.unlink, []
+
+    def try_to_keep(path: Path, missing_ok: bool = False) -> None:
+        with (blobs.root / LEDGER_FILE).open("rb") as another:
+            with pytest.raises(BlockingIOError) as busy:
+                fcntl.flock(another, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            refused.append(busy.type)
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", try_to_keep)
+    assert blobs.remove_old([address], 2_000) == 1
+    assert refused == [BlockingIOError]
+
+
+def test_a_writer_waits_for_who_removes(blobs: LocalBlobs) -> None:
+    with ThreadPoolExecutor(1) as thread:
+        with (blobs.root / LEDGER_FILE).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            kept = thread.submit(blobs.put_bytes, b"plan")
+            incoming = blobs.root / "incoming"
+            while not kept.done() and not any(incoming.iterdir()):
+                continue
+            assert not kept.done()
+        assert blobs.verify(kept.result(20).sha256)
+
+
+def test_a_folder_belongs_to_the_first_ledger_that_asks(blobs: LocalBlobs) -> None:
+    assert blobs.belongs_to("a" * 32)
+    assert not blobs.belongs_to("b" * 32)
+    assert LocalBlobs(blobs.root).belongs_to("a" * 32)

@@ -66,6 +66,7 @@ def follow_jobs(start, tmp_path, ledger, *, jobs):
         assert versions == sorted(set(versions)) and versions[-1] == len(truth), (job_id, SEED)
 
 
+@pytest.mark.slow
 def test_every_way_to_follow_a_job_tells_the_same_story(start, tmp_path, ledger):
     follow_jobs(start, tmp_path, ledger, jobs=12)
 

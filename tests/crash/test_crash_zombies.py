@@ -4,6 +4,7 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
 from crash_house import check
 
 from jobwire.domain.states import Event, State
@@ -17,6 +18,7 @@ def is_stopped(process):
     return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
+@pytest.mark.slow
 def test_a_zombies_result_is_refused_and_kept_as_a_diagnostic(house):
     house.start("submit", kind="quick", idempotency_key="a").wait()
     zombie = house.start("stall", lease_ms=LEASE_MS)

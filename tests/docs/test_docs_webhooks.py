@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import uvicorn
 from doc_pages import DOCS, find_blocks, read_page
 
@@ -34,6 +35,7 @@ async def serve(app: Any) -> AsyncIterator[str]:
     listener.close()
 
 
+@pytest.mark.slow
 def test_the_receiver_takes_what_is_signed_for_it_and_nothing_else(tmp_path: Path) -> None:
     [block] = [b for b in find_blocks(PAGE) if b.language == "python" and "receiver = " in b.text]
     page: dict[str, Any] = {}

@@ -154,6 +154,7 @@ def test_the_app_serves_more_than_the_native_dialect(street: Street) -> None:
     assert len(street.routes) > 20
 
 
+@pytest.mark.slow
 def test_whoever_may_not_call_a_route_is_told_so_in_one_way(street: Street) -> None:
     wanted = {
         "nobody": "credentials_missing",
@@ -179,6 +180,7 @@ def test_whoever_may_not_call_a_route_is_told_so_in_one_way(street: Street) -> N
         assert bad[0] == bad[1] == bad[2], (site.dialect.name, route.path)
 
 
+@pytest.mark.slow
 def test_a_foreign_key_gets_what_an_absent_job_gets_on_every_route(street: Street) -> None:
     for site, route in street.routes:
         kinds = list(site.dialect.kinds or {"echo": ""})

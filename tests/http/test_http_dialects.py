@@ -311,3 +311,15 @@ def test_any_other_request_id_is_replaced_by_one_that_no_other_call_has(both: Ho
             for where in ("/v1/me", path) * 3
         ]
     assert len(set(given)) == 6 and all(one.startswith("req_") for one in given)
+
+
+def test_at_the_root_a_dialect_answers_its_own_paths_only(tmp_path: Path) -> None:
+    with open_house(tmp_path, NATIVE, replace(SHOP, aliases=("",))) as house, house.client() as nobody:
+        own, other_method = nobody.get("/jobs"), nobody.delete("/jobs")
+        missing, mounted = nobody.get("/nope"), nobody.get(f"{SHOP.mount}/nope")
+        under_native = nobody.get("/v1/nope")
+    assert own.status_code == 401 and other_method.status_code == 405 and mounted.status_code == 404
+    for answer in (own, other_method, mounted):
+        assert answer.json()["data"] is None and "code" not in answer.json()
+    for answer in (missing, under_native):
+        assert (answer.status_code, answer.json()["code"]) == (404, "no_route")

@@ -48,6 +48,7 @@ def test_a_path_of_other_methods_names_them_all() -> None:
 
 
 @given(st.text(min_size=1).filter(lambda text: "/" not in text and text != "all"))
+@pytest.mark.slow
 def test_what_stands_before_a_verb_is_the_id_whatever_it_is(text: str) -> None:
     match = ROUTER.match("POST", ["jobs", f"{text}:cancel"])
     assert match is not None

@@ -108,6 +108,7 @@ def test_windows_that_ended_are_forgotten_as_new_ones_begin(limits: Limits, cloc
     assert limits.size == 1_000
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_counts_are_kept_and_for_one_more_an_old_one_goes(limits: Limits) -> None:
     for number in range(COUNTS_MAX):
         limits.take(str(number), THREE)

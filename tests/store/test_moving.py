@@ -17,6 +17,7 @@ from jobwire.blobs.local import LocalBlobs
 from jobwire.cli.move import load_scripts, open_side
 from jobwire.config import SettingError
 from jobwire.domain.errors import RequestError
+from jobwire.store.files import keep_folder_id
 from jobwire.store.moving.files import Files
 from jobwire.store.moving.lines import Column
 from jobwire.store.moving.marks import Mark, read_mark, refuse_moved, write_mark
@@ -67,6 +68,7 @@ def is_served(address: str) -> bool:
 
 
 @by_name
+@pytest.mark.slow
 def test_everything_arrives_and_goes_on(
     durable_engine: Engine, target_engine: Engine, ledger: Ledger, source: str, tmp_path: Path
 ) -> None:
@@ -147,6 +149,17 @@ def test_a_copied_source_is_served_on(ledger: Ledger, source: str, target: str) 
     move_between(source, target, Plan(keep_source=True))
     assert is_served(source)
     assert ledger.submit() == 2
+
+
+@pytest.mark.parametrize("keep_source", [False, True])
+def test_the_folder_of_kept_files_goes_with_the_ledger_and_not_with_its_copy(
+    ledger: Ledger, source: str, target: str, keep_source: bool
+) -> None:
+    folder_id = ledger.store.write(keep_folder_id).result(WAIT_S)
+    move_between(source, target, Plan(keep_source=keep_source))
+    with closing(open_side(target, is_source=True)) as side:
+        found = side.query("SELECT value FROM ledger WHERE name = 'files'")
+    assert found == ([] if keep_source else [(folder_id,)])
 
 
 def test_a_moved_ledger_can_be_taken_back(ledger: Ledger, source: str, target: str) -> None:
@@ -365,7 +378,7 @@ def test_kept_files_are_looked_for_and_copied(ledger: Ledger, source: str, targe
     files = Files(tmp_path / "files", tmp_path / "copies")
     move_between(source, target, files=files)
     assert LocalBlobs(tmp_path / "copies").verify(kept.sha256)
-    assert (files.named, files.copied, files.missing, files.examples) == (3, 1, 2, (FILE, FILE))
+    assert (files.named, files.copied, files.missing, files.examples) == (4, 1, 2, (FILE, FILE))
 
 
 def waiting_jobs(ledger: Ledger) -> list[tuple[int, int]]:

@@ -396,6 +396,7 @@ def replay(ledger: Ledger, moves: list[tuple[object, ...]], caps: tuple[Cap, ...
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
 @settings(max_examples=60)
 @given(moves=CAP_MOVES, chosen=st.sets(st.sampled_from(EVERY_CAP), min_size=1))
+@pytest.mark.slow
 def test_claims_start_exactly_the_first_jobs_that_every_cap_allows(
     engine: Engine, moves: list[tuple[object, ...]], chosen: set[Cap]
 ) -> None:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from random import Random
 
+import pytest
 from store_ledger import LEASE_MS, OUTCOMES, WAIT_S, Ledger, give_weight
 
 from jobwire.domain.caps import Cap
@@ -127,5 +128,6 @@ def compare_under_churn(ledger: Ledger, rng: Random, *, samples: int) -> None:
         churn.compare()
 
 
+@pytest.mark.slow
 def test_g9_under_churn_every_position_is_what_counting_the_order_gives(ledger: Ledger, rng: Random) -> None:
     compare_under_churn(ledger, rng, samples=SAMPLES)

@@ -283,6 +283,7 @@ def run_machine(engine: Engine, *, examples: int, steps: int) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
+@pytest.mark.slow
 def test_any_history_leaves_the_ledger_where_the_table_says(engine: Engine) -> None:
     run_machine(engine, examples=50, steps=40)
 

@@ -284,6 +284,7 @@ def test_the_answer_is_read_to_its_limit_and_kept_in_part(
         pytest.param(5, 8, SENDING_MAX, id="of a process"),
     ],
 )
+@pytest.mark.slow
 def test_slow_endpoints_take_their_share_of_the_senders_and_no_more(
     store: Store, clock: ManualClock, receiver: Receiver, owners: int, endpoints: int, share: int
 ) -> None:

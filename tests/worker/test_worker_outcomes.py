@@ -217,6 +217,31 @@ def test_a_cancellation_that_nobody_asked_for_costs_an_attempt(work):
     assert "Cancelled" in attempts[0].internal
 
 
+class OwnExit(BaseException):
+    """As a library's cancellation: no Exception."""
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+def test_what_is_no_exception_costs_an_attempt_like_one(is_async):
+    async def work():
+        raise OwnExit("gone")
+
+    def work_in_thread():
+        raise OwnExit("gone")
+
+    row, attempts, _ = finish(work if is_async else work_in_thread, attempts=2)
+    assert (row.phase, row.attempt, error_of(row)["code"]) == (Phase.FAILED, 2, "internal_error")
+    assert "OwnExit" in attempts[0].internal
+
+
+def test_a_code_with_a_nul_in_it_can_be_kept():
+    async def work():
+        raise JobError("a\x00b", "Odd.")
+
+    row, _, _ = finish(work, attempts=1)
+    assert (row.phase, error_of(row)["code"]) == (Phase.FAILED, "a\ufffdb")
+
+
 @pytest.mark.parametrize("text", ["\udcff", "a\x00b", "\U0001f600", "x" * 100_000])
 def test_any_text_of_an_error_can_be_kept(text, caplog):
     # A report with this log in it could not travel between the processes of a parallel run.

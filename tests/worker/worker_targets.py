@@ -66,8 +66,8 @@ def report_in_child(ctx: Context, rows: int, pipe: str) -> int:
     return len(Path(pipe).read_text())
 
 
-def save_in_child(ctx: Context, source: str) -> dict:
-    saved = ctx.save_file(Path(source), name="made.txt", content_type="text/plain")
+def save_in_child(ctx: Context, source: str, keep_s: float | None = None) -> dict:
+    saved = ctx.save_file(Path(source), name="made.txt", content_type="text/plain", keep_s=keep_s)
     return {"sha256": saved.sha256, "size_bytes": saved.size_bytes}
 
 

@@ -2,16 +2,18 @@
 
 A file is first whole and on disk beside the others, then linked to its address: what can be read under an address
 is complete, whatever dies when. Nothing is ever overwritten, so any number of processes may share the directory.
+What nobody refers to any more is removed by upkeep/collecting.py.
 """
 
+import fcntl
 import hashlib
 import io
 import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -21,6 +23,9 @@ from jobwire.domain.errors import JobError
 BLOB_BYTES_MAX = 5_000_000_000
 CHUNK_BYTES = 1 << 20
 PARTIAL_AGE_S = 24 * 3_600
+
+LEDGER_FILE = "ledger"
+"""In the folder: whose it is, and the lock between who keeps a file anew and who removes it."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # A link or a pipe in the place of a file is refused instead of followed or waited for.
@@ -91,6 +96,54 @@ class LocalBlobs:
                 continue  # another sweeper was faster
         return swept
 
+    def belongs_to(self, ledger: str) -> bool:
+        """Whether this is the folder of the ledger with that id: only that one knows what may go. A new folder is."""
+        with self._locked(fcntl.LOCK_EX) as descriptor:
+            known = os.pread(descriptor, 200, 0).decode(errors="replace")
+            if not known:
+                os.pwrite(descriptor, ledger.encode(), 0)
+                os.fsync(descriptor)
+            return known in ("", ledger)
+
+    def find_old(self, first: int, before_s: float) -> list[str]:
+        """The addresses whose first byte is `first`, of files that were last kept before that Unix time."""
+        names = (path.name for path in (self.root / f"{first:02x}").glob("*/*"))
+        return [name for name in names if _SHA256.fullmatch(name) and self._is_old(name, before_s)]
+
+    def remove_old(self, addresses: Iterable[str], before_s: float) -> int:
+        """Delete those of the files that were not kept anew since `before_s`; returns how many."""
+        removed = 0
+        for sha256 in addresses:
+            # Without the lock a file that is kept anew between the look and the deletion would be lost.
+            with self._locked(fcntl.LOCK_EX):
+                removed += self._is_old(sha256, before_s) and self.delete(sha256)
+        return removed
+
+    def measure(self) -> tuple[int, int]:
+        """How many files are kept, and their bytes."""
+        count = total = 0
+        for path in self.root.glob("[0-9a-f][0-9a-f]/*/*"):
+            with suppress(FileNotFoundError):
+                total += path.stat().st_size
+                count += 1
+        return count, total
+
+    def _is_old(self, sha256: str, before_s: float) -> bool:
+        try:
+            return self.path_of(sha256).stat().st_mtime < before_s
+        except FileNotFoundError:
+            return False
+
+    @contextmanager
+    def _locked(self, mode: int) -> Iterator[int]:
+        """Hold the folder's lock; of its own open file, because threads that share one share the lock, too."""
+        descriptor = os.open(self.root / LEDGER_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(descriptor, mode)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
     def _keep(self, source: BinaryIO) -> Blob:
         partial = self._incoming / secrets.token_hex(16)
         try:
@@ -118,11 +171,12 @@ class LocalBlobs:
 
     def _publish(self, partial: Path, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(partial, target)
-        except FileExistsError:
-            # Young again: a sweep of old files nobody refers to must not take what was kept anew just now.
-            os.utime(target)
+        with self._locked(fcntl.LOCK_SH):
+            try:
+                os.link(partial, target)
+            except FileExistsError:
+                # Young again: who removes old files nobody refers to must not take what was kept anew just now.
+                os.utime(target)
         # Also when another writer made them: its own fsyncs may still be on their way.
         for directory in (target.parent, target.parent.parent, self.root):
             _sync_directory(directory)

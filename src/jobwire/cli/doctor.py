@@ -13,6 +13,7 @@ import apsw
 import typer
 from rich.markup import escape
 
+from jobwire.blobs.local import LocalBlobs
 from jobwire.cli.findings import MARKS, Finding, grade, judge_people
 from jobwire.cli.output import console, print_json
 from jobwire.cli.target import DbOption, JsonOption
@@ -45,6 +46,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
     else:
         yield from _examine_ledger(settings)
     yield from _examine_folder(settings.files, "files")
+    if settings.files.is_dir():
+        count, total = LocalBlobs(settings.files).measure()
+        yield Finding("ok", "kept files", f"{count}, {total / 1e6:.1f} MB")
     yield from _examine_systems()
 
 

@@ -39,6 +39,7 @@ BodyRule = Literal["none", "json", "json_or_none", "batch", "upload"]
 HookName = Literal["admit", "show_output", "show_error"]
 
 Endpoint = Callable[[Any], Awaitable[Any]]
+BeforeBody = Callable[[Any], Awaitable[None]]
 """A system's own resource: takes a `service.call.Call`, returns a `service.call.Reply`, raises RequestError."""
 
 BODY_BYTES_MAX = 1_048_576
@@ -185,7 +186,8 @@ class Route:
     found there to the next route of the same method and path. Either a built-in `action` or the system's own
     `endpoint`. `scope` is what the key must have; an `is_open` route asks for no key (its endpoint checks its own
     signature; `call.principal.owner` is then 0). `body` "json" is decoded, "json_or_none" may be empty, "batch" may
-    also be lines of JSON, "upload" is spooled to a file, "none" is ignored. `limits` names the limits that count
+    also be lines of JSON, "upload" is spooled to a file, "none" is ignored; `before_body` may refuse a call of which
+    nothing but its head was read. `limits` names the limits that count
     this call, the last one being shown in the headers (None: the dialect's). `shape` and `envelope` override the
     dialect's here. `status` is that of an action's success; an endpoint's Reply has its own. `wait` lets callers of
     submit and status wait for the end. `request` and `response` are types for OpenAPI, `notes` the rest of what it
@@ -205,6 +207,7 @@ class Route:
     is_open: bool = False
     body: BodyRule = "none"
     body_bytes_max: int | None = None
+    before_body: BeforeBody | None = None
     status: int = 200
     limits: tuple[str, ...] | None = None
     job: JobReference | None = None

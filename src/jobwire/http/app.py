@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from jobwire.dialects.spec import Dialect
 from jobwire.http.answer import Answer, Receive, Scope, Send, send_answer
-from jobwire.http.endpoint import Exchange, serve_exchange
+from jobwire.http.endpoint import Exchange, has_route, serve_exchange
 from jobwire.http.health import Readiness, answer_up
 from jobwire.http.pages import Pages
 from jobwire.http.requests import find_header, give_request_id, local_path
@@ -103,9 +103,12 @@ class Application:
                 return self._pages.answer(path, scope)
 
     def _find_site(self, path: str) -> tuple[Site, str]:
-        """The site with the longest mount that holds the path, and the path below it: empty where there is none."""
+        """The site with the longest mount that holds the path, and the path below it: empty where there is none.
+
+        At the root a dialect has its own routes only: what else is there is nobody's.
+        """
         for mount, site in self._mounts:
-            if path == mount or path.startswith(mount + "/"):
+            if (path == mount or path.startswith(mount + "/")) and (mount or has_route(site, path)):
                 return site, path[len(mount) :]
         return self._first, ""
 

@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -99,11 +99,6 @@ async def _answer_call(exchange: Exchange, resources: AsyncExitStack) -> Answer 
     served = match.served
     assert served is not None
     principal = NOBODY if served.route.is_open else await _admit(exchange, match, headers, query)
-    body, upload = await _read_body(exchange, served, headers, resources)
-    if len(match.choices) > 1 or served.route.only is not None:
-        served = _choose(match, Parts(match.params, query, headers, body))
-        if not served.route.is_open:
-            check_rights(exchange.site.dialect, served, principal)
     call = Call(
         principal=principal,
         services=exchange.site.services,
@@ -112,25 +107,38 @@ async def _answer_call(exchange: Exchange, resources: AsyncExitStack) -> Answer 
         params=match.params,
         query=query,
         headers=headers,
-        body=body,
-        upload=upload,
+        body=None,
+        upload=None,
         base_url=read_base_url(exchange.scope, headers),
         request_id=exchange.request_id,
         gone=partial(wait_until_gone, exchange.receive),
     )
+    if served.route.before_body is not None:
+        await served.route.before_body(call)
+    body, upload = await _read_body(exchange, served, headers, resources)
+    call = replace(call, body=body, upload=upload)
+    if len(match.choices) > 1 or served.route.only is not None:
+        served = _choose(match, Parts(match.params, query, headers, body))
+        if not served.route.is_open:
+            check_rights(exchange.site.dialect, served, principal)
     if served.route.action is not None:
         return await ACTIONS[served.route.action](exchange.site, served, call)
     assert served.route.endpoint is not None
     return _encode_reply(await served.route.endpoint(call), served)
 
 
+def has_route(site: Site, path: str) -> bool:
+    """Whether some method of the site has that path, which is below its mount."""
+    return _match_path(site, "GET", path) is not None
+
+
+def _match_path(site: Site, method: str, path: str) -> Match | None:
+    segments = decode_segments(path.rstrip("/") if site.dialect.ignores_trailing_slash else path)
+    return None if segments is None else site.router.match(method, segments)
+
+
 def _find_route(exchange: Exchange) -> Match:
-    site, scope = exchange.site, exchange.scope
-    local = exchange.path
-    if site.dialect.ignores_trailing_slash:
-        local = local.rstrip("/")
-    segments = decode_segments(local)
-    match = None if segments is None else site.router.match(scope["method"], segments)
+    match = _match_path(exchange.site, exchange.scope["method"], exchange.path)
     if match is None:
         raise RequestError("no_route", "There is nothing at this path; check the method's path and its version.")
     if match.served is None:

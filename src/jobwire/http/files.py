@@ -10,10 +10,10 @@ from starlette.responses import FileResponse, Response
 from jobwire.blobs.links import FileLinks
 from jobwire.dialects.sources import ShowOutput
 from jobwire.domain.errors import RequestError
+from jobwire.kinds.contract import FILE_MARK
 from jobwire.service.call import Call
 
 LINK_LIFETIME_S = 3_600
-FILE_MARK = '"sha256":"'
 _FILE_KEYS = frozenset({"sha256", "name", "content_type", "size_bytes", "seal"})
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SHOWN_INLINE = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"})

@@ -6,8 +6,8 @@ from jobwire.domain.job import JobRow
 from jobwire.domain.phases import FINAL_PHASES
 from jobwire.domain.states import State
 from jobwire.http.answer import JSON_TYPE, Answer, Headers
-from jobwire.http.files import FILE_MARK
 from jobwire.http.site import Site
+from jobwire.kinds.contract import FILE_MARK
 from jobwire.service.services import Services
 
 _TYPE = (b"content-type", JSON_TYPE)

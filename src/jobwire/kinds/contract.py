@@ -4,12 +4,17 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 from jobwire.domain.caps import Cap
 from jobwire.domain.retry import RetryPolicy
 
 Isolation = Literal["none", "process"]
+
+SNOOZE_S_MAX = 30 * 24 * 3600
+
+FILE_MARK = '"sha256":"'
+"""What a text of JSON that has a kept file in it contains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +82,11 @@ class Context(Protocol):
     def snooze(self, delay_s: float) -> Any:
         """End this attempt now and run the job again after `delay_s` seconds; costs no attempt. Never returns."""
 
-    def save_file(self, source: Path, *, name: str, content_type: str) -> Any:
-        """Keep a file for good, addressed by its content: returns a `SavedFile` to put into the result."""
+    def save_file(self, source: Path, *, name: str, content_type: str, keep_s: float | None = None) -> Any:
+        """Keep a file, addressed by its content: returns a `SavedFile` to put into the result.
+
+        It is kept as long as the job, or for `keep_s` seconds from now; and as long as somebody else holds it.
+        """
 
     def isolate(self, function: Callable[[Any], Any], argument: Any, *, limits: ChildLimits | None = None) -> Any:
         """Run a module-level function on `argument` in a child process with limits and return its result.
@@ -101,6 +109,13 @@ class Snooze(Exception):  # noqa: N818 - a control signal, not an error
     def __init__(self, delay_ms: int) -> None:
         super().__init__(delay_ms)
         self.delay_ms = delay_ms
+
+    @classmethod
+    def after(cls, delay_s: float) -> Self:
+        """The signal for a delay in seconds; ValueError unless it lies between 0 and SNOOZE_S_MAX."""
+        if not 0 < delay_s <= SNOOZE_S_MAX:
+            raise ValueError(f"snooze takes between 0 and {SNOOZE_S_MAX} seconds, got {delay_s}")
+        return cls(int(delay_s * 1000))
 
 
 @dataclass(frozen=True, slots=True)

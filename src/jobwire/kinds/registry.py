@@ -74,8 +74,8 @@ class Registry:
 
 def make_kind(
     function: Handler,
-    *,
     name: str | None = None,
+    *,
     queue: str = "default",
     attempts: int = 5,
     timeout: str | float = "5m",
@@ -102,8 +102,9 @@ def make_kind(
     name = getattr(function, "__name__", "") if name is None else name
     check_name(name, what="kind")
     check_name(queue, what=f"queue of kind {name!r}")
-    if not 1 <= attempts <= ATTEMPTS_MAX_LIMIT:
-        raise ValueError(f"kind {name!r} has attempts={attempts}; it must be between 1 and {ATTEMPTS_MAX_LIMIT}")
+    if type(attempts) is not int or not 1 <= attempts <= ATTEMPTS_MAX_LIMIT:
+        limit = f"it must be a whole number between 1 and {ATTEMPTS_MAX_LIMIT}"
+        raise ValueError(f"kind {name!r} has attempts={attempts!r}; {limit}")
     _check_isolation(function, name=name, isolation=isolation)
     takes_context, fields = _read_signature(function, name)
     whole = _whole_object(fields)

@@ -64,7 +64,8 @@ class System:
 
     `kinds` is called once, before serving, with the services its handlers are bound to. `migrations` are portable
     SQL scripts applied once each, in order, under the system's name. `isolated` names the modules whose functions
-    run in child processes: they are imported once, before the first child is forked.
+    run in child processes: they are imported once, before the first child is forked. `holds_files` says that its
+    rows hold the kept files they refer to (`store/files.py`); files are not collected beside a system that does not.
     """
 
     name: str
@@ -73,3 +74,4 @@ class System:
     migrations: Sequence[str]
     isolated: Sequence[str] = ()
     start: Callable[["Services"], None] | None = None
+    holds_files: bool = False

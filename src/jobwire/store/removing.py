@@ -2,6 +2,7 @@
 
 from jobwire.domain.states import State
 from jobwire.store.contract import Transaction
+from jobwire.store.files import name_job, release_files
 
 _TABLES = ("job", "state", "concurrency", "step", "attempt_log")
 
@@ -19,5 +20,6 @@ def remove_final(tx: Transaction, owner: int, number: int) -> bool:
         return False
     for table in _TABLES:
         tx.execute(f"DELETE FROM {table} WHERE number = :number", number=number)  # noqa: S608 - names of ours
+    release_files(tx, name_job(number))
     tx.execute("DELETE FROM idempotency WHERE owner = :owner AND number = :number", owner=owner, number=number)
     return True

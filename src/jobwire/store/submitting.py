@@ -10,6 +10,7 @@ from jobwire.domain.job import IDEMPOTENCY_MS, NewJob, Receipt
 from jobwire.domain.order import FIFO_LANE, count_leaves, give_turns
 from jobwire.domain.states import Event
 from jobwire.store.counting import Counting
+from jobwire.store.files import hold_inputs
 from jobwire.store.transaction import encode_json
 from jobwire.store.webhooks import keep_wishes
 
@@ -79,6 +80,7 @@ class Submitting(Counting):
         new = {"first": numbers[0], "last": last}
         if any(job.webhook is not None or job.rerun_of is not None for job in jobs):
             keep_wishes(self, jobs, numbers)
+        hold_inputs(self, jobs, numbers)
         self._run(self.sql.submit["insert_jobs"], rows=rows, now=self.now)
         self._run(self.sql.submit["insert_states"], **new)
         if any(job.concurrency_key is not None or job.rerun_of is not None for job in jobs):

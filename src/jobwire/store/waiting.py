@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from jobwire.domain.outcome import PublicError
 from jobwire.domain.states import Event, Reason, State
 from jobwire.store.contract import CancelReply
+from jobwire.store.files import RELEASED_MS
 from jobwire.store.settling import Settling
 from jobwire.store.transaction import decode_numbers, encode_error, encode_json
 
@@ -61,6 +62,7 @@ class Waiting(Settling):
         numbers = self._one(self.sql.prune["old"], before=before, limit=limit)[0]
         for name in ("job", "state", "concurrency", "step", "attempt_log"):
             self._run(self.sql.prune[name], numbers=numbers)
+        self._run(self.sql.prune["release_files"], numbers=numbers, at=self.now + RELEASED_MS)
         self._run(self.sql.prune["idempotency"], now=self.now)
         self._run(self.sql.prune["event"], before=before, limit=limit * EVENTS_A_JOB)
         return len(decode_numbers(numbers))

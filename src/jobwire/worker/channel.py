@@ -7,7 +7,7 @@ progress         {percent?, stage?, done?, total?, message?}   null
 check_cancelled  null                                          whether a cancel was asked
 find_step        {name}                                        the step's output as JSON text, or null
 keep_step        {name, output}, output as JSON text           null
-save_file        {source, name, content_type}                  the SavedFile
+save_file        {source, name, content_type, keep_s}          the SavedFile
 log              {level, message, extra}                       null; nursery_link.py itself writes it to the log
 """
 
@@ -21,6 +21,7 @@ import msgspec
 from jobwire.domain.errors import JobError
 
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
+LOG_CHARS_MAX = 10_000
 LENGTH = struct.Struct("!I")
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ import msgspec
 from jobwire.domain.ids import show_id
 from jobwire.kinds.contract import Cancelled, ChildLimits, SavedFile, Snooze
 from jobwire.kinds.schema import encode_output
-from jobwire.worker.channel import Channel, HandlerCall
+from jobwire.worker.channel import LOG_CHARS_MAX, Channel, HandlerCall
 from jobwire.worker.invocation import decode_argument, decode_result
 
 # A handler may report every row; the parent hears of it 20 times a second (an ask costs both sides about 0.1 ms).
@@ -44,6 +44,8 @@ class ChildContext:
         total: int | None = None,
         message: str | None = None,
     ) -> None:
+        if message is not None:
+            message = message.encode(errors="backslashreplace").decode()
         if stage is not None and stage != self._unsent.get("stage"):
             self.send_progress()
         said = {"percent": percent, "stage": stage, "done": done, "total": total, "message": message}
@@ -71,15 +73,15 @@ class ChildContext:
         return msgspec.json.decode(self._keep_step(name, work()) if kept is None else kept)
 
     def snooze(self, delay_s: float) -> NoReturn:
-        raise Snooze(round(delay_s * 1000))
+        raise Snooze.after(delay_s)
 
-    def save_file(self, source: Path, *, name: str, content_type: str) -> Any:
-        value = {"source": str(Path(source).absolute()), "name": name, "content_type": content_type}
+    def save_file(self, source: Path, *, name: str, content_type: str, keep_s: float | None = None) -> Any:
+        value = {"source": str(Path(source).absolute()), "name": name, "content_type": content_type, "keep_s": keep_s}
         return msgspec.convert(self._ask("save_file", value), SavedFile)
 
     def isolate(self, function: Callable[[Any], Any], argument: Any, *, limits: ChildLimits | None = None) -> Any:
         # Here already is the child: the call gets this process' limits instead of its own.
-        return decode_result(function, function(decode_argument(function, encode_output(argument))))
+        return decode_result(function, encode_output(function(decode_argument(function, encode_output(argument)))))
 
     def write(self, work: Callable[[Any], Any]) -> Any:
         raise RuntimeError(
@@ -104,14 +106,14 @@ class AsyncChildContext(ChildContext):
         kept = self._ask("find_step", {"name": name})
         return msgspec.json.decode(self._keep_step(name, await _settle(work())) if kept is None else kept)
 
-    async def save_file(self, source: Path, *, name: str, content_type: str) -> Any:
-        return super().save_file(source, name=name, content_type=content_type)
+    async def save_file(self, source: Path, *, name: str, content_type: str, keep_s: float | None = None) -> Any:
+        return super().save_file(source, name=name, content_type=content_type, keep_s=keep_s)
 
     async def isolate(
         self, function: Callable[[Any], Any], argument: Any, *, limits: ChildLimits | None = None
     ) -> Any:
         result = await _settle(function(decode_argument(function, encode_output(argument))))
-        return decode_result(function, result)
+        return decode_result(function, encode_output(result))
 
     async def write(self, work: Callable[[Any], Any]) -> Any:
         super().write(work)
@@ -130,5 +132,7 @@ class _ChannelHandler(logging.Handler):
         self._extra = extra
 
     def emit(self, record: logging.LogRecord) -> None:
-        value = {"level": record.levelno, "message": self.format(record), "extra": self._extra}
+        # A line must not fail the job, neither by what no encoder takes nor by more than travels.
+        message = self.format(record)[:LOG_CHARS_MAX].encode(errors="backslashreplace").decode()
+        value = {"level": record.levelno, "message": message, "extra": self._extra}
         self._channel.ask("log", value)

@@ -17,14 +17,15 @@ from jobwire.domain.ids import show_id
 from jobwire.domain.progress import advance
 from jobwire.kinds.contract import Cancelled, ChildLimits, SavedFile, Snooze
 from jobwire.kinds.schema import encode_output
-from jobwire.store.contract import LeaseLost, Store
+from jobwire.store.contract import LeaseLost, Store, Transaction
+from jobwire.store.files import hold_files, name_job
 from jobwire.worker.attempt import Attempt, Stop
 from jobwire.worker.children import Children
+from jobwire.worker.invocation import decode_result, target_of
 
 logger = logging.getLogger("jobwire.job")
 
 STEP_NAME_CHARS_MAX = 200
-SNOOZE_S_MAX = 30 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,7 @@ class LoopContext:
 
     def snooze(self, delay_s: float) -> Any:
         """See Context.snooze."""
-        if not 0 < delay_s <= SNOOZE_S_MAX:
-            raise ValueError(f"snooze takes between 0 and {SNOOZE_S_MAX} seconds, got {delay_s}")
-        raise Snooze(int(delay_s * 1000))
+        raise Snooze.after(delay_s)
 
     async def step(self, name: str, work: Callable[[], Any]) -> Any:
         """See Context.step."""
@@ -116,11 +115,21 @@ class LoopContext:
         if self._steps is not None:
             self._steps[name] = output
 
-    async def save_file(self, source: Path, *, name: str, content_type: str) -> SavedFile:
-        """See Context.save_file: the bytes are on disk before the result can name them."""
+    async def save_file(
+        self, source: Path, *, name: str, content_type: str, keep_s: float | None = None
+    ) -> SavedFile:
+        """See Context.save_file: the bytes are on disk, and the job holds them, before the result can name them."""
+        if keep_s is not None and not keep_s > 0:
+            raise ValueError(f"a file is kept for more than 0 seconds, got {keep_s}")
         if self._tools.blobs is None:
             raise JobError("no_file_store", "This worker keeps no files: give it a folder for them (JOBWIRE_FILES).")
         blob = await asyncio.to_thread(self._tools.blobs.put, Path(source))
+
+        def hold(tx: Transaction) -> None:
+            expires_at = None if keep_s is None else tx.now + round(keep_s * 1000)
+            hold_files(tx, name_job(self.number), files=[blob.sha256], expires_at=expires_at)
+
+        await self._tools.store.write(hold, lease=self._attempt.lease)
         links = self._tools.links
         seal = "" if links is None else links.seal(blob.sha256, name=name, content_type=content_type)
         return SavedFile(blob.sha256, name, content_type, blob.size_bytes, seal)
@@ -129,12 +138,10 @@ class LoopContext:
         self, function: Callable[[Any], Any], argument: Any, *, limits: ChildLimits | None = None
     ) -> Any:
         """See Context.isolate."""
-        target = f"{function.__module__}:{function.__qualname__}"
         text = await self._tools.children.run(
-            target, encode_output(argument), limits=limits or self._attempt.kind.limits
+            target_of(function), encode_output(argument), limits=limits or self._attempt.kind.limits
         )
-        returns = inspect.signature(function, eval_str=True).return_annotation
-        return msgspec.json.decode(text, type=Any if returns is inspect.Signature.empty else returns)
+        return decode_result(function, text)
 
     async def write(self, work: Callable[[Any], Any]) -> Any:
         """See Context.write."""
@@ -152,10 +159,7 @@ class LoopContext:
             case "keep_step":
                 return await self.keep_step(value["name"], value["output"])
             case "save_file":
-                saved = await self.save_file(
-                    Path(value["source"]), name=value["name"], content_type=value["content_type"]
-                )
-                return msgspec.to_builtins(saved)
+                return msgspec.to_builtins(await self.save_file(Path(value.pop("source")), **value))
         raise ValueError(f"a child asked for {op!r}, which no Context has")
 
 
@@ -182,9 +186,9 @@ class ThreadContext:
             self._wait(self._inner.keep_step(name, kept))
         return msgspec.json.decode(kept)
 
-    def save_file(self, source: Path, *, name: str, content_type: str) -> Any:
+    def save_file(self, source: Path, *, name: str, content_type: str, keep_s: float | None = None) -> Any:
         """See Context.save_file."""
-        return self._wait(self._inner.save_file(source, name=name, content_type=content_type))
+        return self._wait(self._inner.save_file(source, name=name, content_type=content_type, keep_s=keep_s))
 
     def isolate(self, function: Callable[[Any], Any], argument: Any, *, limits: ChildLimits | None = None) -> Any:
         """See Context.isolate."""

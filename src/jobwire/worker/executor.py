@@ -31,9 +31,11 @@ async def run_attempt(attempt: Attempt, tools: Tools, threads: HandlerThreads) -
         return Completed(await _call_handler(attempt, tools, threads))
     except Snooze as snooze:
         return Snoozed(snooze.delay_ms)
-    except (Exception, asyncio.CancelledError, SystemExit) as error:
-        # Told to stop, the reason decides and not how the handler unwound. A cancellation or an exit of the
-        # handler's own making is an accident like any other: it must cost an attempt, and never the worker.
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        # Told to stop, the reason decides and not how the handler unwound. A cancellation, an exit or whatever else
+        # of the handler's own making is an accident like any other: it must cost an attempt, and never the worker.
         return _explain(error, attempt) if attempt.stop is None else attempt.stopped_outcome()
 
 
@@ -97,5 +99,6 @@ def _describe(error: BaseException) -> str:
 
 
 def _writable(text: object) -> str:
-    """The text with lone surrogates (of a file name, say) escaped: no encoder takes them, no settle would pass."""
-    return str(text).encode(errors="backslashreplace").decode()
+    """The text as every ledger takes it, or no settle would pass: lone surrogates (of a file name, say) are escaped,
+    and the character NUL, which PostgreSQL's texts have not, is replaced."""
+    return str(text).encode(errors="backslashreplace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -10,7 +10,6 @@ from typing import Any, get_type_hints
 import msgspec
 
 from jobwire.domain.errors import JobError
-from jobwire.kinds.schema import encode_output
 
 MAIN_MODULE = "__jobwire_main__"
 
@@ -55,7 +54,7 @@ def decode_argument(function: Callable[..., Any], text: str | bytes) -> Any:
         raise JobError("invalid_input", f"The work's input does not fit: {error}") from error
 
 
-def decode_result(function: Callable[..., Any], result: Any) -> Any:
-    """What a caller in another process would get: the result through JSON, as the function's annotation says."""
+def decode_result(function: Callable[..., Any], text: str) -> Any:
+    """The function's result from its JSON text, as the function's annotation says."""
     wanted = get_type_hints(function, include_extras=True).get("return", Any)
-    return msgspec.json.decode(encode_output(result), type=wanted)
+    return msgspec.json.decode(text, type=wanted)

@@ -251,13 +251,21 @@ def _import_modules(settings: Settings) -> None:
     for name in settings.preload:
         try:
             import_module(name)
-        except Exception:
+        except (Exception, SystemExit):
             traceback.print_exc()
     if settings.main_path is not None:
-        spec = spec_from_file_location(MAIN_MODULE, settings.main_path)
-        assert spec is not None and spec.loader is not None, settings.main_path
-        sys.modules[MAIN_MODULE] = module = module_from_spec(spec)
-        spec.loader.exec_module(module)
+        try:
+            _import_main(settings.main_path)
+        except (Exception, SystemExit):
+            sys.modules.pop(MAIN_MODULE, None)
+            traceback.print_exc()
+
+
+def _import_main(path: str) -> None:
+    spec = spec_from_file_location(MAIN_MODULE, path)
+    assert spec is not None and spec.loader is not None, path
+    sys.modules[MAIN_MODULE] = module = module_from_spec(spec)
+    spec.loader.exec_module(module)
 
 
 def _warn_of_threads() -> None:

@@ -14,14 +14,24 @@ from typing import Any, Self
 import msgspec
 
 from jobwire.domain.errors import JobError
-from jobwire.worker.channel import LENGTH, MESSAGE_BYTES_MAX, Answer, Ask, Refused, Request, Verdict, pack, too_large
+from jobwire.worker.channel import (
+    LENGTH,
+    LOG_CHARS_MAX,
+    MESSAGE_BYTES_MAX,
+    Answer,
+    Ask,
+    Refused,
+    Request,
+    Verdict,
+    pack,
+    too_large,
+)
 from jobwire.worker.nursery import FRAME_BYTES, Frame, Op, Settings
 
 Serve = Callable[[str, Any], Awaitable[Any]]
 
 OUTPUT_BYTES_MAX = 16_384
 PIPE_BYTES = 65_536
-LOG_CHARS_MAX = 10_000
 START_MS_MAX = 60_000
 UNHEARD_MS_MAX = 5_000
 

@@ -109,6 +109,7 @@ def test_10_a_waiting_job_has_a_position_and_no_end(waiting: Client, photos: Pho
     assert type(status["queuePosition"]) is int and status["queuePosition"] >= 0
 
 
+@pytest.mark.slow
 def test_11_the_position_counts_the_jobs_ahead(tmp_path: Path, photos: PhotoServer) -> None:
     with run_rentix(tmp_path, workers=0) as house:
         client = house.make_client("Agency")
@@ -116,6 +117,7 @@ def test_11_the_position_counts_the_jobs_ahead(tmp_path: Path, photos: PhotoServ
         assert [client.status(job)["queuePosition"] for job in jobs] == [0, 1, 2, 3]
 
 
+@pytest.mark.slow
 def test_12_a_running_job_has_a_null_position(client: Client, photos: PhotoServer) -> None:
     photos.gate.clear()
     try:
@@ -128,6 +130,7 @@ def test_12_a_running_job_has_a_null_position(client: Client, photos: PhotoServe
     assert client.wait(job)["status"] == "completed"
 
 
+@pytest.mark.slow
 def test_13_a_finished_job_has_its_result_and_the_listing_is_active(client: Client, photos: PhotoServer) -> None:
     listing = publish(client, photos)
     status = client.wait(listing["jobId"])
@@ -151,6 +154,7 @@ def test_14_a_permanent_failure_is_final(client: Client, photos: PhotoServer) ->
     assert client.get(f"/listings/{listing['id']}").json()["formData"]["announcementStatus"] == "publish_failed"
 
 
+@pytest.mark.slow
 def test_15_a_transient_failure_is_retried_to_the_end(tmp_path: Path, photos: PhotoServer) -> None:
     with run_rentix(tmp_path, RENTIX_RETRY_FIRST_MS="600") as house:
         client = house.make_client("Agency")

@@ -52,6 +52,7 @@ def faults_of(**fields: Any) -> list[str]:
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), JSON) | JSON)
+@pytest.mark.slow
 def test_any_body_is_read_or_refused_with_messages(body: Any) -> None:
     for read in (lambda: read_listing(body, POLICY), lambda: read_agent(body), lambda: read_identity(body)):
         try:

@@ -28,6 +28,7 @@ def refusal(answer: httpx.Response, status: int) -> Any:
     return answer.json()["message"]
 
 
+@pytest.mark.slow
 def test_a_listing_is_read_back_whole_by_either_id(client: Client, photos: PhotoServer) -> None:
     user = client.send("PUT", "/users", json={"externalId": "agent-1", "name": "Ana", "phone": "+37369000000"}).json()
     made = publish(client, photos, userId=user["id"])
@@ -49,6 +50,7 @@ def test_a_listing_is_read_back_whole_by_either_id(client: Client, photos: Photo
         assert client.get(f"/media/{file['id']}").json()["size"] == int(file["size"])
 
 
+@pytest.mark.slow
 def test_a_publication_leaves_texts_and_place_on_the_listing(client: Client, photos: PhotoServer) -> None:
     made = publish(client, photos)
     client.wait(made["jobId"])
@@ -166,6 +168,7 @@ def test_hiding_a_listing_cancels_its_publication(waiting: Client, photos: Photo
     assert waiting.get(f"/listings/{made['id']}").json()["formData"]["announcementStatus"] == "hidden"
 
 
+@pytest.mark.slow
 def test_the_monthly_limit_counts_publications_and_gives_failed_ones_back(
     tmp_path: Path, photos: PhotoServer
 ) -> None:

@@ -1,11 +1,22 @@
 """Files over HTTP: imports, signed uploads, and what is refused."""
 
+import hashlib
+import json
+import re
+import socket
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from rentix_house import FLAT, Client, PhotoServer, photo
+from rentix_house import FLAT, Client, PhotoServer, RunningHouse, photo
+
+from house_engines import address_in, open_store
+from jobwire.systems.rentix import SYSTEM
+from jobwire.wiring import migrate_system
 
 NewClient = Callable[[], Client]
 
@@ -54,6 +65,32 @@ def test_an_upload_must_be_the_announced_size_and_comes_once(client: Client) -> 
     assert httpx.put(url, content=body[:-1]).status_code == 400
     assert httpx.put(url, content=body).status_code == 200
     assert httpx.put(url, content=body).status_code == 409
+
+
+def send_head_only(url: str, size_bytes: int) -> bytes:
+    """The answer's first line to an upload of which only the head is sent."""
+    place = urlsplit(url)
+    with socket.create_connection((place.hostname, place.port), 20) as connection:
+        head = f"PUT {place.path}?{place.query} HTTP/1.1\r\nHost: x\r\nContent-Length: {size_bytes}\r\n\r\n"
+        connection.sendall(head.encode())
+        return connection.recv(100).partition(b"\r\n")[0]
+
+
+def test_an_upload_that_may_not_come_is_refused_before_its_first_byte(client: Client) -> None:
+    body = photo("balcony")
+    url = announce(client, body)["uploadUrl"]
+    assert send_head_only(url.partition("?")[0], len(body)) == b"HTTP/1.1 403 Forbidden"
+    assert send_head_only(url.replace("agency=", "agency=9"), len(body)) == b"HTTP/1.1 403 Forbidden"
+    assert send_head_only(url, len(body) - 1) == b"HTTP/1.1 400 Bad Request"
+    assert httpx.put(url, content=body).status_code == 200
+    assert send_head_only(url, len(body)) == b"HTTP/1.1 409 Conflict"
+
+
+def test_an_upload_without_a_length_is_measured_when_it_is_here(client: Client) -> None:
+    body = photo("balcony")
+    url = announce(client, body)["uploadUrl"]
+    assert httpx.put(url, content=iter([body, b"more"])).status_code == 400
+    assert httpx.put(url, content=iter([body])).status_code == 200
 
 
 def test_a_file_that_is_not_there_yet_cannot_be_published(client: Client, new_client: NewClient) -> None:
@@ -120,3 +157,46 @@ def test_deleting_a_file_takes_it_off_its_listings(client: Client, photos: Photo
     first, second = (file["id"] for file in client.get("/listings/external/A").json()["files"])
     assert client.send("DELETE", f"/media/{first}").json() == {"deleted": True}
     assert [file["id"] for file in client.get("/listings/external/A").json()["files"]] == [second]
+
+
+def held_by(running: RunningHouse, media: int) -> set[str]:
+    sql = "SELECT sha256 FROM file_hold WHERE holder = :holder AND expires_at IS NULL"
+    rows = running.house.store.read(lambda r: r.query(sql, holder=f"rentix:media:{media}")).result(20)
+    return {sha256 for (sha256,) in rows}
+
+
+def test_a_file_holds_its_bytes_until_it_is_deleted(client: Client, running: RunningHouse) -> None:
+    body = photo("balcony")
+    announced = announce(client, body)
+    media = announced["mediaId"]
+    assert held_by(running, media) == set()
+    assert httpx.put(announced["uploadUrl"], content=body).status_code == 200
+    upload = {hashlib.sha256(body).hexdigest()}
+    assert held_by(running, media) == upload
+    client.wait(client.send("POST", f"/media/{media}/complete").json()["jobId"])
+    shown = client.get(f"/media/{media}").json()
+    named = set(re.findall(r"/v1/files/([0-9a-f]{64})/", json.dumps(shown)))
+    assert named and held_by(running, media) == named | upload
+    assert client.send("DELETE", f"/media/{media}").status_code == 200
+    assert held_by(running, media) == set()
+
+
+def test_files_of_before_hold_what_they_name_once_the_tables_are_brought_forward(tmp_path: Path) -> None:
+    store = open_store(address_in(tmp_path))
+    one, two, three = (f"{n:064x}" for n in range(3))
+    named = {"original": {"sha256": one}, "variants": [{"sha256": two}, {"sha256": one}]}
+    report = json.dumps(named, separators=(",", ":"))
+    insert = (
+        "INSERT INTO rentix_media (id, owner, optimization, upload_sha256, report, created_at, updated_at)"
+        " VALUES (:id, 1, 'success', :upload, :report, 0, 0)"
+    )
+    try:
+        for migrations in (SYSTEM.migrations[:1], SYSTEM.migrations):
+            store.write(lambda tx, ms=migrations: migrate_system(tx, replace(SYSTEM, migrations=ms))).result(20)
+            if len(migrations) == 1:
+                store.write(lambda tx: tx.execute(insert, id=1, upload=one, report=report)).result(20)
+                store.write(lambda tx: tx.execute(insert, id=2, upload=three, report=None)).result(20)
+        rows = store.read(lambda r: r.query("SELECT holder, sha256 FROM file_hold")).result(20)
+    finally:
+        store.close()
+    assert set(rows) == {("rentix:media:1", one), ("rentix:media:1", two), ("rentix:media:2", three)}

@@ -304,3 +304,14 @@ def chatter_and_abort(mebibytes: int) -> None:
     os.write(2, b"the end")
     signal.signal(signal.SIGABRT, signal.SIG_DFL)
     os.abort()
+
+
+def snooze_for(ctx: Context, delay_s: float) -> None:
+    ctx.snooze(delay_s)
+
+
+def say_oddly(ctx: Context) -> str:
+    ctx.log.warning("a name: %s", "\udcff")
+    ctx.log.warning("x" * (8 * 1024 * 1024))
+    ctx.progress(5, message="\udcff")
+    return "done"

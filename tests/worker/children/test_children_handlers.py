@@ -7,7 +7,8 @@ import pytest
 from child_desk import Desk
 
 from jobwire.domain.errors import JobError
-from jobwire.kinds.contract import Cancelled, Snooze
+from jobwire.kinds.contract import SNOOZE_S_MAX, Cancelled, Snooze
+from jobwire.worker.channel import LOG_CHARS_MAX
 from jobwire.worker.children import ChildRaised, Children
 
 
@@ -127,3 +128,24 @@ def test_any_other_error_of_the_worker_ends_the_child_and_is_raised_outside():
 def test_a_timeout_inside_the_worker_is_not_taken_for_the_childs():
     with pytest.raises(TimeoutError, match="store"):
         run_handler("catch_refusal", RefusingDesk(TimeoutError("store")))
+
+
+@pytest.mark.parametrize("delay_s", [0, -1, SNOOZE_S_MAX + 1])
+def test_a_snooze_has_the_same_bounds_in_a_child(delay_s):
+    with pytest.raises(ChildRaised) as caught:
+        run_handler("snooze_for", delay_s=delay_s)
+    assert "snooze takes between 0 and" in caught.value.__notes__[0]
+
+
+def test_the_longest_snooze_of_a_child_is_taken():
+    with pytest.raises(Snooze) as caught:
+        run_handler("snooze_for", delay_s=SNOOZE_S_MAX)
+    assert caught.value.delay_ms == SNOOZE_S_MAX * 1000
+
+
+def test_what_a_child_says_cannot_fail_it(caplog):
+    desk = Desk()
+    with caplog.at_level(logging.WARNING, "jobwire.job"):
+        assert run_handler("say_oddly", desk) == '"done"'
+    assert caplog.messages == ["a name: \\udcff", "x" * LOG_CHARS_MAX]
+    assert asked(desk, "progress")[-1] == {"percent": 5, "message": "\\udcff"}

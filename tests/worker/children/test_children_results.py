@@ -151,6 +151,21 @@ def test_a_module_that_cannot_be_preloaded_does_not_stop_the_others(capfd):
     assert "No module named 'no_such_module'" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("end", ["raise ValueError('no settings')", "raise SystemExit(1)"])
+def test_a_program_that_cannot_be_imported_does_not_stop_the_other_modules_work(tmp_path, capfd, end):
+    program = tmp_path / "app.py"
+    program.write_text(f"def triple(n: int) -> int:\n    return 3 * n\n\n{end}\n")
+
+    async def run(target):
+        async with Children(main_path=str(program)) as children:
+            return await children.run(target, "4", limits=ChildLimits())
+
+    assert asyncio.run(run("child_targets:echo")) == "4"
+    assert end.partition("(")[0].removeprefix("raise ") in capfd.readouterr().err
+    with pytest.raises(ChildRaised):
+        asyncio.run(run("__main__:triple"))
+
+
 def test_a_preloaded_module_that_starts_threads_is_reported(tmp_path, monkeypatch, capfd):
     (tmp_path / "threaded.py").write_text(
         "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobwire.blobs.local import LocalBlobs
+from jobwire.kinds.contract import FILE_MARK
+from jobwire.store.files import NAMED_FILE
 from jobwire.store.moving.side import Table
 
 _EXAMPLES_MAX = 5
-_MARK = '"sha256":"'
-_NAMED = re.compile(r'"sha256":"([0-9a-f]{64})"')
 _ADDRESS = re.compile(r"[0-9a-f]{64}")
 
 
@@ -31,7 +31,7 @@ class Files:
         copies = LocalBlobs(self.copies) if self.copies is not None else None
         columns = [place for place, column in enumerate(table.columns) if column.name.endswith("sha256")]
         for line in lines:
-            if columns or _MARK in line:
+            if columns or FILE_MARK in line:
                 for sha256 in _find_addresses(line, columns):
                     self._check(sha256, kept, copies)
             yield line
@@ -55,7 +55,7 @@ class Files:
 
 
 def _find_addresses(line: str, columns: list[int]) -> Iterator[str]:
-    yield from _NAMED.findall(line)
+    yield from NAMED_FILE.findall(line)
     if columns:
         fields = line.split("\t")
         yield from (fields[place] for place in columns if _ADDRESS.fullmatch(fields[place]))

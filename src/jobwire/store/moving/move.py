@@ -15,6 +15,7 @@ from jobwire.config import SettingError
 from jobwire.domain.errors import RequestError
 from jobwire.domain.order import CELL_SHIFTS
 from jobwire.domain.states import State
+from jobwire.store.files import forget_folder
 from jobwire.store.moving.files import Files
 from jobwire.store.moving.lines import Column, Tally
 from jobwire.store.moving.marks import Mark, drop_mark, read_mark, say_moved, write_mark
@@ -78,6 +79,8 @@ def move(
                 report = _count(source, tables, strangers)
                 _copy(source, target, tables, report=report, files=files, watch=watch)
             target.finish_load(tables)
+            if plan.keep_source:
+                forget_folder(target)
             write_mark(target, "moved_from", Mark(mark.id, source.address, mark.at))
         _commit(source, target)
     finally:

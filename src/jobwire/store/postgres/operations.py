@@ -20,6 +20,7 @@ from jobwire.domain.settlement import Settlement
 from jobwire.domain.states import Event, Reason, State
 from jobwire.store.capping import Spot
 from jobwire.store.contract import CancelReply, Claim, ClaimRequest, Settled
+from jobwire.store.files import hold_inputs
 from jobwire.store.operations import OpenTransaction
 from jobwire.store.postgres.floors import Floors, Key
 from jobwire.store.postgres.placeholders import int_array, text_array
@@ -90,6 +91,7 @@ class PostgresTransaction(OpenTransaction):
         numbers, turns = self._take_places(jobs)
         if any(job.webhook is not None or job.rerun_of is not None for job in jobs):
             keep_wishes(self, jobs, numbers)
+        hold_inputs(self, jobs, numbers)
         self._run(
             self.sql.submit["insert"],
             now=self.now,

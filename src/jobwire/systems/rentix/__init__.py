@@ -16,7 +16,7 @@ from jobwire.systems.rentix.settings import RentixSettings
 from jobwire.systems.rentix.upsert import ANNOUNCEMENT_FINALIZE
 
 QUEUE: Final = "rentix"
-MIGRATIONS: Final = ("0001.sql",)
+MIGRATIONS: Final = ("0001.sql", "0002.sql")
 
 
 def make_kinds(services: Services) -> Sequence[Kind]:
@@ -58,4 +58,5 @@ SYSTEM: Final = System(
     kinds=make_kinds,
     migrations=tuple(_read_migration(name) for name in MIGRATIONS),
     isolated=(photos.__name__,),
+    holds_files=True,
 )

@@ -107,7 +107,8 @@ RENTIX = Dialect(
         ),
         Route(
             "PUT", "/media/{id}/upload", endpoint=routes_media.receive_upload, is_open=True, body="upload",
-            body_bytes_max=routes_media.UPLOAD_BYTES_MAX, summary="Send the bytes of an announced upload",
+            before_body=routes_media.admit_upload, body_bytes_max=routes_media.UPLOAD_BYTES_MAX,
+            summary="Send the bytes of an announced upload",
         ),
         Route(
             "POST", "/media/{id}/complete", endpoint=routes_media.complete_upload, summary="Optimise an upload"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from jobwire.store.contract import Reader, Transaction
+from jobwire.store.files import NAMED_FILE, hold_files, release_files
 from jobwire.systems.rentix.records import take_id
 
 PENDING = "pending"
@@ -100,6 +101,7 @@ def import_again(tx: Transaction, owner: int, media: int, *, source_url: str) ->
 
 def keep_upload(tx: Transaction, owner: int, media: int, *, sha256: str, size_bytes: int) -> None:
     """The bytes of a signed upload have arrived."""
+    hold_files(tx, _holder(media), files=[sha256])
     tx.execute(
         "UPDATE rentix_media SET upload_sha256 = :sha256, size_bytes = :size, optimization = :pending, report = NULL,"
         " error = NULL, updated_at = :now WHERE owner = :owner AND id = :media",
@@ -127,8 +129,8 @@ def mark_media(tx: Transaction, owner: int, media: int, *, optimization: str, er
 
 
 def keep_report(tx: Transaction, owner: int, media: int, *, report: str, content_type: str, size_bytes: int) -> None:
-    """The file is optimised; `report` is JSON text."""
-    tx.execute(
+    """The file is optimised; `report` is JSON text, and what it names is kept until the file is deleted."""
+    changed = tx.execute(
         "UPDATE rentix_media SET optimization = :success, report = :report, content_type = :type, size_bytes = :size,"
         " error = NULL, updated_at = :now WHERE owner = :owner AND id = :media",
         success=SUCCESS,
@@ -139,6 +141,8 @@ def keep_report(tx: Transaction, owner: int, media: int, *, report: str, content
         owner=owner,
         media=media,
     )
+    if changed:
+        hold_files(tx, _holder(media), files=NAMED_FILE.findall(report))
 
 
 def fail_unfinished(tx: Transaction, owner: int, media: Sequence[int]) -> None:
@@ -183,3 +187,8 @@ def delete_media(tx: Transaction, owner: int, media: int) -> None:
     )
     tx.execute("DELETE FROM rentix_listing_media WHERE owner = :owner AND media = :media", owner=owner, media=media)
     tx.execute("DELETE FROM rentix_media WHERE owner = :owner AND id = :media", owner=owner, media=media)
+    release_files(tx, _holder(media))
+
+
+def _holder(media: int) -> str:
+    return f"rentix:media:{media}"

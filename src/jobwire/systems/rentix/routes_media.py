@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from jobwire.blobs.links import FILES_PATH
 from jobwire.domain.errors import RequestError
@@ -91,10 +91,20 @@ async def sign_upload(call: Call) -> Reply:
     return Reply({"mediaId": media, "uploadUrl": url, "expiresAt": moment(expires_at)})
 
 
+async def admit_upload(call: Call) -> None:
+    """Refuse an upload before its bytes come: the signature in the URL is the permission."""
+    media = read_number("id", call.params["id"])
+    owner = _read_uploader(call.query)
+    call.services.links.check(f"{FILES_PATH}{_upload_address(owner, media)}/{_UPLOAD_NAME}", call.query)
+    announced = await call.services.store.read(lambda reader: _require(reader, owner, number=media))
+    declared = call.headers.get("content-length", "")
+    _check_awaits_upload(announced, int(declared) if declared.isdecimal() else announced.size_bytes)
+
+
 async def receive_upload(call: Call) -> Reply:
-    """Take the bytes of an announced file; the signature in the URL is the permission."""
+    """Take the bytes of an announced file, admitted by admit_upload."""
     services, media = call.services, read_number("id", call.params["id"])
-    owner = _check_upload_link(services, media, call.query)
+    owner = _read_uploader(call.query)
     assert call.upload is not None
     size_bytes = call.upload.stat().st_size
     announced = await services.store.read(lambda reader: _require(reader, owner, number=media))
@@ -187,15 +197,13 @@ def _upload_address(owner: int, media: int) -> str:
     return f"{owner:032x}{media:032x}"
 
 
-def _check_upload_link(services: Services, media: int, query: Mapping[str, str]) -> int:
-    """The owner an upload link was signed for; raises RequestError forbidden or gone."""
-    agency: Any = query.get("agency", "")
-    owner = int(agency) if agency.isascii() and agency.isdecimal() and len(agency) <= len(str(ID_MAX)) else 0
-    services.links.check(f"{FILES_PATH}{_upload_address(owner, media)}/{_UPLOAD_NAME}", query)
-    return owner
+def _read_uploader(query: Mapping[str, str]) -> int:
+    """The owner that an upload link names; its signature covers it."""
+    agency = query.get("agency", "")
+    return int(agency) if agency.isascii() and agency.isdecimal() and len(agency) <= len(str(ID_MAX)) else 0
 
 
-def _check_awaits_upload(media: MediaRow, size_bytes: int) -> None:
+def _check_awaits_upload(media: MediaRow, size_bytes: int | None) -> None:
     if media.has_bytes:
         raise RequestError("conflict", "The file has been uploaded already")
     if size_bytes != media.size_bytes:

@@ -37,12 +37,14 @@ def run_child(source: Path, out: Path, *, memory_bytes_max: int = LIMITS.memory_
     ).stdout
 
 
+@pytest.mark.slow
 def test_a_ten_megapixel_photo_fits_into_the_limits_of_the_child(tmp_path: Path) -> None:
     report = msgspec.json.decode(run_child(demo("living-room.jpg"), tmp_path), type=PhotoReport)
     assert (report.width, report.height) == (2560, 3837)
     assert (tmp_path / report.original.file).stat().st_size == report.original.size_bytes
 
 
+@pytest.mark.slow
 def test_a_photo_dearer_than_the_memory_it_may_use_is_refused_and_kills_nothing(tmp_path: Path) -> None:
     source = tmp_path / "flat.png"
     source.write_bytes(encode(Image.new("RGBA", (5000, 5000), (9, 9, 9, 9)), "png"))

@@ -28,6 +28,7 @@ def test_a_decent_real_photo_gets_no_warning_but_for_its_size(path: object, opti
     assert report.warnings == (["low_resolution"] if max(report.width, report.height) < 1024 else [])
 
 
+@pytest.mark.slow
 def test_a_photo_recompressed_resized_and_converted_is_a_duplicate_and_others_are_not(optimise: Optimise) -> None:
     hashes = [optimise(path).phash for path in DEMO_PATHS]
     assert find_duplicates(hashes) == []

@@ -174,6 +174,7 @@ def test_a_good_picture_with_corrupt_exif_is_accepted(optimise: Optimise) -> Non
 @settings(max_examples=60, deadline=None)
 @given(junk=st.binary(max_size=200), header=st.sampled_from([b"", b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08"]))
 @example(junk=b"\xff\xff" + b"\x12\x01\x05\0\0\0\0\0" * 8, header=b"II*\0\x08\0\0\0")
+@pytest.mark.slow
 def test_no_exif_bytes_at_all_can_spoil_a_good_picture(optimise: Optimise, header: bytes, junk: bytes) -> None:
     source = encode(Image.new("RGB", (24, 16), "teal"), "jpeg", exif=b"Exif\0\0" + header + junk)
     assert {optimise(source).width, optimise(source).height} == {24, 16}
@@ -186,6 +187,7 @@ def test_no_colour_profile_can_spoil_a_good_picture(optimise: Optimise, junk: by
 
 
 @pytest.mark.parametrize("kind", SAVE_FORMATS)
+@pytest.mark.slow
 def test_flipped_bits_give_a_valid_report_or_a_permanent_job_error(
     kind: str, scene: Image.Image, optimise: Optimise
 ) -> None:

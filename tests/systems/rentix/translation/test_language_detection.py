@@ -154,6 +154,7 @@ def test_a_second_language_lowers_the_confidence() -> None:
     assert mixed < alone <= 1.0
 
 
+@pytest.mark.slow
 def test_narrowing_the_package_global_does_not_reach_us() -> None:
     py3langid.set_languages(["de", "fr"])
     try:
