@@ -5,11 +5,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from jobwire.domain.outcome import CancelConfirmed, Failed, Interrupted, Outcome, PublicError
-from jobwire.domain.progress import NO_PROGRESS, Progress
+import msgspec
+
+from jobwire.domain.outcome import CancelConfirmed, Completed, Failed, Interrupted, Outcome, PublicError
+from jobwire.domain.progress import NO_PROGRESS, Progress, complete
 from jobwire.domain.settlement import AttemptFacts, Lease
 from jobwire.kinds.contract import Kind
 from jobwire.store.contract import Claim
+
+
+def encode_progress(progress: Progress) -> str:
+    """Progress as the ledger keeps it."""
+    return msgspec.json.encode(progress).decode()
 
 
 class Stop(Enum):
@@ -50,6 +57,17 @@ class Attempt:
         """What the domain needs to know to settle it."""
         claim = self.claim
         return AttemptFacts(claim.attempt, claim.attempts_max, claim.losses, self.stop is Stop.CANCEL)
+
+    def last_report(self, outcome: Outcome) -> str | None:
+        """The progress to be kept with the end of this attempt, as JSON; None where there was none.
+
+        The last report comes with it, for no heartbeat may have written it.
+        """
+        if self.progress is NO_PROGRESS:
+            return None
+        if isinstance(outcome, Completed):
+            return encode_progress(complete(self.progress))
+        return self.progress_text
 
     def stopped_outcome(self) -> Outcome | None:
         """What an attempt stopped from outside comes to; None when its lease is lost and nothing may be said."""

@@ -251,6 +251,7 @@ class PostgresTransaction(OpenTransaction):
         columns = {
             "numbers": int_array(s.lease.number for s in rows),
             "fences": int_array(s.lease.fence for s in rows),
+            "progresses": text_array(s.progress for s in rows),
         }
         if event is Event.COMPLETED:
             name, columns["outputs"] = "complete", text_array(s.output for s in rows)
