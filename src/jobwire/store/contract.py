@@ -15,6 +15,7 @@ from jobwire.domain.job import JobFilter, JobRow, NewJob, Receipt
 from jobwire.domain.settlement import Lease, Settlement
 from jobwire.domain.states import State
 from jobwire.store.pending import Pending
+from jobwire.store.statements import SqlTexts
 
 T = TypeVar("T")
 
@@ -143,6 +144,10 @@ class Wake:
 
 class Reader(Protocol):
     """A snapshot of the ledger for a system's own tables; `sql` names its parameters `:name`."""
+
+    @property
+    def sql(self) -> SqlTexts:
+        """The statements in which the engine differs from others."""
 
     def query(self, sql: str, /, **params: Any) -> list[tuple[Any, ...]]:
         """All rows of a SELECT."""

@@ -1,9 +1,17 @@
 """Where a ledger went and where it came from, as rows of `ledger`: what keeps two of one from being served."""
 
+from typing import Any, Protocol
+
 import msgspec
 
 from jobwire.config import SettingError
-from jobwire.store.contract import Reader
+
+
+class Rows(Protocol):
+    """What answers portable statements: a side of a move, as well as any reader of a ledger."""
+
+    def query(self, sql: str, /, **params: Any) -> list[tuple[Any, ...]]:
+        """All rows of a statement."""
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -15,25 +23,25 @@ class Mark(msgspec.Struct, frozen=True):
     is_finished: bool = True
 
 
-def read_mark(reader: Reader, name: str) -> Mark | None:
+def read_mark(reader: Rows, name: str) -> Mark | None:
     """The mark of that name: moved_to or moved_from."""
     rows = reader.query("SELECT value FROM ledger WHERE name = :name", name=name)
     return msgspec.json.decode(rows[0][0], type=Mark) if rows else None
 
 
-def write_mark(writer: Reader, name: str, mark: Mark) -> None:
+def write_mark(writer: Rows, name: str, mark: Mark) -> None:
     """Set a mark."""
     drop_mark(writer, name)
     value = msgspec.json.encode(mark).decode()
     writer.query("INSERT INTO ledger (name, value) VALUES (:name, :value)", name=name, value=value)
 
 
-def drop_mark(writer: Reader, name: str) -> None:
+def drop_mark(writer: Rows, name: str) -> None:
     """Take a mark away."""
     writer.query("DELETE FROM ledger WHERE name = :name", name=name)
 
 
-def refuse_moved(reader: Reader, address: str) -> None:
+def refuse_moved(reader: Rows, address: str) -> None:
     """SettingError if the ledger at `address` was moved away, or is being moved: it is not to be served."""
     mark = read_mark(reader, "moved_to")
     if mark is not None:
