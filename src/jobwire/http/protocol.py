@@ -237,7 +237,12 @@ def make_protocol(reader: StatusReader) -> type[HttpToolsProtocol]:
             path, _, query = self.url.partition(b"?")
             if b"%" in path or not path.isascii():
                 return None
-            scope: dict[str, Any] = {"method": "GET", "path": path.decode("ascii"), "headers": headers, "query_string": query}
+            scope: dict[str, Any] = {
+                "method": "GET",
+                "path": path.decode("ascii"),
+                "headers": headers,
+                "query_string": query,
+            }
             # Whether a proxy's word for the scheme counts is decided on the long way.
             if b"x-forwarded-proto" not in names:
                 scope |= {"scheme": self.scheme, "server": self.server}

@@ -36,7 +36,7 @@ class Target(NamedTuple):
 
 
 class Poll(NamedTuple):
-    """What was recognised: where, which job, for whom, the ETag already seen, the request id sent along, the origin."""
+    """What was recognised: where, which job, for whom, the ETag already seen, the request id sent, the origin."""
 
     target: Target
     name: JobName
