@@ -108,7 +108,9 @@ def test_a_submission_that_waits_is_answered_with_its_job(house, client, callers
     assert (made.result(20).status_code, made.result().json()["phase"]) == (202, "waiting")
 
 
-def test_a_ledger_that_cannot_be_asked_ends_no_call_and_is_asked_again(house, client, callers, path, key, monkeypatch):
+def test_a_ledger_that_cannot_be_asked_ends_no_call_and_is_asked_again(
+    house, client, callers, path, key, monkeypatch
+):
     monkeypatch.setattr(service_standing, "LOOK_S", 0.01)
     read_mark, failures = service_standing.accounts.read_mark, iter(range(3))
 
