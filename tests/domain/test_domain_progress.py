@@ -60,7 +60,8 @@ def test_percent_within_a_stage_is_mapped_into_its_share() -> None:
 
 
 @pytest.mark.parametrize(
-    ("last", "done"), [(Progress(40.0, done=3, total=9), 9), (Progress(total=9), 9), (Progress(done=3), 3), (Progress(), None)]
+    ("last", "done"),
+    [(Progress(40.0, done=3, total=9), 9), (Progress(total=9), 9), (Progress(done=3), 3), (Progress(), None)],
 )
 def test_what_is_complete_is_all_done(last: Progress, done: int | None) -> None:
     assert complete(last) == replace(last, percent=100.0, done=done)

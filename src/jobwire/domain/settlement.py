@@ -32,8 +32,8 @@ class Settlement:
     """One decision: the job `lease.number` goes to `state`, if `lease.fence` is still its fence.
 
     `delay_ms` is None for a final state and 0 for "back into the order at once"; `attempt_refund` and `loss` say
-    what the attempt counters do; `moves_fence` revokes the lease of a worker that may still be alive. `progress` is the
-    attempt's last report, as JSON; None leaves what is there.
+    what the attempt counters do; `moves_fence` revokes the lease of a worker that may still be alive. `progress` is
+    the attempt's last report, as JSON; None leaves what is there.
     """
 
     lease: Lease

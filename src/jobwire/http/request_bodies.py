@@ -118,7 +118,8 @@ def _describe_native(
     words = {kind: kind if dialect.kinds is None else dialect.kinds[kind] for kind in kinds}
     constant = next((take.value for take in takes if take.into == "kind" and take.sent is None), None)
     inputs, shared = input_schemas(kinds.values(), ref_template=REF_TEMPLATE)
-    fields["kind"] = {"type": "string", "enum": list(words.values()), "description": SUBMISSION_TEXTS["kind"]}
+    named = {"enum": list(words.values())} if words else {}
+    fields["kind"] = {"type": "string", **named, "description": SUBMISSION_TEXTS["kind"]}
     fields["idempotency_key"] = KEY_SCHEMA
     wanted = [schema for kind, schema in inputs.items() if constant in (None, words[kind])]
     return fields, wanted, definitions | shared

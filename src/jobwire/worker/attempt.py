@@ -9,7 +9,7 @@ import msgspec
 
 from jobwire.domain.outcome import CancelConfirmed, Completed, Failed, Interrupted, Outcome, PublicError
 from jobwire.domain.progress import NO_PROGRESS, Progress, complete
-from jobwire.domain.settlement import AttemptFacts, Lease
+from jobwire.domain.settlement import AttemptFacts, Lease, Settlement, settle_outcome
 from jobwire.kinds.contract import Kind
 from jobwire.store.contract import Claim
 
@@ -58,16 +58,13 @@ class Attempt:
         claim = self.claim
         return AttemptFacts(claim.attempt, claim.attempts_max, claim.losses, self.stop is Stop.CANCEL)
 
-    def last_report(self, outcome: Outcome) -> str | None:
-        """The progress to be kept with the end of this attempt, as JSON; None where there was none.
-
-        The last report comes with it, for no heartbeat may have written it.
-        """
-        if self.progress is NO_PROGRESS:
-            return None
-        if isinstance(outcome, Completed):
-            return encode_progress(complete(self.progress))
-        return self.progress_text
+    def decide(self, outcome: Outcome, *, jitter: float) -> Settlement:
+        """The domain's decision on an outcome, with the last report, which no heartbeat may have written."""
+        decided = settle_outcome(self.lease, outcome, facts=self.facts, policy=self.kind.retry, jitter=jitter)
+        if self.progress is not NO_PROGRESS:
+            is_done = isinstance(outcome, Completed)
+            decided.progress = encode_progress(complete(self.progress)) if is_done else self.progress_text
+        return decided
 
     def stopped_outcome(self) -> Outcome | None:
         """What an attempt stopped from outside comes to; None when its lease is lost and nothing may be said."""
