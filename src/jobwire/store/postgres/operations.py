@@ -70,9 +70,9 @@ class PostgresTransaction(OpenTransaction):
 
     # submission
 
-    def _find_sent(self, jobs: Sequence[NewJob]) -> dict[tuple[int, str], int]:
+    def _find_sent(self, keys: Collection[str]) -> dict[tuple[int, str], int]:
         """A job that was sent before breaks the insertion of its batch: then it is run again, and is looked for."""
-        return super()._find_sent(jobs) if self._is_rerun else {}
+        return super()._find_sent(keys) if self._is_rerun else {}
 
     def _insert(self, jobs: Sequence[NewJob]) -> list[Receipt]:
         if not jobs:

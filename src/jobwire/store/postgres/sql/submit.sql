@@ -1,7 +1,6 @@
 -- :sent
 SELECT coalesce(json_agg(json_build_array(j.owner, j.key, j.number))::text, '[]')
-  FROM json_array_elements(:sent::json) AS r (value) JOIN job AS j ON j.key = r.value ->> 1
- WHERE j.owner = (r.value ->> 0)::bigint;
+  FROM json_array_elements_text(:keys::json) AS k (key) JOIN job AS j USING (key);
 -- :known
 SELECT coalesce(json_agg(json_build_array(i.owner, i.key, j.key, j.number, i.fingerprint))::text, '[]')
   FROM json_array_elements(:named::json) AS r (value)

@@ -1,7 +1,6 @@
 -- :sent
 SELECT json_group_array(json_array(j.owner, j.key, j.number))
-  FROM jsonb_each(:sent) AS r CROSS JOIN job AS j ON j.key = r.value ->> 1
- WHERE j.owner = r.value ->> 0;
+  FROM json_each(:keys) AS k CROSS JOIN job AS j ON j.key = k.value;
 -- :known
 SELECT json_group_array(json_array(i.owner, i.key, j.key, j.number, i.fingerprint))
   FROM jsonb_each(:named) AS r CROSS JOIN idempotency AS i ON i.owner = r.value ->> 0 AND i.key = r.value ->> 1
