@@ -1,17 +1,18 @@
-"""`python -m bench`: the measurements (measuring.py), or a study: `python -m bench backlog`, `vacuum` or `fair`."""
+"""`python -m bench`: the measurements (measuring.py), or a study of STUDIES: `python -m bench backlog` and so on."""
 
 import signal
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from bench import backlog, fair, measuring, vacuum
+from bench import backlog, fair, measuring, vacuum, webhooks
 
 INTERRUPTED = 130
 STUDIES: Mapping[str, Callable[[list[str]], int]] = {
     "backlog": backlog.main,
     "vacuum": vacuum.main,
     "fair": fair.main,
+    "webhooks": webhooks.main,
 }
 
 

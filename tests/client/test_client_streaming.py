@@ -11,7 +11,7 @@ from jobwire.client.errors import BadAnswer, NotFound, Unavailable
 from jobwire.client.messages import EVENT_BYTES_MAX, Message, MessageReader
 from jobwire.client.retrying import Retries
 from jobwire.client.steps import Answer
-from jobwire.client.streaming import stream_job
+from jobwire.client.streaming import read_event, stream_job
 from jobwire.client.watching import Watch
 
 WITH_STREAM = st.builds(
@@ -181,3 +181,17 @@ def test_an_event_may_be_large_but_not_without_bound() -> None:
     reader.feed(line + b"\n")
     with pytest.raises(BadAnswer, match=str(EVENT_BYTES_MAX)):
         reader.feed(line)
+
+
+def test_an_event_has_the_progress_of_its_job() -> None:
+    job = b'{"id":"job_1","phase":"running","progress":{"percent":40.0,"done":2}}'
+    told = read_event(Message("7", "progressed", f'{{"phase":"running","job":{job.decode()}}}'))
+    assert told is not None and told.job is not None and told.progress == told.job.progress
+    assert told.progress is not None and (told.progress.percent, told.progress.done) == (40.0, 2)
+    plain = read_event(Message("8", "claimed", '{"phase":"running"}'))
+    assert plain is not None and plain.progress is None
+
+
+@pytest.mark.parametrize("at", ["1e30", "1" + "0" * 30, "9" * 17, "-" + "9" * 17, '"yesterday"', "[]"])
+def test_an_event_at_no_time_tells_nothing(at: str) -> None:
+    assert read_event(Message("7", "claimed", f'{{"phase":"running","at":{at}}}')) is None

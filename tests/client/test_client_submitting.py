@@ -212,3 +212,11 @@ def test_a_later_servers_words_are_passed_over() -> None:
     assert (known.phase, known.progress.percent, known.is_final) == ("paused", 3.5, False)
     job["finalized_at"] = "2031-03-04T05:06:07.089Z"
     assert wire.run(wire.flows.get("job_1")).is_final
+
+
+def test_a_refused_job_of_a_batch_says_when_to_come_back():
+    problem = {"code": "backlog_full", "detail": "full"}
+    results = [{"index": 0, "status": 429, "error": problem, "retry_after_s": 7}]
+    wire = Wire(lambda _: told(200, {"results": results}))
+    [refused] = wire.run(wire.flows.submit_many([{"kind": "echo"}], is_atomic=False))
+    assert isinstance(refused, RateLimited) and refused.retry_after_s == 7

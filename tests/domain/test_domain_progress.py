@@ -1,10 +1,12 @@
 """Progress: monotone within an attempt, inside its stage, bounded."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobwire.domain.progress import MESSAGE_CHARS_MAX, Progress, advance, stage_span
+from jobwire.domain.progress import MESSAGE_CHARS_MAX, Progress, advance, complete, stage_span
 
 STAGES = {"download": 1.0, "convert": 3.0, "upload": 1.0}
 ANY_PERCENT = st.none() | st.floats() | st.integers(-1_000, 1_000)
@@ -55,6 +57,14 @@ def test_percent_within_a_stage_is_mapped_into_its_share() -> None:
     end = advance(half, percent=100, weights=STAGES)
     assert [start.percent, half.percent, end.percent] == [20.0, 50.0, 80.0]
     assert end.stage == "convert"
+
+
+@pytest.mark.parametrize(
+    ("last", "done"),
+    [(Progress(40.0, done=3, total=9), 9), (Progress(total=9), 9), (Progress(done=3), 3), (Progress(), None)],
+)
+def test_what_is_complete_is_all_done(last: Progress, done: int | None) -> None:
+    assert complete(last) == replace(last, percent=100.0, done=done)
 
 
 def test_done_of_total_gives_the_percent_when_none_is_named() -> None:

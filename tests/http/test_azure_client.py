@@ -1,5 +1,6 @@
 """The azure dialect as azure-core sees it: its own pollers, against a real server."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -122,13 +123,18 @@ def test_a_cancelled_operation_ends_the_poller(azured: House, azure: Azure) -> N
 
 
 def test_a_poller_goes_on_from_its_token(azured: House, azure: Azure) -> None:
-    token = azure.begin(Watched([azured.claim])).continuation_token()
+    # A poller works in a thread of its own from its start: this one stands still until the other one is done.
+    released = threading.Event()
+    first = azure.begin(Watched([released.wait]))
+    token = first.continuation_token()
     azured.complete('["done"]')
     restored = Watched([]).from_continuation_token(
         token, client=azure.pipelines, deserialization_callback=lambda done: done.http_response.json()
     )
     poller = LROPoller(*restored, Watched([]))
     assert poller.result(60) == ["done"]
+    released.set()
+    assert first.result(60) == ["done"]
 
 
 def test_a_retried_attempt_is_still_running(azured: House, azure: Azure) -> None:

@@ -20,7 +20,7 @@ def item(text: str = "hi", **fields: Any) -> dict[str, Any]:
 
 
 def send(client: httpx.Client, items: Any, query: str = "", **headers: str) -> dict[str, Any]:
-    answer = client.post(f"/v1/jobs/batch{query}", json=items, headers=headers)
+    answer = client.post(f"/v1/jobs/batch{query}", json=items, headers=headers, timeout=60)
     assert answer.status_code == 200, answer.text
     msgspec.json.decode(answer.content, type=BatchAnswer)
     told: dict[str, Any] = answer.json()

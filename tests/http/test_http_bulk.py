@@ -9,6 +9,7 @@ from http_house import House
 
 from jobwire.dialects.bulk import BULK_MAX, CancelAnswer, RerunAnswer
 from jobwire.domain.outcome import PublicError
+from jobwire.service.jobs import Jobs
 
 BROKEN = PublicError("broken", "It broke", retryable=False)
 
@@ -162,3 +163,19 @@ def test_a_call_looks_at_a_thousand_jobs(client: httpx.Client) -> None:
     told = ask(client, "cancel", kind="echo")
     assert (told["matched"], told["cancelled"]) == (BULK_MAX, BULK_MAX) and told["next_cursor"]
     assert ask(client, "cancel", kind="echo", cursor=told["next_cursor"])["cancelled"] == 1
+
+
+def test_a_job_that_is_deleted_while_many_are_cancelled_is_left_out_of_the_sample(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = fill(client, 2, tags=["t"])
+    cancel_many = Jobs.cancel_many
+
+    async def cancel_and_delete(jobs: Jobs, owner: int, rows: Any) -> Any:
+        replies = await cancel_many(jobs, owner, rows)
+        await jobs.remove(owner, rows[0])
+        return replies
+
+    monkeypatch.setattr(Jobs, "cancel_many", cancel_and_delete)
+    told = ask(client, "cancel", tag="t")
+    assert told["cancelled"] == 2 and [job["id"] for job in told["sample"]] == made[:1]

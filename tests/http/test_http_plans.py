@@ -14,6 +14,7 @@ from http_house import Clock, make_services, serve
 from house_engines import address_in, open_store
 from jobwire.dialects.native import NATIVE
 from jobwire.http.app import build_app
+from jobwire.http.errors import QUOTA_EXCEEDED
 from jobwire.service.credentials import CACHE_MS
 from jobwire.service.limits import LIMIT_COUNT_MAX, LIMIT_WINDOW_S_MAX, Limit, Limits
 from jobwire.service.owners import Owners
@@ -51,6 +52,8 @@ def test_an_owner_s_keys_count_together_and_each_class_by_itself(plan_house: Any
     assert left == [f'"read";r={n};t={60 - 6 * n}' for n in range(9, -1, -1)]
     refused = ask(plan_house, first)
     assert (refused.status_code, refused.json()["code"], refused.headers["retry-after"]) == (429, "rate_limited", "6")
+    assert (refused.json()["type"], refused.json()["violated-policies"]) == (QUOTA_EXCEEDED, ["read"])
+    assert "details" not in refused.json()
     assert refused.headers["ratelimit"] == '"read";r=0;t=6'
     assert refused.headers["ratelimit-policy"] == '"read";q=10;w=60'
     assert [submit(plan_house, first).status_code for _ in range(3)] == [202, 202, 429]

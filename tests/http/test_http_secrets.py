@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 from http_house import House, open_house
+from waiting_callers import read_frames
 
 from jobwire.dialects.azure import AZURE
 from jobwire.dialects.google import GOOGLE
@@ -18,8 +19,6 @@ from jobwire.systems.rentix.dialect import RENTIX
 from shop_dialect import SHOP
 
 SECRET = "hunter2"
-# A stream of events would not end while its job lives.
-LISTED = {"Accept": "application/json"}
 DIALECTS = (NATIVE, SHOP, AZURE, GOOGLE)
 INTERNAL = f'Traceback (most recent call last):\n  File "/srv/{SECRET}.py", line 7\nValueError: {SECRET}'
 
@@ -49,9 +48,12 @@ def calls(dialect: Dialect, number: str, job_id: str) -> Iterator[tuple[str, str
         yield route.method, f"{dialect.mount}{path}{query}"
 
 
-def test_no_answer_of_any_route_shows_what_is_internal(broken: tuple[House, dict[str, str]]) -> None:
+def test_no_answer_of_any_route_shows_what_is_internal_and_no_log_what_is_secret(
+    broken: tuple[House, dict[str, str]], caplog: pytest.LogCaptureFixture
+) -> None:
     house, names = broken
     key, seen = house.make_key("ada"), 0
+    caplog.set_level(logging.DEBUG)
     for dialect in DIALECTS:
         scheme = "ApiKey" if dialect is SHOP else "Bearer"
         # Events come as a list then; the stream of a job that lives has no end.
@@ -69,6 +71,41 @@ def test_no_answer_of_any_route_shows_what_is_internal(broken: tuple[House, dict
                         assert answer.headers["x-request-id"]
                         seen += answer.status_code < 300
     assert seen > 20
+    ours = "\n".join(record.getMessage() for record in caplog.records if not record.name.startswith("httpcore"))
+    assert ours and SECRET not in ours and key not in ours and key.split("_")[2] not in ours
+
+
+def test_no_stream_of_events_shows_what_is_internal(
+    broken: tuple[House, dict[str, str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    house, names = broken
+    key = house.make_key("ada")
+    caplog.set_level(logging.DEBUG)
+    told, mounts = [], set()
+    for dialect in DIALECTS:
+        for route in dialect.routes:
+            if route.action != "events":
+                continue
+            mounts.add(dialect.mount)
+            with house.client(key, headers={"Accept": "text/event-stream"}) as client:
+                for job_id in names.values():
+                    path = f"{dialect.mount}{route.path.replace('{id}', job_id)}"
+                    with client.stream("GET", path, timeout=20) as answer:
+                        assert answer.headers["content-type"].startswith("text/event-stream")
+                        frames = read_frames(answer.iter_lines())
+                        # The stream of a job that will be tried again has no end: it is left at its newest event.
+                        lines = [next(frames)]
+                        while lines[-1].get("event") not in ("failed", "retried"):
+                            lines.append(next(frames))
+                    told += lines
+                    assert SECRET not in str(answer.headers)
+    assert mounts == {"/v1"}
+    assert [frame["event"] for frame in told if "event" in frame] == [
+        "submitted", "claimed", "failed", "submitted", "claimed", "retried",
+    ]  # fmt: skip
+    assert SECRET not in str(told) and "Traceback" not in str(told) and "It broke" in str(told)
+    ours = "\n".join(record.getMessage() for record in caplog.records if not record.name.startswith("httpcore"))
+    assert SECRET not in ours and key not in ours
 
 
 def test_an_accident_of_ours_is_told_by_its_request_id_alone(

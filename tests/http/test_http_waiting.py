@@ -59,6 +59,18 @@ def test_who_polls_is_told_to_come_at_the_likely_end_in_every_dialect(tmp_path):
         assert (same.status_code, same.headers["retry-after"]) == (304, made.headers["retry-after"])
 
 
+def test_who_cancels_a_running_job_is_told_when_to_ask_as_any_poll_is(house, client):
+    path = client.post("/v1/jobs", json=SUBMISSION).headers["location"]
+    house.claim()
+    house.clock.now += 60_000
+    cancelled = client.post(f"{path}/cancel")
+    assert cancelled.json()["phase"] == "cancelling" and int(cancelled.headers["retry-after"]) > 10
+    assert cancelled.headers["retry-after"] == client.get(path).headers["retry-after"]
+    waiting = client.post("/v1/jobs", json=SUBMISSION).headers["location"]
+    ended = client.post(f"{waiting}/cancel")
+    assert (ended.json()["phase"], ended.headers.get("retry-after")) == ("cancelled", None)
+
+
 def test_who_polls_a_job_of_which_nothing_is_known_comes_ever_more_rarely(house, client):
     path = client.post("/v1/jobs", json=SUBMISSION).headers["location"]
     house.claim()

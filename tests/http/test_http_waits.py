@@ -145,6 +145,7 @@ def test_a_key_has_its_share_of_the_waiting_calls(house, client, stranger, calle
     mine = [callers.call(client, "GET", path, params=LONG) for _ in range(2)]
     refused = client.get(path, params=LONG)
     assert (refused.status_code, refused.json()["code"], refused.headers["retry-after"]) == (429, "rate_limited", "5")
+    assert refused.json()["type"] == "about:blank" and "violated-policies" not in refused.json()
     assert client.get(path).status_code == 200
     theirs = stranger.post("/v1/jobs", json={**SUBMISSION, "delay": 60}).headers["location"]
     mine.append(callers.call(stranger, "GET", theirs, params=LONG))

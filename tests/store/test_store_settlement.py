@@ -45,6 +45,40 @@ def test_a_completed_job_keeps_its_output_and_gives_up_its_lease(ledger: Ledger)
     assert ledger.beat() == []
 
 
+@pytest.mark.parametrize("outcome", OUTCOMES, ids=NAMES)
+def test_a_settlement_keeps_the_last_report_and_without_one_what_was_reported(
+    ledger: Ledger, outcome: Outcome
+) -> None:
+    reporting, quiet = (ledger.submit(), ledger.submit())
+    claims = {claim.number: claim for claim in ledger.claim(2)}
+    reports = [ProgressReport(number, claims[number].fence, '{"percent":1}') for number in claims]
+    ledger.beat(progress=reports)
+    decided = {number: decide(claim, outcome) for number, claim in claims.items()}
+    decided[reporting].progress = '{"percent":2}'
+    assert len(ledger.store.settle(list(decided.values())).result(WAIT_S).accepted) == 2
+    assert [ledger.row(number).progress for number in (reporting, quiet)] == ['{"percent":2}', '{"percent":1}']
+    # The version grows by the settlement alone.
+    assert ledger.row(reporting).version == ledger.row(quiet).version == 4
+
+
+def test_the_report_of_a_stale_settlement_is_not_kept(ledger: Ledger) -> None:
+    stale, current = make_stale(ledger)
+    late = decide(stale, DONE)
+    late.progress = '{"percent":99}'
+    ledger.store.settle([late]).result(WAIT_S)
+    assert ledger.row(current.number).progress is None
+
+
+def test_a_retry_that_a_cancel_ends_keeps_its_last_report(ledger: Ledger) -> None:
+    number = ledger.submit()
+    claim = ledger.claim_one()
+    ledger.cancel(number)
+    retry = decide(claim, FLAKY)
+    retry.progress = '{"percent":7}'
+    ledger.store.settle([retry]).result(WAIT_S)
+    assert (ledger.row(number).state, ledger.row(number).progress) == (State.CANCELLED, '{"percent":7}')
+
+
 def test_a_failed_job_keeps_its_public_error_and_the_log_keeps_the_internal_one(ledger: Ledger) -> None:
     number = ledger.submit()
     ledger.run(BROKEN)

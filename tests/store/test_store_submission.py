@@ -2,6 +2,7 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from random import Random
 
 import pytest
 from store_ledger import DONE, WAIT_S, Ledger, lease_of
@@ -10,6 +11,7 @@ from jobwire.domain.errors import RequestError
 from jobwire.domain.job import IDEMPOTENCY_MS, show_new
 from jobwire.domain.states import Event, State
 
+SEED = 20_300
 NASTY = '{"text":"\\u0000 \\\\ \\" \' -- ; :now %s Chișinău Кишинёв \U0001f3e0 \u2028","n":-0.0,"deep":[[[]]]}'
 
 
@@ -100,7 +102,6 @@ def test_g2_an_idempotency_key_belongs_to_its_owner(ledger: Ledger) -> None:
     (mine,) = ledger.receive(ledger.new(owner=1, idempotency_key="k", fingerprint="f"))
     (theirs,) = ledger.receive(ledger.new(owner=2, idempotency_key="k", fingerprint="g"))
     assert theirs.is_new and theirs.number != mine.number and not theirs.conflict
-    # A batch with twins is looked up job by job.
     other, twin = ledger.receive(*[ledger.new(owner=3, idempotency_key="k", fingerprint="h") for _ in range(2)])
     assert other.is_new and twin.number == other.number and not (other.conflict or twin.conflict)
 
@@ -152,7 +153,7 @@ def test_a_unique_key_is_the_owner_s_and_the_kind_s(ledger: Ledger) -> None:
         ledger.new(unique_key="u", owner=2),
         ledger.new(unique_key="u", kind="print"),
         ledger.new(unique_key="v"),
-        # A twin, for which all of them are looked up one by one.
+        # A twin of the one before.
         ledger.new(unique_key="v"),
     )
     assert [receipt.is_new for receipt in receipts] == [True, True, True, True, False]
@@ -196,6 +197,40 @@ def test_a_batch_with_keys_comes_to_what_its_jobs_would_come_to_one_by_one(ledge
     single = [ledger.receive(ledger.new(owner=2, **each))[0] for each in fields]
     assert [(r.is_new, r.conflict) for r in batch] == [(r.is_new, r.conflict) for r in single]
     assert len({r.number for r in batch}) == len({r.number for r in single}) == 3
+
+
+def test_any_batch_comes_to_what_its_jobs_would_come_to_one_by_one(ledger: Ledger) -> None:
+    random = Random(SEED)
+
+    def draw() -> dict[str, str]:
+        sent = {
+            "idempotency_key": random.choice(["a", "b", "c", ""]),
+            "unique_key": random.choice(["u", "v", ""]),
+            "kind": random.choice(["scan", "print"]),
+            "fingerprint": random.choice(["1", "2"]),
+        }
+        return {name: value for name, value in sent.items() if value}
+
+    for turn in range(25):
+        batches = [[draw() for _ in range(random.randint(1, 8))] for _ in range(2)]
+        told = []
+        # What one owner sends in batches another one sends job by job.
+        for owner, is_batch in ((2 * turn + 10, True), (2 * turn + 11, False)):
+            receipts = []
+            for batch in batches:
+                jobs = [ledger.new(owner=owner, **fields) for fields in batch]
+                receipts += ledger.receive(*jobs) if is_batch else [ledger.receive(job)[0] for job in jobs]
+            numbers = [receipt.number for receipt in receipts]
+            told.append([(numbers.index(r.number), r.is_new, r.conflict) for r in receipts])
+        assert told[0] == told[1], (SEED, turn, batches)
+
+
+def test_another_owner_s_keys_name_nothing_in_a_batch_with_known_ones(ledger: Ledger) -> None:
+    ledger.receive(ledger.new(owner=1, idempotency_key="k"), ledger.new(owner=1, unique_key="u"))
+    known = ledger.new(owner=2, idempotency_key="known")
+    ledger.receive(known)
+    jobs = [ledger.new(owner=2, idempotency_key="k"), ledger.new(owner=2, unique_key="u")]
+    assert [receipt.is_new for receipt in ledger.receive(known, *jobs)] == [False, True, True]
 
 
 def test_a_submission_with_an_impossible_value_is_refused_and_leaves_nothing(ledger: Ledger) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 from cryptography.exceptions import InvalidSignature
@@ -17,8 +18,9 @@ from jobwire.domain.job import JobFilter
 from jobwire.net.fetch import Fetcher
 from jobwire.net.policy import FetchPolicy
 from jobwire.net.webhook_signing import Keyring, make_key
-from jobwire.service.webhooks import ENDPOINTS_MAX, SECRETS_LIVE_MAX
-from jobwire.store.contract import Store
+from jobwire.service.webhooks import ENDPOINTS_MAX, SECRETS_LIVE_MAX, Webhooks
+from jobwire.store.contract import Store, Transaction
+from jobwire.store.pending import Pending
 from jobwire.store.webhook_deliveries import prune_deliveries
 from jobwire.store.webhooks import prune_endpoints
 from jobwire.upkeep.deliveries import Deliverer
@@ -326,5 +328,48 @@ def test_two_senders_hear_each_event_once(store: Store, clock: ManualClock, rece
         log = {event.no for event in await rig.store.events(0)}
         sent = [r.message["data"]["event_no"] for r in receiver.requests]
         assert sorted(sent) == sorted(log)
+
+    run(store, clock, story)
+
+
+class Twice:
+    """A store whose writes run twice, as after a lost connection or a deadlock; the first time leaves nothing."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def write(self, work: Callable[[Transaction], object]) -> Pending[object]:
+        with suppress(UndoneError):
+            self._store.write(lambda tx: undo(work(tx))).result(10)
+        return self._store.write(work)
+
+
+class UndoneError(Exception):
+    """Takes a transaction back."""
+
+
+def undo(_: object) -> None:
+    raise UndoneError
+
+
+def test_a_change_whose_transaction_runs_again_comes_to_the_same(
+    store: Store, clock: ManualClock, receiver: Receiver
+) -> None:
+    async def story(rig: Rig) -> None:
+        owner = await rig.owner()
+        await rig.submit(owner, webhook=receiver.url + "/a")
+        twice = Webhooks(Twice(store), clock, keyring=rig.webhooks.keyring, policy=POLICY)  # type: ignore[arg-type]
+        [ad_hoc] = await rig.webhooks.find(owner, limit=9)
+        for is_enabled in (False, True):
+            changed = await twice.change(owner, ad_hoc.endpoint.id, is_enabled=is_enabled)
+            assert (changed.endpoint.disabled_at is None) == is_enabled
+        with pytest.raises(RequestError, match="only `enabled`"):
+            await twice.change(owner, ad_hoc.endpoint.id, events=["*"])
+        shown, _ = await twice.create(owner, receiver.url + "/b")
+        changed = await twice.change(owner, shown.endpoint.id, is_enabled=False, events=["*"])
+        assert changed.endpoint.disabled_reason == "owner" and changed.endpoint.events == '["*"]'
 
     run(store, clock, story)

@@ -92,6 +92,51 @@ def test_a_new_attempt_starts_without_progress():
     assert run(look()).progress is None
 
 
+@pytest.mark.parametrize(
+    ("report", "shown"),
+    [
+        ({"done": 3, "total": 12, "message": "almost"}, (100.0, 12, 12, "almost")),
+        ({"done": 12, "total": 12}, (100.0, 12, 12, None)),
+        ({"percent": 40, "total": 7}, (100.0, 7, 7, None)),
+        ({"percent": 40, "done": 2}, (100.0, 2, None, None)),
+    ],
+)
+def test_a_completed_job_has_its_last_report_and_all_of_it_done(report, shown, monkeypatch):
+    monkeypatch.setattr(worker_loop, "TICK_S", 3_600.0)
+
+    async def look():
+        async def work(ctx: Context) -> None:
+            ctx.progress(1, done=0, total=1)
+            ctx.progress(**report)
+
+        async with working_house(work) as house:
+            row = await house.finish("work")
+            return row, [event.event for event in await house.store.events(0, number=row.number)]
+
+    row, events = run(look())
+    progress = progress_of(row)
+    assert tuple(progress[name] for name in ("percent", "done", "total", "message")) == shown
+    assert Event.PROGRESSED not in events and row.version == 3
+
+
+def test_a_failed_job_has_the_last_report_of_its_last_attempt(monkeypatch):
+    monkeypatch.setattr(worker_loop, "TICK_S", 3_600.0)
+
+    async def work(ctx: Context) -> None:
+        ctx.progress(done=ctx.attempt, total=9)
+        raise ValueError
+
+    row, _, _ = finish(work, attempts=2)
+    assert (row.phase, progress_of(row)["done"], progress_of(row)["total"]) == (Phase.FAILED, 2, 9)
+
+
+def test_a_job_that_reports_nothing_shows_nothing():
+    async def work() -> int:
+        return 1
+
+    assert finish(work)[0].progress is None
+
+
 def test_many_reports_cost_few_commits():
     async def look():
         async def work(ctx: Context) -> None:

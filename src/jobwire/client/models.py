@@ -109,12 +109,13 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BatchItem(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one job of a batch: the `job` or its `id`, or the problem in `error`."""
+    """What became of one job of a batch: the `job` or its `id`, or the problem in `error` and when to try again."""
 
     status: int
     id: str | None = None
     job: Job | None = None
     error: dict[str, Any] | None = None
+    retry_after_s: float | None = None
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):

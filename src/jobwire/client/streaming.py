@@ -96,29 +96,30 @@ def _is_stream(told: Answer | Cut) -> bool:
 
 def _read_events(messages: list[Message]) -> Iterator[Event]:
     for message in messages:
-        event = _read_event(message)
+        event = read_event(message)
         if event is not None:
             yield event
 
 
-def _read_event(message: Message) -> Event | None:
+def read_event(message: Message) -> Event | None:
     """The event of a message; None for one that tells nothing of a job, such as a later version may send."""
     try:
         data = msgspec.json.decode(message.data)
         if not isinstance(data, dict) or not isinstance(data.get("phase"), str):
             return None
-        job, progress = data.get("job"), data.get("progress")
+        job = None if data.get("job") is None else msgspec.convert(data["job"], Job)
+        progress = None if data.get("progress") is None else msgspec.convert(data["progress"], Progress)
         return Event(
             name=str(data.get("event") or message.name),
             number=_read_number(message.id),
             version=msgspec.convert(data.get("version") or 0, int),
             phase=data["phase"],
             at=_read_moment(data.get("at")),
-            progress=None if progress is None else msgspec.convert(progress, Progress),
-            job=None if job is None else msgspec.convert(job, Job),
+            progress=progress if progress is not None or job is None else job.progress,
+            job=job,
             data=data,
         )
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, ValueError, OverflowError):
         return None
 
 

@@ -101,7 +101,7 @@ def _read_item(draft: Mapping[str, Any], item: BatchItem) -> Job | CallRefused:
         return item.job
     if item.id is not None:
         return Job(id=item.id, kind=draft["kind"])
-    return refuse(item.status, item.error or {})
+    return refuse(item.status, item.error or {}, retry_after_s=item.retry_after_s)
 
 
 def _submit_each(drafts: Iterable[Mapping[str, Any]], session: Session) -> Flow[Submitted]:

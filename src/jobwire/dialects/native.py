@@ -74,7 +74,7 @@ NATIVE = Dialect(
     ),
     error_content_type="application/problem+json",
     error_body=(
-        ErrorField("type", value="about:blank"),
+        ErrorField("type", "problem_type"),
         ErrorField("title", "reason"),
         ErrorField("status", "status"),
         ErrorField("detail", "message"),
@@ -82,6 +82,7 @@ NATIVE = Dialect(
         ErrorField("request_id", "request_id"),
         ErrorField("errors", "errors", omit_null=True),
         ErrorField("details", "details", omit_null=True),
+        ErrorField("violated-policies", "violated_policies", omit_null=True),
     ),
     errors={
         "invalid_request": ErrorWord(400),

@@ -26,7 +26,19 @@ JobSource = Literal[
     "cancel_requested_at", "retry_after_s",
 ]  # fmt: skip
 ErrorSource = Literal[
-    "status", "reason", "code", "code_upper", "word", "message", "messages", "note", "errors", "details", "request_id"
+    "status",
+    "reason",
+    "code",
+    "code_upper",
+    "word",
+    "message",
+    "messages",
+    "note",
+    "errors",
+    "details",
+    "request_id",
+    "problem_type",
+    "violated_policies",
 ]
 CodecName = Literal["iso_us", "iso_ms", "iso_s", "epoch_ms", "epoch_s", "whole", "text", "upper"]
 Action = Literal[
@@ -78,7 +90,9 @@ class ErrorField:
 
     Sources: `status` number, `reason` phrase, `code` raised (`code_upper` in capitals), `word` and `note` of the
     table, `message`, `messages` (a list of texts when the call had faults: details["messages"], or the texts of
-    details["errors"]; else the message), `errors` (list of {pointer, detail}), `details` (object), `request_id`.
+    details["errors"]; else the message), `errors` (list of {pointer, detail}), `details` (object), `request_id`,
+    `violated_policies` (the names of the limits that refused the call) and `problem_type` (RFC 9457: the registered
+    one where there are such, else about:blank).
     """
 
     path: str

@@ -20,6 +20,11 @@ class Progress:
 NO_PROGRESS = Progress()
 
 
+def complete(last: Progress) -> Progress:
+    """What a completed job shows: all of it is done, whatever was reported last."""
+    return replace(last, percent=100.0, done=last.done if last.total is None else last.total)
+
+
 def stage_span(weights: Mapping[str, float], stage: str) -> tuple[float, float]:
     """Where `stage` starts and ends in percent, when stages run in the mapping's order and share by weight."""
     if stage not in weights:

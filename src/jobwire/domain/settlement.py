@@ -26,13 +26,14 @@ class Lease(NamedTuple):
     fence: int
 
 
-# Not frozen, which would cost each job 1.5 µs; nobody changes one.
+# Not frozen, which would cost each job 1.5 µs; only the worker that decided adds what was reported last.
 @dataclass(slots=True)
 class Settlement:
     """One decision: the job `lease.number` goes to `state`, if `lease.fence` is still its fence.
 
     `delay_ms` is None for a final state and 0 for "back into the order at once"; `attempt_refund` and `loss` say
-    what the attempt counters do; `moves_fence` revokes the lease of a worker that may still be alive.
+    what the attempt counters do; `moves_fence` revokes the lease of a worker that may still be alive. `progress` is
+    the attempt's last report, as JSON; None leaves what is there.
     """
 
     lease: Lease
@@ -46,6 +47,7 @@ class Settlement:
     output: str | None = None
     error: PublicError | None = None
     internal: str = ""
+    progress: str | None = None
 
     def __post_init__(self) -> None:
         assert is_legal(self.event, source=State.RUNNING, target=self.state), (self.event, self.state)

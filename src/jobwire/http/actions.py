@@ -123,19 +123,21 @@ async def _show_new(
         except RequestError:
             # The job is there: where nobody else may wait, it is shown as it is.
             asked = asked._replace(seconds=0.0, applied=())
-    view = served.views[row.phase]
-    facts = await find_facts(call.services, view, row, origin=call.base_url)
     own = site.new_job_headers(served.route, row, origin=call.base_url)
     told = [encode_header(name, value) for name, value in own.items()]
     is_over = asked.seconds > 0 and is_final(row)
     applied = tell_applied(asked, is_async=not is_over)
     status = 200 if is_over else served.route.status
-    return json_answer(status, view.render(row, facts), [*told, *tell_retry(facts), *headers, *applied])
+    return await _show_job(served, call, row, status=status, headers=[*told, *headers, *applied])
 
 
-def _retry_after(site: Site, row: JobRow) -> Headers:
-    seconds = site.dialect.retry_after_s
-    return [] if seconds is None or row.phase in FINAL_PHASES else [(b"retry-after", b"%d" % seconds)]
+async def _show_job(
+    served: Served, call: Call, row: JobRow, *, status: int, headers: Sequence[tuple[bytes, bytes]] = ()
+) -> Answer:
+    """A job as the route shows it, with when to ask for it."""
+    view = served.views[row.phase]
+    facts = await find_facts(call.services, view, row, origin=call.base_url)
+    return json_answer(status, view.render(row, facts), [*headers, *tell_retry(facts)])
 
 
 async def list_jobs(site: Site, served: Served, call: Call) -> Answer:
@@ -158,8 +160,7 @@ async def cancel_job(site: Site, served: Served, call: Call) -> Answer:
         if error.code != "conflict" or served.route.if_final == "refuse":
             raise
         after = await find_job(site, served, call)
-    body = await render_job(call.services, served.views, after, origin=call.base_url)
-    return json_answer(served.route.status, body, _retry_after(site, after))
+    return await _show_job(served, call, after, status=served.route.status)
 
 
 async def remove_job(site: Site, served: Served, call: Call) -> Answer:

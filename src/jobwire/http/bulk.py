@@ -28,7 +28,7 @@ async def cancel_jobs(site: Site, served: Served, call: Call) -> Answer:
     if not bulk.dry_run:
         done = await cancel_rows(call.services.jobs, call.principal.owner, rows)
         counts |= done._asdict()
-        rows = [await call.services.jobs.read(row.owner, number=row.number) for row in rows[:SAMPLE_MAX]]
+        rows = await _read_sample(call, [row.number for row in rows])
     return await _answer(site, served, call, rows=rows, body=counts | _rest(bulk, before))
 
 
@@ -37,11 +37,11 @@ async def rerun_jobs(site: Site, served: Served, call: Call) -> Answer:
     bulk = read_bulk(call.body, site.dialect, phases=FINAL_PHASES, default=RERUN_UNASKED)
     key = read_header_key(site.dialect, call)
     rows, before = await _find(site, call, bulk)
-    jobs, owner = call.services.jobs, call.principal.owner
-    done = await rerun_rows(jobs, owner, rows, idempotency_key=key, dry_run=bulk.dry_run)
+    owner = call.principal.owner
+    done = await rerun_rows(call.services.jobs, owner, rows, idempotency_key=key, dry_run=bulk.dry_run)
     counts: dict[str, Any] = {"matched": len(rows)}
     if not bulk.dry_run:
-        rows = [await jobs.read(owner, number=receipt.number) for receipt in done.receipts[:SAMPLE_MAX]]
+        rows = await _read_sample(call, [receipt.number for receipt in done.receipts])
         counts |= {
             "rerun": sum(receipt.is_new for receipt in done.receipts),
             "replayed": sum(not receipt.is_new for receipt in done.receipts),
@@ -52,6 +52,12 @@ async def rerun_jobs(site: Site, served: Served, call: Call) -> Answer:
 
 async def _find(site: Site, call: Call, bulk: Bulk) -> tuple[list[JobRow], int | None]:
     return await find_page(call.services.jobs, call.principal.owner, bulk.page, kinds=site.dialect.kinds)
+
+
+async def _read_sample(call: Call, numbers: Sequence[int]) -> list[JobRow]:
+    """The first of these jobs as they are now, without those that somebody has deleted meanwhile."""
+    found = [await call.services.store.get(call.principal.owner, number=number) for number in numbers[:SAMPLE_MAX]]
+    return [row for row in found if row is not None]
 
 
 def _rest(bulk: Bulk, before: int | None) -> dict[str, Any]:

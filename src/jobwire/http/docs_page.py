@@ -52,14 +52,15 @@ def write_page(document: Json, carrier: Carrier, *, described_at: str, pages: Se
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title} API</title>\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>{STYLE}</style>\n</head>\n'
         f'<body>\n<a class="skip" href="#main">Skip to the calls</a>\n<div class="frame">\n'
-        f"{_write_menu(operations, pages, here)}\n"
+        f"{_write_menu(operations, pages, here, has_webhooks='webhooks' in document)}\n"
         f'<main id="main">\n<h1>{title} API</h1>\n<p class="soft">Version {escape(document["info"]["version"])} at '
         f'<code>{BASE_URL}</code>; for machines: <a href="{escape(described_at)}">OpenAPI 3.1</a></p>\n'
-        f"{about}\n{_write_key_hint()}\n{sections}\n{_write_job(document)}\n</main>\n</div>\n</body>\n</html>\n"
+        f"{about}\n{_write_key_hint()}\n{sections}\n"
+        f"{_write_job(document)}\n{_write_webhooks(document)}\n</main>\n</div>\n</body>\n</html>\n"
     )
 
 
-def _write_menu(operations: Sequence[Operation], pages: Sequence[Link], here: str) -> str:
+def _write_menu(operations: Sequence[Operation], pages: Sequence[Link], here: str, *, has_webhooks: bool) -> str:
     others = "".join(
         f'<li><a href="{escape(page.path)}"{" aria-current=page" if page.path == here else ""}>'
         f"{escape(page.title)}</a></li>"
@@ -70,10 +71,12 @@ def _write_menu(operations: Sequence[Operation], pages: Sequence[Link], here: st
         for one in operations
     )
     apis = f"<h2>APIs</h2><ul>{others}</ul>" if len(pages) > 1 else ""
-    return f'<nav aria-label="Contents">{apis}<h2>Calls</h2><ul>{calls}</ul><h2>Shapes</h2><ul>{_SHAPES}</ul></nav>'
+    shapes = _SHAPES + (_WEBHOOKS if has_webhooks else "")
+    return f'<nav aria-label="Contents">{apis}<h2>Calls</h2><ul>{calls}</ul><h2>Shapes</h2><ul>{shapes}</ul></nav>'
 
 
 _SHAPES = '<li><a href="#job">The job</a></li><li><a href="#error">A refusal</a></li>'
+_WEBHOOKS = '<li><a href="#webhooks">Webhooks</a></li>'
 
 
 def _write_key_hint() -> str:
@@ -195,7 +198,9 @@ def _fill(document: Json, one: Operation) -> str:
 def _write_responses(document: Json, responses: Json) -> str:
     rows, examples = [], []
     for status, response in responses.items():
-        headers = ", ".join(f"<code>{escape(name)}</code>" for name in response["headers"] if name != _EVERYWHERE)
+        headers = ", ".join(
+            f"<code>{escape(name)}</code>" for name in response.get("headers", ()) if name != _EVERYWHERE
+        )
         mark = ' class="bad"' if status[0] in "45" else ""
         rows.append([f"<span{mark}>{status}</span>", _tell_response(response["description"]), headers])
         if status[0] == "2":
@@ -231,6 +236,20 @@ def _write_job(document: Json) -> str:
         f"<p>A field without “required” is there in some phases only.</p>{_write_fields(document, schemas['Job'])}"
         '</section>\n<section class="call" id="error"><h2>A refusal</h2>'
         f"{_write_fields(document, schemas['Error'])}</section>"
+    )
+
+
+def _write_webhooks(document: Json) -> str:
+    webhooks = {type_: item["post"] for type_, item in document.get("webhooks", {}).items()}
+    if not webhooks:
+        return ""
+    rows = [[f"<code>{escape(type_)}</code>", escape(told["summary"])] for type_, told in webhooks.items()]
+    first = next(iter(webhooks.values()))
+    return (
+        '<section class="call" id="webhooks"><h2>Webhooks</h2>'
+        f"<p>What is sent to your own addresses, by POST.</p>{_write_table('', ['type', 'meaning'], rows)}"
+        f"{_write_parameters(document, first['parameters'])}{_write_bodies(document, first)}"
+        f"{_write_responses(document, first['responses'])}</section>"
     )
 
 

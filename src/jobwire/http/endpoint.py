@@ -5,7 +5,7 @@ status.py is the short way of a poll; both give the same answer.
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -98,7 +98,10 @@ async def _answer_call(exchange: Exchange, resources: AsyncExitStack) -> Answer 
         raise
     served = match.served
     assert served is not None
-    principal = NOBODY if served.route.is_open else await _admit(exchange, match, headers, query)
+    token, principal = None, NOBODY
+    if not served.route.is_open:
+        token = find_token(exchange.site.dialect, exchange.scope["headers"], query)
+        principal = await _admit(exchange, match, token, headers)
     call = Call(
         principal=principal,
         services=exchange.site.services,
@@ -116,11 +119,11 @@ async def _answer_call(exchange: Exchange, resources: AsyncExitStack) -> Answer 
     if served.route.before_body is not None:
         await served.route.before_body(call)
     body, upload = await _read_body(exchange, served, headers, resources)
-    call = replace(call, body=body, upload=upload)
     if len(match.choices) > 1 or served.route.only is not None:
         served = _choose(match, Parts(match.params, query, headers, body))
         if not served.route.is_open:
             check_rights(exchange.site.dialect, served, principal)
+    call = replace(call, body=body, upload=upload, gone=_wait_in(exchange, served, token, headers))
     if served.route.action is not None:
         return await ACTIONS[served.route.action](exchange.site, served, call)
     assert served.route.endpoint is not None
@@ -169,18 +172,35 @@ async def _count(exchange: Exchange, wanted: Sequence[Subject]) -> None:
         raise refuse_limited(state)
 
 
-async def _admit(exchange: Exchange, match: Match, headers: Mapping[str, str], query: Mapping[str, str]) -> Principal:
+async def _admit(exchange: Exchange, match: Match, token: str, headers: Mapping[str, str]) -> Principal:
     """Who calls, counted against the limits of the path, with the rights of its one route."""
     dialect, services = exchange.site.dialect, exchange.site.services
-    token = find_token(dialect, exchange.scope["headers"], query)
     principal = services.owners.known(token) or await services.owners.authenticate(token)
     first = match.choices[0]
     await _count(exchange, list_limits(principal, first.route, first.limits))
-    if "admit" in dialect.hooks:
-        principal = dialect.hooks["admit"](principal, headers)
+    principal = _open(dialect, principal, headers)
     if len(match.choices) == 1:
         check_rights(dialect, first, principal)
     return principal
+
+
+def _open(dialect: Dialect, principal: Principal, headers: Mapping[str, str]) -> Principal:
+    """The caller as the dialect takes it."""
+    return dialect.hooks["admit"](principal, headers) if "admit" in dialect.hooks else principal
+
+
+def _wait_in(
+    exchange: Exchange, served: Served, token: str | None, headers: Mapping[str, str]
+) -> Callable[[], Awaitable[None]]:
+    """What a call waits in: raises when its caller has hung up, or may not make it any more."""
+    dialect, gone = exchange.site.dialect, partial(wait_until_gone, exchange.receive)
+    if token is None:
+        return gone
+
+    def check(principal: Principal) -> None:
+        check_rights(dialect, served, _open(dialect, principal, headers))
+
+    return partial(exchange.site.services.owners.standing.keep, token, check, gone=gone)
 
 
 def _choose(match: Match, parts: Parts) -> Served:

@@ -11,6 +11,8 @@ from jobwire.domain.errors import RequestError
 from jobwire.http.answer import Answer, Headers, encode_header
 
 INTERNAL = RequestError("internal", "Something failed on our side. It was logged under this request id.")
+# As draft-ietf-httpapi-ratelimit-headers registers it.
+QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 
 
 def find_word(dialect: Dialect, code: str) -> ErrorWord:
@@ -50,32 +52,34 @@ def _read_source(item: ErrorField, error: RequestError, *, word: ErrorWord, requ
     match item.source:
         case None:
             return item.value
-        case "status":
-            return word.status
+        case "status" | "word" | "note":
+            return getattr(word, item.source)
         case "reason":
             return HTTPStatus(word.status).phrase
         case "code":
             return error.code
         case "code_upper":
             return error.code.upper()
-        case "word":
-            return word.word
-        case "note":
-            return word.note
         case "message":
             return message
         case "messages":
             return _messages(error.details) or message
-        case "errors":
-            return error.details.get("errors")
+        case "errors" | "violated_policies":
+            return error.details.get(item.source)
         case "details":
             return {key: value for key, value in error.details.items() if key not in _FAULTS} or None
+        case "problem_type":
+            return _find_type(error)
         case "request_id":
             return request_id
     assert_never(item.source)
 
 
-_FAULTS = ("errors", "messages")
+def _find_type(error: RequestError) -> str:
+    return QUOTA_EXCEEDED if "violated_policies" in error.details else "about:blank"
+
+
+_FAULTS = ("errors", "messages", "violated_policies")
 
 
 def _messages(details: Mapping[str, Any]) -> list[str]:

@@ -5,15 +5,17 @@ A stream that ends before the job, for whatever reason, is taken up again with L
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from starlette.responses import Response
 
 from jobwire.dialects.codecs import iso_ms, plain, quote
 from jobwire.dialects.parse import read_name, refuse_faults
+from jobwire.domain.errors import RequestError
 from jobwire.domain.job import JobRow
 from jobwire.domain.phases import Phase
 from jobwire.domain.states import FINAL_EVENTS, Event
+from jobwire.domain.webhooks import PHASES_AFTER
 from jobwire.http.answer import Answer, Receive, Scope, Send, json_answer
 from jobwire.http.body import ClientGone
 from jobwire.http.present import find_facts
@@ -24,19 +26,12 @@ from jobwire.service.call import Call
 from jobwire.service.watching import JobEvent
 
 BEAT_S = 15.0
-# A key may be revoked meanwhile: whoever takes the stream up again shows it anew.
+# Servers and proxies come and go: no stream is so old that nobody knows what is behind it.
 STREAM_S = 300.0
 READER_S = 10.0
 RETRY_MS = 1_000
 
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-_PHASES = {
-    Event.SUBMITTED: Phase.WAITING, Event.PROMOTED: Phase.WAITING, Event.CLAIMED: Phase.RUNNING,
-    Event.PROGRESSED: Phase.RUNNING, Event.COMPLETED: Phase.COMPLETED, Event.RETRIED: Phase.RETRYING,
-    Event.FAILED: Phase.FAILED, Event.RESCUED: Phase.WAITING, Event.CANCELLED: Phase.CANCELLED,
-    Event.CANCEL_REQUESTED: Phase.CANCELLING, Event.INTERRUPTED: Phase.WAITING, Event.SNOOZED: Phase.SCHEDULED,
-    Event.EXPIRED: Phase.EXPIRED,
-}  # fmt: skip
 
 
 def read_after(call: Call) -> int:
@@ -172,11 +167,15 @@ class EventStream(Response):
         call = self._call
         until = asyncio.get_running_loop().time() + STREAM_S
         follow = call.services.watching.follow(self._row, self._after, until=until, beat_s=BEAT_S, gone=call.gone)
-        async with aclosing(follow) as batches:
-            async for events in batches:
-                written = await _write_events(self._served, call, self._row, events)
-                frames = [f"id: {event.no}\nevent: {name_event(event)}\ndata: {text}\n\n" for event, text in written]
-                yield "".join(frames).encode() or b":\n\n"
+        # Refused from now on, or the job was removed: whoever takes the stream up again is told so.
+        with suppress(RequestError):
+            async with aclosing(follow) as batches:
+                async for events in batches:
+                    written = await _write_events(self._served, call, self._row, events)
+                    frames = [
+                        f"id: {event.no}\nevent: {name_event(event)}\ndata: {text}\n\n" for event, text in written
+                    ]
+                    yield "".join(frames).encode() or b":\n\n"
         yield b""
 
 
@@ -192,7 +191,7 @@ def _find_phase(event: JobEvent, following: int | None, row: JobRow) -> Phase:
     asked_at = row.cancel_requested_at
     if event.event == Event.PROGRESSED and asked_at is not None and asked_at <= event.at:
         return Phase.CANCELLING
-    return _PHASES[Event(event.event)]
+    return PHASES_AFTER[Event(event.event)]
 
 
 async def _cut_off(scope: Scope) -> None:

@@ -59,5 +59,6 @@ def refuse_limited(state: LimitState) -> RequestError:
     return RequestError(
         "rate_limited",
         f"More than {limit.count} calls in {limit.window_s} s; try again in {state.retry_after_s} s.",
+        details={"violated_policies": [limit.name]},
         retry_after_s=state.retry_after_s,
     )

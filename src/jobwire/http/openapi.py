@@ -11,19 +11,18 @@ from importlib.metadata import version
 from typing import Any
 
 from jobwire.dialects.notes import NO_NOTES, Notes, Parameter, join_notes
-from jobwire.dialects.parse import IDEMPOTENCY_KEY_CHARS_MAX
 from jobwire.dialects.spec import Dialect, Route, Wait
 from jobwire.domain.job import IDEMPOTENCY_MS
 from jobwire.domain.phases import Phase
-from jobwire.http.action_notes import ACTION_NOTES, KEY_SHAPE, PHASE_SCHEMA
+from jobwire.http.action_notes import ACTION_NOTES, PHASE_SCHEMA
 from jobwire.http.credentials import describe_carrier, name_carrier, show_carrier
 from jobwire.http.errors import find_word
 from jobwire.http.links import describe_links
 from jobwire.http.page_words import describe_page, name_parameters
+from jobwire.http.request_bodies import KEY_SCHEMA, describe_body, describe_taken, tell_wait
 from jobwire.http.routing import Served
 from jobwire.http.samples import (
     SAMPLE_REQUEST_ID,
-    sample_input,
     sample_jobs,
     sample_name,
     sample_refusal,
@@ -38,6 +37,7 @@ from jobwire.http.schemas import (
     wrap_schema,
 )
 from jobwire.http.site import Site
+from jobwire.http.webhook_docs import describe_webhook_data, describe_webhooks, has_webhooks
 
 Described = dict[str, Any]
 
@@ -68,7 +68,13 @@ def describe_site(site: Site) -> Described:
     types += [one.route.response for one in site.served if one.route.response is not None]
     refs, schemas = describe_types(types)
     describe_submission(dialect, site.services.registry, schemas)
+    for one in site.served:
+        if one.route.takes:
+            schemas |= describe_taken(dialect, site.services.registry, one.route)[1]
     schemas |= {"Job": describe_job(dialect, dialect.job), "Error": describe_error(dialect)}
+    webhooks = describe_webhooks() if has_webhooks(dialect) else {}
+    if webhooks:
+        schemas["WebhookData"] = describe_webhook_data()
     ids = name_operations(site.served)
     paths: dict[str, Described] = {}
     for served in site.served:
@@ -86,6 +92,7 @@ def describe_site(site: Site) -> Described:
         "servers": [{"url": site.prefix or "/"}],
         "security": [{name_carrier(carrier): []} for carrier in dialect.credentials],
         "paths": paths,
+        **({"webhooks": webhooks} if webhooks else {}),
         "components": {
             "schemas": schemas,
             "parameters": {"RequestId": {"name": "X-Request-Id", "in": "header", "required": False, **_REQUEST_ID}},
@@ -134,7 +141,7 @@ def _describe_route(site: Site, served: Served, refs: Mapping[int, Any], ids: Ma
         described["description"] = text
     described["parameters"] = _describe_parameters(site.dialect, served, notes)
     if route.body != "none":
-        content = _describe_body(site, route, notes, refs=refs)
+        content = describe_body(site, route, notes, refs=refs)
         described["requestBody"] = {
             "required": route.body != "json_or_none" and not notes.is_body_optional,
             "content": content,
@@ -148,26 +155,6 @@ def _describe_route(site: Site, served: Served, refs: Mapping[int, Any], ids: Ma
 def _tell(notes: Notes, route: Route) -> str:
     scope = f"The key needs the scope {route.scope}." if route.scope else ""
     return " ".join(filter(None, (notes.text, scope)))
-
-
-def _describe_body(site: Site, route: Route, notes: Notes, *, refs: Mapping[int, Any]) -> Described:
-    if route.body == "upload":
-        return {"application/octet-stream": {}}
-    dialect = site.dialect
-    content: Described = {"schema": _describe_waits(route) if route.request is None else refs[id(route.request)]}
-    if route.action == "submit" and not route.takes and (examples := _sample_submissions(site)):
-        content["examples"] = examples
-    further = {media_type: {"schema": schema} for media_type, schema in notes.bodies}
-    return dict.fromkeys(dialect.content_types or ("application/json",), content) | further
-
-
-def _sample_submissions(site: Site) -> Described:
-    kinds = site.dialect.kinds
-    return {
-        kind.name: {"value": {"kind": kind.name if kinds is None else kinds[kind.name], "input": value}}
-        for kind in site.services.registry.kinds
-        if (kinds is None or kind.name in kinds) and (value := sample_input(kind)) is not None
-    }
 
 
 def _describe_parameters(dialect: Dialect, served: Served, notes: Notes) -> list[Described]:
@@ -190,8 +177,7 @@ def _describe_parameters(dialect: Dialect, served: Served, notes: Notes) -> list
     if route.wait is not None:
         described += [_describe_parameter(dialect, parameter) for parameter in _list_waits(route.wait)]
     if notes.is_repeatable and dialect.idempotency_header is not None:
-        schema = {"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_CHARS_MAX, "pattern": KEY_SHAPE}
-        parameter = Parameter(dialect.idempotency_header, schema, _IDEMPOTENCY, place="header")
+        parameter = Parameter(dialect.idempotency_header, KEY_SCHEMA, _IDEMPOTENCY, place="header")
         described.append(_describe_parameter(dialect, parameter))
     return [*described, {"$ref": "#/components/parameters/RequestId"}]
 
@@ -211,21 +197,9 @@ _IDEMPOTENCY = (
 
 def _list_waits(wait: Wait) -> Iterator[Parameter]:
     if wait.place == "query":
-        yield Parameter(wait.name, {"type": "string", "format": "wait"}, _tell_wait(wait))
+        yield Parameter(wait.name, {"type": "string", "format": "wait"}, tell_wait(wait))
     if wait.prefers:
         yield Parameter("Prefer", {"type": "string"}, "wait=N: the same, as RFC 7240 says it.", place="header")
-
-
-def _tell_wait(wait: Wait) -> str:
-    return f"Seconds to wait for the end (2.5 or 30s), {wait.seconds_max} at most; then the job is shown as it is."
-
-
-def _describe_waits(route: Route) -> Described:
-    """The schema of a body without a type: what it may say about waiting."""
-    if route.takes or route.wait is None or route.wait.place != "body":
-        return {}
-    time = {"type": ["string", "number"], "description": _tell_wait(route.wait)}
-    return {"type": "object", "properties": {route.wait.name: time}}
 
 
 def takes_job(served: Served) -> bool:
@@ -339,9 +313,14 @@ _RETRY_AFTER = "Seconds until it is worth asking again; only while the job lives
 
 
 def _limit_headers(dialect: Dialect, served: Served) -> Described:
-    if not served.limits or dialect.limit_headers is None:
+    # An account may have limits of its own on any call that has a key.
+    if served.route.is_open or dialect.limit_headers is None:
         return {}
-    return {name: _header("How much of the limit is left.") for name in astuple(dialect.limit_headers) if name}
+    return {
+        name: _header("How much of the limit is left, where there is one.")
+        for name in astuple(dialect.limit_headers)
+        if name
+    }
 
 
 def _header(text: str, schema: Mapping[str, Any] | None = None, *, is_required: bool = False) -> Described:
@@ -356,7 +335,7 @@ def _group_codes(dialect: Dialect, served: Served, notes: Notes) -> Mapping[int,
         *(() if route.is_open else (*_KEY_REFUSALS, "credentials_conflict")),
         *(() if route.body == "none" else _BODY_REFUSALS),
         *notes.refusals,
-        *(("rate_limited",) if served.limits else ()),
+        *(() if route.is_open else ("rate_limited",)),
     ]
     grouped: dict[int, list[str]] = {}
     for code in dict.fromkeys(codes):

@@ -231,13 +231,21 @@ def make_protocol(reader: StatusReader) -> type[HttpToolsProtocol]:
                 or self.flow.write_paused
                 or self.root_path
                 or (cycle is not None and not cycle.response_complete)
-                or not _WITH_BODY.isdisjoint([name for name, _ in headers])
+                or not _WITH_BODY.isdisjoint(names := [name for name, _ in headers])
             ):
                 return None
             path, _, query = self.url.partition(b"?")
             if b"%" in path or not path.isascii():
                 return None
-            scope = {"method": "GET", "path": path.decode("ascii"), "headers": headers, "query_string": query}
+            scope: dict[str, Any] = {
+                "method": "GET",
+                "path": path.decode("ascii"),
+                "headers": headers,
+                "query_string": query,
+            }
+            # Whether a proxy's word for the scheme counts is decided on the long way.
+            if b"x-forwarded-proto" not in names:
+                scope |= {"scheme": self.scheme, "server": self.server}
             try:
                 return reader.answer_now(scope)
             except Exception:

@@ -86,10 +86,12 @@ def sample_name(reference: JobReference, ids: IdForm) -> Any:
 
 def sample_refusal(dialect: Dialect, code: str) -> Any:
     """The body of a refusal with this code, as the dialect says it."""
-    error = RequestError(code, _MESSAGES.get(code, "What was wrong, and what to do about it."))
+    message = _MESSAGES.get(code, "What was wrong, and what to do about it.")
+    error = RequestError(code, message, details=_DETAILS.get(code))
     return msgspec.json.decode(say_error(dialect, error, SAMPLE_REQUEST_ID).body)
 
 
+_DETAILS: Mapping[str, Mapping[str, Any]] = {"rate_limited": {"violated_policies": ["read"]}}
 _MESSAGES: Mapping[str, str] = {
     "invalid_request": "limit is 500; a page holds 1 to 100 jobs",
     "credentials_missing": "This call carries no credential.",

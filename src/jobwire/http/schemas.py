@@ -79,6 +79,8 @@ _CODECS: Mapping[str | None, Schema] = {
 _ERROR_SOURCES: Mapping[str | None, Schema] = {
     "status": _WHOLE, "reason": _TEXT, "code": _TEXT, "code_upper": _TEXT, "word": _TEXT, "note": _TEXT,
     "message": _TEXT, "request_id": _TEXT, "details": _OBJECT,
+    "problem_type": {"type": "string", "format": "uri-reference"},
+    "violated_policies": {"type": "array", "items": _TEXT},
     "messages": {"oneOf": [_TEXT, {"type": "array", "items": _TEXT}]},
     "errors": {
         "type": "array",
@@ -116,11 +118,26 @@ def describe_submission(dialect: Dialect, registry: Registry, definitions: dict[
 
     The pieces join `definitions`. Where no kind is served the types are told as they are.
     """
-    kinds = {kind.name: kind for kind in registry.kinds if dialect.kinds is None or kind.name in dialect.kinds}
+    kinds = find_kinds(dialect, registry)
     fields = set(Submission.__struct_fields__)
     for name in [name for name, told in definitions.items() if fields <= told.get("properties", {}).keys()]:
         if kinds:
             _tell_kinds(dialect, kinds, registry.queues, definitions=definitions, name=name)
+
+
+def find_kinds(dialect: Dialect, registry: Registry) -> Mapping[str, Kind]:
+    """The kinds that the dialect serves, by name."""
+    return {kind.name: kind for kind in registry.kinds if dialect.kinds is None or kind.name in dialect.kinds}
+
+
+def tell_fields(properties: dict[str, Schema], queues: Sequence[str]) -> None:
+    """Make the fields of a submission say what is checked."""
+    for field, schema in properties.items():
+        _bound(schema, _BOUNDS.get(field, {}))
+        if field in SUBMISSION_TEXTS:
+            schema["description"] = SUBMISSION_TEXTS[field]
+    properties["queue"]["anyOf"][0]["enum"] = list(queues)
+    properties["max_wait"] |= _MAX_WAIT
 
 
 def _tell_kinds(
@@ -132,12 +149,7 @@ def _tell_kinds(
     name: str,
 ) -> None:
     plain = definitions[name]
-    for field, schema in plain["properties"].items():
-        _bound(schema, _BOUNDS.get(field, {}))
-        if field in SUBMISSION_TEXTS:
-            schema["description"] = SUBMISSION_TEXTS[field]
-    plain["properties"]["queue"]["anyOf"][0]["enum"] = list(queues)
-    plain["properties"]["max_wait"] |= _MAX_WAIT
+    tell_fields(plain["properties"], queues)
     inputs, shared = input_schemas(kinds.values(), ref_template=REF_TEMPLATE)
     definitions |= shared
     words: dict[str, Schema] = {}

@@ -14,7 +14,7 @@ from jobwire.http.actions import is_shown
 from jobwire.http.answer import Answer, Scope
 from jobwire.http.limits import list_limits, take_limits, tell_limit
 from jobwire.http.present import answer_status, find_facts
-from jobwire.http.requests import give_request_id
+from jobwire.http.requests import give_request_id, read_base_url
 from jobwire.http.routing import Served
 from jobwire.http.site import Site
 from jobwire.service.call import Principal
@@ -24,23 +24,26 @@ from jobwire.service.tokens import TOKEN_CHARS_MAX
 class Target(NamedTuple):
     """A status route that can be read off the request line: by its last segment, or by its one query field.
 
-    `carriers` gives for each header what stands before its token, in lower case.
+    `carriers` gives for each header what stands before its token, in lower case; `needs_origin` says that some of its
+    answers name the server as the caller does.
     """
 
     site: Site
     served: Served
     carriers: dict[bytes, bytes]
     query_start: bytes | None
+    needs_origin: bool
 
 
 class Poll(NamedTuple):
-    """What was recognised: where, which job, for whom, the ETag already seen, and the request id sent along."""
+    """What was recognised: where, which job, for whom, the ETag already seen, the request id sent, the origin."""
 
     target: Target
     name: JobName
     principal: Principal
     seen: bytes | None
     sent_id: bytes | None
+    origin: str | None
 
 
 class Row(Protocol):
@@ -91,15 +94,19 @@ class StatusReader:
         if served.route.only is not None or _shares_path(site, served):
             return
         head, _, last = served.route.path.rpartition("/")
+        needs_origin = any(view.needs_origin for view in served.views.values())
         for mount in (dialect.mount, *dialect.aliases):
             if reference.place == "path" and last == f"{{{reference.name}}}" and "{" not in head:
-                self._by_head[mount + head] = Target(site, served, carriers, None)
+                self._by_head[mount + head] = Target(site, served, carriers, None, needs_origin)
             elif reference.place == "query" and "{" not in served.route.path:
                 start = f"{reference.name}=".encode()
-                self._by_path[mount + served.route.path] = Target(site, served, carriers, start)
+                self._by_path[mount + served.route.path] = Target(site, served, carriers, start, needs_origin)
 
     def answer_now(self, scope: Scope) -> Answer | Asked | None:
-        """The whole answer to a poll, or what it waits for, or None."""
+        """The whole answer to a poll, or what it waits for, or None.
+
+        A scope without a scheme is one of which it is not known here, and no answer that names it is given.
+        """
         poll = self._recognise(scope)
         if poll is None:
             return None
@@ -124,9 +131,8 @@ class StatusReader:
         if row is None:
             return None
         view = poll.target.served.views[row.phase]
-        if view.needs_origin:
-            return None
-        if view.needs_position or view.needs_estimate or view.needs_input or row.rerun_of is not None:
+        has_facts = view.needs_position or view.needs_estimate or view.needs_input or view.needs_origin
+        if has_facts or row.rerun_of is not None:
             return _answer_with_facts(poll, row)
         return _answer_row(poll, row, None)
 
@@ -141,6 +147,8 @@ class StatusReader:
     def _recognise(self, scope: Scope) -> Poll | None:
         target, name = self._find(scope)
         if target is None or name is None or scope["method"] not in ("GET", "HEAD"):
+            return None
+        if target.needs_origin and "scheme" not in scope:
             return None
         carriers = target.carriers
         token: str | None = None
@@ -167,7 +175,7 @@ class StatusReader:
         scope_needed = target.served.route.scope
         if scope_needed is not None and scope_needed not in principal.scopes:
             return None
-        return Poll(target, name, principal, seen, sent_id)
+        return Poll(target, name, principal, seen, sent_id, _read_origin(scope) if target.needs_origin else None)
 
     def _find(self, scope: Scope) -> tuple[Target | None, JobName | None]:
         path: str = scope["path"]
@@ -188,6 +196,11 @@ class StatusReader:
         return target, read_name(target.served.reference.style, sent, target.site.dialect.ids)
 
 
+def _read_origin(scope: Scope) -> str:
+    hosts = b", ".join([value for name, value in scope["headers"] if name == b"host"])
+    return read_base_url(scope, {"host": hosts.decode("latin-1")})
+
+
 def _shares_path(site: Site, served: Served) -> bool:
     return sum((one.route.method, one.route.path) == ("GET", served.route.path) for one in site.served) > 1
 
@@ -200,11 +213,11 @@ def _ask(poll: Poll) -> Row:
 async def _answer_with_facts(poll: Poll, row: JobRow) -> Answer | None:
     site, served, *_ = poll.target
     view = served.views[row.phase]
-    return None if view.needs_origin else _answer_row(poll, row, await find_facts(site.services, view, row))
+    return _answer_row(poll, row, await find_facts(site.services, view, row, origin=poll.origin))
 
 
 def _answer_row(poll: Poll, row: JobRow, facts: Facts | None) -> Answer | None:
-    (site, served, *_), _, principal, seen, sent_id = poll
+    (site, served, *_), _, principal, seen, sent_id, _ = poll
     dialect = site.dialect
     if not is_shown(dialect, row):
         return None

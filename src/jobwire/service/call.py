@@ -32,7 +32,7 @@ class Call:
     """One authenticated request: `body` is decoded JSON (None without one), `upload` a spooled raw body.
 
     `base_url` is scheme and host as the client used them, without a trailing slash. `gone` waits until the caller
-    has hung up, and raises then.
+    has hung up or may not make the call any more, and raises then.
     """
 
     principal: Principal

@@ -20,7 +20,7 @@ from jobwire.kinds.spelling import did_you_mean, quote
 from jobwire.net.policy import FetchPolicy
 from jobwire.service.key_sets import KeySets
 from jobwire.service.tokens import OWN_ISSUER, SignedToken
-from jobwire.store import issuers
+from jobwire.store import accounts, issuers
 from jobwire.store.contract import Reader, Store
 from jobwire.store.issuers import IssuerRow
 
@@ -101,7 +101,7 @@ class Issuers:
             lifetime_s_max=new.lifetime_s_max,
             created_at=self._clock(),
         )
-        await self._store.write(lambda tx: issuers.keep_issuer(tx, row))
+        await self._store.write(accounts.marked(lambda tx: issuers.keep_issuer(tx, row)))
 
     async def list_all(self) -> Sequence[IssuerRow]:
         """Every issuer, by name."""
@@ -109,7 +109,7 @@ class Issuers:
 
     async def remove(self, iss: str) -> None:
         """Take no token of this issuer any more. RequestError not_found."""
-        if not await self._store.write(lambda tx: issuers.drop_issuer(tx, iss)):
+        if not await self._store.write(accounts.marked(lambda tx: issuers.drop_issuer(tx, iss))):
             raise await self._unknown(iss)
 
     async def revoke_token(self, iss: str, jti: str) -> None:
@@ -120,7 +120,8 @@ class Issuers:
         if row is None:
             raise await self._unknown(iss)
         expires_at = self._clock() + (row.lifetime_s_max + 2 * row.leeway_s) * 1_000
-        await self._store.write(lambda tx: issuers.revoke_token(tx, iss, jti, expires_at=expires_at))
+        revoke = accounts.marked(lambda tx: issuers.revoke_token(tx, iss, jti, expires_at=expires_at))
+        await self._store.write(revoke)
 
     async def verify(self, token: SignedToken, issuer: IssuerRow | None, *, now: int) -> Vouched | None:
         """What the token vouches for, if everything about it is right; else None.

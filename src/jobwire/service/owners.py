@@ -23,6 +23,7 @@ from jobwire.service.issuers import Issuers
 from jobwire.service.keys import hash_secret, make_key_text, show_key
 from jobwire.service.limits import Limit
 from jobwire.service.plans import Plan
+from jobwire.service.standing import Standing
 from jobwire.service.tokens import make_own_token
 from jobwire.store import accounts, policies, rates
 from jobwire.store.contract import KeyRow, OwnerRow, Store, Transaction
@@ -68,6 +69,8 @@ class Owners:
         self.issuers = issuers or Issuers(store, clock)
         self._credentials = Credentials(store, self.issuers, plan=plan)
         self._known: dict[bytes, Known] = {}
+        self._forgettings = 0
+        self.standing = Standing(store, judge=self.authenticate, forget=self._forget)
 
     async def create_owner(self, name: str) -> OwnerRow:
         """The owner of that name (1 to 64 printable characters), made if there was none."""
@@ -200,10 +203,13 @@ class Owners:
         principal = self.known(token)
         if principal is not None:
             return principal
-        # Taken before the ledger is read, so that what is found is never trusted for longer than a second after.
-        known = await self._credentials.judge(token, self._clock())
-        self._remember(_digest(token), known)
-        return known.principal
+        while True:
+            forgettings = self._forgettings
+            # Taken before the ledger is read, so that what is found is never trusted for longer than a second after.
+            known = await self._credentials.judge(token, self._clock())
+            if forgettings == self._forgettings:
+                self._remember(_digest(token), known)
+                return known.principal
 
     def _remember(self, digest: bytes, known: Known) -> None:
         self._known.pop(digest, None)
@@ -212,9 +218,14 @@ class Owners:
         self._known[digest] = known
 
     async def _change(self, work: Callable[[Transaction], T]) -> T:
-        changed = await self._store.write(work)
-        self._known.clear()
+        changed = await self._store.write(accounts.marked(work))
+        self._forget()
+        self.standing.look()
         return changed
+
+    def _forget(self) -> None:
+        self._known.clear()
+        self._forgettings += 1
 
 
 def _insert_key(tx: Transaction, owner: OwnerRow, scopes: str, *, expires_at: int | None, as_jwt: bool) -> NewKey:

@@ -25,7 +25,7 @@ BUFFERED_MAX = 256
 WOKEN_TOGETHER = 64
 
 Gone = Callable[[], Awaitable[None]]
-"""Waits until the caller has hung up, and raises then."""
+"""Waits until nobody is to be answered any more, and raises then."""
 
 
 class Watch:

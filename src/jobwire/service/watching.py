@@ -57,7 +57,7 @@ class Watching:
     ) -> JobRow:
         """The job as soon as it `is_enough`, looked at after each `wanted` event (None: any), or after `wait_s`.
 
-        RequestError rate_limited or unavailable when too many wait; what `gone` raises when the caller has hung up.
+        RequestError rate_limited or unavailable when too many wait; what `gone` raises.
         """
         if is_enough(row) or wait_s <= 0 or self.tail.is_ended:
             return row

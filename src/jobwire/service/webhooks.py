@@ -129,15 +129,17 @@ class Webhooks:
             checked["kinds"] = _write_words(check_kinds(changes["kinds"]))
 
         def write(tx: Transaction) -> None:
+            # May run again from its start: what it decides stays its own.
             endpoint = _require(tx, owner, id_)
             if endpoint.is_ad_hoc and checked:
                 raise RequestError("conflict", "a submission made this webhook; only `enabled` of it can be changed")
+            after = endpoint._replace(**checked)
             if changes.get("is_enabled") is True and endpoint.disabled_at is not None:
                 webhooks.write_breaker(tx, id_, CLOSED)
-                checked.update(disabled_at=None, disabled_reason=None)
+                after = after._replace(disabled_at=None, disabled_reason=None)
             if changes.get("is_enabled") is False and endpoint.disabled_at is None:
-                checked.update(disabled_at=tx.now, disabled_reason="owner")
-            webhooks.write_endpoint(tx, endpoint._replace(**checked))
+                after = after._replace(disabled_at=tx.now, disabled_reason="owner")
+            webhooks.write_endpoint(tx, after)
 
         await self._store.write(write)
         return await self.read(owner, id_)

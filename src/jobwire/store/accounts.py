@@ -1,8 +1,12 @@
 """Owners and their API keys: portable SQL over a Reader or a Transaction, for any engine. Times are Unix ms."""
 
-from typing import NamedTuple
+import secrets
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 from jobwire.store.contract import KeyRow, OwnerRow, Reader, Transaction
+
+T = TypeVar("T")
 
 _OWNER = ", ".join(f"o.{name}" for name in OwnerRow._fields)
 _KEY = ", ".join(f"k.{name}" for name in KeyRow._fields)
@@ -13,6 +17,26 @@ class KeyHolder(NamedTuple):
 
     key: KeyRow
     owner: OwnerRow
+
+
+def marked(work: Callable[[Transaction], T]) -> Callable[[Transaction], T]:
+    """The work, which changes what some credential may do, in a form that tells all processes so."""
+
+    def mark_and_work(tx: Transaction) -> T:
+        tx.execute(
+            "INSERT INTO ledger (name, value) VALUES ('access_mark', :value) "
+            "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            value=secrets.token_hex(8),
+        )
+        return work(tx)
+
+    return mark_and_work
+
+
+def read_mark(reader: Reader) -> str:
+    """What differs after every change of what a credential may do."""
+    rows = reader.query("SELECT value FROM ledger WHERE name = 'access_mark'")
+    return str(rows[0][0]) if rows else ""
 
 
 def find_owner(reader: Reader, name: str) -> OwnerRow | None:

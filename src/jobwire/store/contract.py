@@ -15,6 +15,7 @@ from jobwire.domain.job import JobFilter, JobRow, NewJob, Receipt
 from jobwire.domain.settlement import Lease, Settlement
 from jobwire.domain.states import State
 from jobwire.store.pending import Pending
+from jobwire.store.statements import SqlTexts
 
 T = TypeVar("T")
 
@@ -141,11 +142,19 @@ class Wake:
     changed: bool
 
 
-class Reader(Protocol):
-    """A snapshot of the ledger for a system's own tables; `sql` names its parameters `:name`."""
+class Rows(Protocol):
+    """What answers portable statements; `sql` names its parameters `:name`."""
 
     def query(self, sql: str, /, **params: Any) -> list[tuple[Any, ...]]:
-        """All rows of a SELECT."""
+        """All rows of a statement."""
+
+
+class Reader(Rows, Protocol):
+    """A snapshot of the ledger, also for a system's own tables."""
+
+    @property
+    def sql(self) -> SqlTexts:
+        """The statements in which the engine differs from others."""
 
 
 class Transaction(Reader, Protocol):

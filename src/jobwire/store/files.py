@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from jobwire.domain.job import NewJob
 from jobwire.kinds.contract import FILE_MARK
-from jobwire.store.contract import Reader
+from jobwire.store.contract import Reader, Rows
 from jobwire.store.webhooks import Writing
 
 RELEASED_MS = 24 * 3_600_000
@@ -116,7 +116,7 @@ def keep_folder_id(tx: Writing) -> str:
     return str(tx.query("SELECT value FROM ledger WHERE name = :name", name=_FOLDER_ROW)[0][0])
 
 
-def forget_folder(writer: Reader) -> None:
+def forget_folder(writer: Rows) -> None:
     """This ledger is a copy from now on: the folder is the other one's."""
     writer.query("DELETE FROM ledger WHERE name = :name", name=_FOLDER_ROW)
 

@@ -3,6 +3,7 @@
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -48,11 +49,11 @@ class Settling(Capping):
         if not back:
             return settlements
         asked = {row[0] for row in self.query(self.sql.settle["asked"], numbers=encode_json(back))}
-        return [cancel(s.lease) if s.lease.number in asked else s for s in settlements]
+        return [replace(cancel(s.lease), progress=s.progress) if s.lease.number in asked else s for s in settlements]
 
     def _apply(self, event: Event, group: Sequence[Settlement]) -> list[int]:
         if event is Event.COMPLETED:
-            rows = encode_json([(s.lease.number, s.lease.fence, s.output) for s in group])
+            rows = encode_json([(s.lease.number, s.lease.fence, s.output, s.progress) for s in group])
         else:
             rows = encode_json([self._decision_row(s) for s in group])
         accepted_json = self._one(self.sql.settle["accepted"], rows=rows)[0]
@@ -76,7 +77,7 @@ class Settling(Capping):
         finalized_at = self.now if s.delay_ms is None else None
         error = None if s.error is None else encode_error(s.error)
         lease = (s.lease.number, s.lease.fence, int(s.state), int(s.reason), int(s.moves_fence))
-        return (*lease, s.attempt_refund, s.loss, run_at, finalized_at, error)
+        return (*lease, s.attempt_refund, s.loss, run_at, finalized_at, error, s.progress)
 
     def _place_back(self, group: Sequence[Settlement]) -> None:
         ready = [s.lease.number for s in group if s.delay_ms == 0]

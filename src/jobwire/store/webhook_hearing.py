@@ -1,10 +1,10 @@
-"""From the event log to deliveries: portable SQL over a Reader or a Transaction, for any engine.
+"""From the event log to deliveries: over a Reader or a Transaction of any engine.
 
 The log is read behind a cursor that moves in the transaction that writes the deliveries: each event comes to each
 endpoint once, whoever dies meanwhile, and a submission or settlement costs nothing more than without webhooks.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,26 +13,14 @@ from jobwire.domain.phases import phase_of
 from jobwire.domain.states import Event, Reason, State
 from jobwire.domain.webhooks import DeliveryRow, matches
 from jobwire.store.contract import Reader, Transaction
+from jobwire.store.transaction import encode_json
 from jobwire.store.webhook_deliveries import add_deliveries
 from jobwire.store.webhook_messages import Message, write_message
 from jobwire.store.webhooks import CURSOR
 
 EVENT_ROWS_MAX = 256
 EVENTS_MAX = 2_000
-NUMBERS_TOGETHER = 256
-DIGITS = 19
 
-_WANTED = f"""
-WITH RECURSIVE place (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM place WHERE i + 1 < :count)
-SELECT j.number, j.key, j.owner, j.kind, s.version, s.state, s.reason, s.attempt, s.run_at, s.cancel_requested_at,
-       e.id, w.events
-  FROM place CROSS JOIN job AS j JOIN state AS s ON s.number = j.number
-  LEFT JOIN job_webhook AS w ON w.number = j.number
-  LEFT JOIN webhook_endpoint AS e ON e.id = w.endpoint AND e.disabled_at IS NULL
- WHERE j.number = CAST(substr(:digits, place.i * {DIGITS} + 1, {DIGITS}) AS BIGINT)
-   AND (e.id IS NOT NULL OR EXISTS (SELECT 1 FROM webhook_endpoint AS o
-         WHERE o.owner = j.owner AND o.is_ad_hoc = 0 AND o.disabled_at IS NULL))
-"""  # noqa: S608 - a number of our own
 _decode_pairs = msgspec.json.Decoder(list[tuple[int, int]]).decode
 _decode_words = msgspec.json.Decoder(list[str]).decode
 
@@ -80,17 +68,9 @@ def _read_events(reader: Reader, after: int) -> tuple[list[tuple[int, int, Event
     return happened, after
 
 
-def _read_wanted(reader: Reader, numbers: Iterable[int]) -> Iterator[tuple[Any, ...]]:
-    """Of these jobs those that any endpoint may want, with what their messages tell.
-
-    Their numbers travel as digits of one width in one text, which every engine can take apart: bound one by one they
-    took PostgreSQL's driver 30 µs each.
-    """
-    wanted = sorted(numbers)
-    for start in range(0, len(wanted), NUMBERS_TOGETHER):
-        chunk = wanted[start : start + NUMBERS_TOGETHER]
-        digits = "".join(f"{number:0{DIGITS}d}" for number in chunk)
-        yield from reader.query(_WANTED, digits=digits, count=len(chunk))
+def _read_wanted(reader: Reader, numbers: set[int]) -> list[tuple[Any, ...]]:
+    """Of these jobs those that any endpoint may want, with what their messages tell."""
+    return reader.query(reader.sql.events["wanted"], numbers=encode_json(sorted(numbers)))
 
 
 class _Filters:

@@ -5,11 +5,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from jobwire.domain.outcome import CancelConfirmed, Failed, Interrupted, Outcome, PublicError
-from jobwire.domain.progress import NO_PROGRESS, Progress
-from jobwire.domain.settlement import AttemptFacts, Lease
+import msgspec
+
+from jobwire.domain.outcome import CancelConfirmed, Completed, Failed, Interrupted, Outcome, PublicError
+from jobwire.domain.progress import NO_PROGRESS, Progress, complete
+from jobwire.domain.settlement import AttemptFacts, Lease, Settlement, settle_outcome
 from jobwire.kinds.contract import Kind
 from jobwire.store.contract import Claim
+
+
+def encode_progress(progress: Progress) -> str:
+    """Progress as the ledger keeps it."""
+    return msgspec.json.encode(progress).decode()
 
 
 class Stop(Enum):
@@ -50,6 +57,14 @@ class Attempt:
         """What the domain needs to know to settle it."""
         claim = self.claim
         return AttemptFacts(claim.attempt, claim.attempts_max, claim.losses, self.stop is Stop.CANCEL)
+
+    def decide(self, outcome: Outcome, *, jitter: float) -> Settlement:
+        """The domain's decision on an outcome, with the last report, which no heartbeat may have written."""
+        decided = settle_outcome(self.lease, outcome, facts=self.facts, policy=self.kind.retry, jitter=jitter)
+        if self.progress is not NO_PROGRESS:
+            is_done = isinstance(outcome, Completed)
+            decided.progress = encode_progress(complete(self.progress)) if is_done else self.progress_text
+        return decided
 
     def stopped_outcome(self) -> Outcome | None:
         """What an attempt stopped from outside comes to; None when its lease is lost and nothing may be said."""

@@ -19,7 +19,7 @@ from jobwire.kinds.contract import Cancelled, ChildLimits, SavedFile, Snooze
 from jobwire.kinds.schema import encode_output
 from jobwire.store.contract import LeaseLost, Store, Transaction
 from jobwire.store.files import hold_files, name_job
-from jobwire.worker.attempt import Attempt, Stop
+from jobwire.worker.attempt import Attempt, Stop, encode_progress
 from jobwire.worker.children import Children
 from jobwire.worker.invocation import decode_result, target_of
 
@@ -72,7 +72,7 @@ class LoopContext:
             weights=attempt.kind.stages,
         )
         # As text at once: what is not JSON must fail its own handler, not the heartbeat of all.
-        attempt.progress_text = msgspec.json.encode(progress).decode()
+        attempt.progress_text = encode_progress(progress)
         attempt.progress = progress
         attempt.has_news = True
 

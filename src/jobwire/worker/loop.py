@@ -171,9 +171,7 @@ class Worker:
 
     def decide(self, attempt: Attempt, outcome: Outcome) -> Settlement:
         """The domain's decision on an outcome."""
-        return settle_outcome(
-            attempt.lease, outcome, facts=attempt.facts, policy=attempt.kind.retry, jitter=self._jitter()
-        )
+        return attempt.decide(outcome, jitter=self._jitter())
 
     def _put_off(self, claim: Claim) -> Settlement:
         logger.error("no handler here for kind %r of job %d: put off", claim.kind, claim.number)

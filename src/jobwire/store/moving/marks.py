@@ -3,7 +3,7 @@
 import msgspec
 
 from jobwire.config import SettingError
-from jobwire.store.contract import Reader
+from jobwire.store.contract import Rows
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -15,25 +15,25 @@ class Mark(msgspec.Struct, frozen=True):
     is_finished: bool = True
 
 
-def read_mark(reader: Reader, name: str) -> Mark | None:
+def read_mark(reader: Rows, name: str) -> Mark | None:
     """The mark of that name: moved_to or moved_from."""
     rows = reader.query("SELECT value FROM ledger WHERE name = :name", name=name)
     return msgspec.json.decode(rows[0][0], type=Mark) if rows else None
 
 
-def write_mark(writer: Reader, name: str, mark: Mark) -> None:
+def write_mark(writer: Rows, name: str, mark: Mark) -> None:
     """Set a mark."""
     drop_mark(writer, name)
     value = msgspec.json.encode(mark).decode()
     writer.query("INSERT INTO ledger (name, value) VALUES (:name, :value)", name=name, value=value)
 
 
-def drop_mark(writer: Reader, name: str) -> None:
+def drop_mark(writer: Rows, name: str) -> None:
     """Take a mark away."""
     writer.query("DELETE FROM ledger WHERE name = :name", name=name)
 
 
-def refuse_moved(reader: Reader, address: str) -> None:
+def refuse_moved(reader: Rows, address: str) -> None:
     """SettingError if the ledger at `address` was moved away, or is being moved: it is not to be served."""
     mark = read_mark(reader, "moved_to")
     if mark is not None:

@@ -71,19 +71,9 @@ class PostgresTransaction(OpenTransaction):
 
     # submission
 
-    def _were_sent(self, keys: Collection[str]) -> bool:
+    def _find_sent(self, keys: Collection[str]) -> dict[tuple[int, str], int]:
         """A job that was sent before breaks the insertion of its batch: then it is run again, and is looked for."""
-        return self._is_rerun and bool(self._one(self.sql.submit["sent_before"], keys=text_array(keys))[0])
-
-    def _are_known(self, keyed: Sequence[NewJob]) -> bool:
-        known = self._one(
-            self.sql.submit["known"],
-            owners=int_array(job.owner for job in keyed),
-            kinds=text_array(job.kind for job in keyed),
-            unique_keys=text_array(job.unique_key for job in keyed),
-            idempotency_keys=text_array(job.idempotency_key for job in keyed),
-        )
-        return bool(known[0])
+        return super()._find_sent(keys) if self._is_rerun else {}
 
     def _insert(self, jobs: Sequence[NewJob]) -> list[Receipt]:
         if not jobs:
@@ -256,6 +246,7 @@ class PostgresTransaction(OpenTransaction):
         columns = {
             "numbers": int_array(s.lease.number for s in rows),
             "fences": int_array(s.lease.fence for s in rows),
+            "progresses": text_array(s.progress for s in rows),
         }
         if event is Event.COMPLETED:
             name, columns["outputs"] = "complete", text_array(s.output for s in rows)

@@ -186,6 +186,8 @@ class Read(Generic[T]):
 class SessionReader:
     """A Reader on a connection."""
 
+    sql = SQL
+
     def __init__(self, session: Session) -> None:
         self.session = session
 

@@ -195,6 +195,8 @@ class SqliteStore(PostingStore):
 class _Snapshot:
     """A reader inside one read transaction."""
 
+    sql = SQL
+
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
 

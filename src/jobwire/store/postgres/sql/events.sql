@@ -19,3 +19,13 @@ SELECT e.no, e.at, e.event, (j.value ->> 0)::bigint, (j.value ->> 1)::bigint
  ORDER BY e.no LIMIT :limit;
 -- :last_at
 SELECT greatest((SELECT at FROM event ORDER BY no DESC LIMIT 1), (SELECT max(at) FROM event_inbox));
+-- :wanted
+SELECT j.number, j.key, j.owner, j.kind, s.version, s.state, s.reason, s.attempt, s.run_at, s.cancel_requested_at,
+       e.id, w.events
+  FROM unnest(translate(:numbers, '[]', '{}')::bigint[]) AS n (number)
+  JOIN job AS j USING (number) JOIN state AS s USING (number)
+  LEFT JOIN job_webhook AS w ON w.number = j.number
+  LEFT JOIN webhook_endpoint AS e ON e.id = w.endpoint AND e.disabled_at IS NULL
+ WHERE e.id IS NOT NULL
+    OR EXISTS (SELECT 1 FROM webhook_endpoint AS o
+                WHERE o.owner = j.owner AND o.is_ad_hoc = 0 AND o.disabled_at IS NULL);

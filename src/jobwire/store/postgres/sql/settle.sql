@@ -10,8 +10,9 @@ SELECT number FROM
 WITH settled AS (
   UPDATE state AS s
      SET state = 2, reason = 0, version = s.version + 1, losses = 0, finalized_at = :now, output = r.output,
-         error = NULL
-    FROM unnest(:numbers::bigint[], :fences::bigint[], :outputs::text[]) AS r (number, fence, output)
+         error = NULL, progress = coalesce(r.progress, s.progress)
+    FROM unnest(:numbers::bigint[], :fences::bigint[], :outputs::text[], :progresses::text[])
+           AS r (number, fence, output, progress)
    WHERE s.number = r.number AND s.fence = r.fence AND s.state = 1
   RETURNING s.number, s.version),
 released AS (
@@ -28,10 +29,12 @@ WITH settled AS (
   UPDATE state AS s
      SET state = r.state, reason = r.reason, version = s.version + 1, fence = s.fence + r.moves_fence,
          attempt = greatest(0, s.attempt - r.refund), losses = CASE WHEN r.loss > 0 THEN s.losses + 1 ELSE 0 END,
-         run_at = r.run_at, finalized_at = r.finalized_at, output = NULL, error = coalesce(r.error, s.error)
+         run_at = r.run_at, finalized_at = r.finalized_at, output = NULL, error = coalesce(r.error, s.error),
+         progress = coalesce(r.progress, s.progress)
     FROM unnest(:numbers::bigint[], :fences::bigint[], :states::bigint[], :reasons::bigint[], :moves::bigint[],
-                :refunds::bigint[], :losses::bigint[], :run_ats::bigint[], :finals::bigint[], :errors::text[])
-           AS r (number, fence, state, reason, moves_fence, refund, loss, run_at, finalized_at, error)
+                :refunds::bigint[], :losses::bigint[], :run_ats::bigint[], :finals::bigint[], :errors::text[],
+                :progresses::text[])
+           AS r (number, fence, state, reason, moves_fence, refund, loss, run_at, finalized_at, error, progress)
    WHERE s.number = r.number AND s.fence = r.fence AND s.state = 1
   RETURNING s.number, s.version, s.state),
 released AS (

@@ -1,19 +1,17 @@
+-- :sent
+SELECT coalesce(json_agg(json_build_array(j.owner, j.key, j.number))::text, '[]')
+  FROM json_array_elements_text(:keys::json) AS k (key) JOIN job AS j USING (key);
 -- :known
-SELECT EXISTS (
-  SELECT FROM unnest(:owners::bigint[], :kinds::text[], :unique_keys::text[], :idempotency_keys::text[])
-           AS r (owner, kind, unique_key, idempotency_key)
-   WHERE EXISTS (SELECT FROM idempotency AS i WHERE i.owner = r.owner AND i.key = r.idempotency_key)
-      OR EXISTS (SELECT FROM live AS l WHERE l.owner = r.owner AND l.kind = r.kind AND l.unique_key = r.unique_key));
--- :number_of
-SELECT number FROM job WHERE key = :key AND owner = :owner;
--- :known_submission
-SELECT j.number, j.key, i.fingerprint FROM idempotency AS i JOIN job AS j ON j.number = i.number
- WHERE i.owner = :owner AND i.key = :key AND i.expires_at > :now;
--- :live_job
-SELECT j.number, j.key FROM live AS l JOIN job AS j ON j.number = l.number
- WHERE l.owner = :owner AND l.kind = :kind AND l.unique_key = :unique_key;
--- :sent_before
-SELECT EXISTS (SELECT FROM job WHERE key = ANY (:keys::text[]));
+SELECT coalesce(json_agg(json_build_array(i.owner, i.key, j.key, j.number, i.fingerprint))::text, '[]')
+  FROM json_array_elements(:named::json) AS r (value)
+       JOIN idempotency AS i ON i.owner = (r.value ->> 0)::bigint AND i.key = r.value ->> 1
+       JOIN job AS j ON j.number = i.number
+ WHERE i.expires_at > :now;
+-- :live
+SELECT coalesce(json_agg(json_build_array(l.owner, l.kind, l.unique_key, j.key, j.number))::text, '[]')
+  FROM json_array_elements(:places::json) AS r (value)
+       JOIN live AS l ON l.owner = (r.value ->> 0)::bigint AND l.kind = r.value ->> 1 AND l.unique_key = r.value ->> 2
+       JOIN job AS j ON j.number = l.number;
 -- :take_places
 WITH lanes AS MATERIALIZED (
   SELECT l.*, 1048576 / coalesce((SELECT weight FROM owner WHERE id = l.lane), 1) AS step,

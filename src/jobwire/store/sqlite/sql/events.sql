@@ -17,3 +17,12 @@ SELECT e.no, e.at, e.event, j.value ->> 0, j.value ->> 1
  ORDER BY e.no LIMIT :limit;
 -- :last_at
 SELECT at FROM event ORDER BY no DESC LIMIT 1;
+-- :wanted
+SELECT j.number, j.key, j.owner, j.kind, s.version, s.state, s.reason, s.attempt, s.run_at, s.cancel_requested_at,
+       e.id, w.events
+  FROM json_each(:numbers) AS n CROSS JOIN job AS j ON j.number = n.value JOIN state AS s ON s.number = j.number
+  LEFT JOIN job_webhook AS w ON w.number = j.number
+  LEFT JOIN webhook_endpoint AS e ON e.id = w.endpoint AND e.disabled_at IS NULL
+ WHERE e.id IS NOT NULL
+    OR EXISTS (SELECT 1 FROM webhook_endpoint AS o
+                WHERE o.owner = j.owner AND o.is_ad_hoc = 0 AND o.disabled_at IS NULL);

@@ -7,17 +7,20 @@ SELECT number FROM state
  WHERE number IN (SELECT value FROM json_each(:numbers)) AND cancel_requested_at IS NOT NULL;
 -- :complete
 UPDATE state
-   SET state = 2, reason = 0, version = version + 1, losses = 0, finalized_at = :now, output = r.output, error = NULL
-  FROM (SELECT value ->> 0 AS number, value ->> 1 AS fence, value ->> 2 AS output FROM jsonb_each(:rows)) AS r
+   SET state = 2, reason = 0, version = version + 1, losses = 0, finalized_at = :now, output = r.output, error = NULL,
+       progress = coalesce(r.progress, state.progress)
+  FROM (SELECT value ->> 0 AS number, value ->> 1 AS fence, value ->> 2 AS output, value ->> 3 AS progress
+          FROM jsonb_each(:rows)) AS r
  WHERE state.number = r.number AND state.fence = r.fence AND state.state = 1;
 -- :decide
 UPDATE state
    SET state = r.state, reason = r.reason, version = version + 1, fence = state.fence + r.moves_fence,
        attempt = max(0, state.attempt - r.refund), losses = CASE WHEN r.loss THEN state.losses + 1 ELSE 0 END,
-       run_at = r.run_at, finalized_at = r.finalized_at, output = NULL, error = coalesce(r.error, state.error)
+       run_at = r.run_at, finalized_at = r.finalized_at, output = NULL, error = coalesce(r.error, state.error),
+       progress = coalesce(r.progress, state.progress)
   FROM (SELECT value ->> 0 AS number, value ->> 1 AS fence, value ->> 2 AS state, value ->> 3 AS reason,
                value ->> 4 AS moves_fence, value ->> 5 AS refund, value ->> 6 AS loss, value ->> 7 AS run_at,
-               value ->> 8 AS finalized_at, value ->> 9 AS error
+               value ->> 8 AS finalized_at, value ->> 9 AS error, value ->> 10 AS progress
           FROM jsonb_each(:rows)) AS r
  WHERE state.number = r.number AND state.fence = r.fence AND state.state = 1;
 -- :end_leases

@@ -1,19 +1,16 @@
--- :sent_before
-SELECT 1 FROM json_each(:keys) AS k CROSS JOIN job AS j ON j.key = k.value LIMIT 1;
+-- :sent
+SELECT json_group_array(json_array(j.owner, j.key, j.number))
+  FROM json_each(:keys) AS k CROSS JOIN job AS j ON j.key = k.value;
 -- :known
-SELECT 1 FROM json_each(:sent) AS r
- WHERE EXISTS (SELECT 1 FROM idempotency AS i WHERE i.owner = r.value ->> 0 AND i.key = r.value ->> 3)
-    OR EXISTS (SELECT 1 FROM live AS l
-                WHERE l.owner = r.value ->> 0 AND l.kind = r.value ->> 1 AND l.unique_key = r.value ->> 2)
- LIMIT 1;
--- :number_of
-SELECT number FROM job WHERE key = :key AND owner = :owner;
--- :known_submission
-SELECT j.number, j.key, i.fingerprint FROM idempotency AS i CROSS JOIN job AS j ON j.number = i.number
- WHERE i.owner = :owner AND i.key = :key AND i.expires_at > :now;
--- :live_job
-SELECT j.number, j.key FROM live AS l CROSS JOIN job AS j ON j.number = l.number
- WHERE l.owner = :owner AND l.kind = :kind AND l.unique_key = :unique_key;
+SELECT json_group_array(json_array(i.owner, i.key, j.key, j.number, i.fingerprint))
+  FROM jsonb_each(:named) AS r CROSS JOIN idempotency AS i ON i.owner = r.value ->> 0 AND i.key = r.value ->> 1
+       CROSS JOIN job AS j ON j.number = i.number
+ WHERE i.expires_at > :now;
+-- :live
+SELECT json_group_array(json_array(l.owner, l.kind, l.unique_key, j.key, j.number))
+  FROM jsonb_each(:places) AS r
+       CROSS JOIN live AS l ON l.owner = r.value ->> 0 AND l.kind = r.value ->> 1 AND l.unique_key = r.value ->> 2
+       CROSS JOIN job AS j ON j.number = l.number;
 -- :take_numbers
 UPDATE counter SET value = value + :count WHERE name = 'job'
 RETURNING value, (SELECT json_group_array(queue) FROM queue_policy WHERE is_fair = 0);
