@@ -62,5 +62,8 @@ class Waiting(Settling):
         for name in ("job", "state", "concurrency", "step", "attempt_log"):
             self._run(self.sql.prune[name], numbers=numbers)
         self._run(self.sql.prune["idempotency"], now=self.now)
-        self._run(self.sql.prune["event"], before=before, limit=limit * EVENTS_A_JOB)
+        self._prune_events(before, limit * EVENTS_A_JOB)
         return len(decode_numbers(numbers))
+
+    def _prune_events(self, before: int, limit: int) -> None:
+        self._run(self.sql.prune["event"], before=before, limit=limit)

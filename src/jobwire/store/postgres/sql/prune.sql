@@ -14,10 +14,5 @@ DELETE FROM step WHERE number = ANY (translate(:numbers, '[]', '{}')::bigint[]);
 DELETE FROM attempt_log WHERE number = ANY (translate(:numbers, '[]', '{}')::bigint[]);
 -- :idempotency
 DELETE FROM idempotency WHERE expires_at <= :now;
--- :event
-DELETE FROM event WHERE no IN
-  (SELECT no FROM event AS e
-    WHERE e.at < :before AND NOT EXISTS (SELECT FROM job WHERE number BETWEEN e.lo AND e.hi)
-    ORDER BY no LIMIT :limit FOR UPDATE SKIP LOCKED);
 -- :commit_mark
 DELETE FROM commit_mark WHERE at < :before;
