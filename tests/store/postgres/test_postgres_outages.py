@@ -188,3 +188,16 @@ def test_the_doorbell_outlives_whatever_goes_wrong_in_it_and_says_so_once(
     assert [claim.number for claim in parked.result(WAIT_S)] == [number]
     assert [record.message for record in caplog.records] == ["the doorbell begins again: out of order"]
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_the_doorbell_waits_longer_after_each_error_in_a_row_but_not_for_a_database_that_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bell = Doorbell.__new__(Doorbell)
+    waits: list[float] = []
+    monkeypatch.setattr(bell, "_is_closed", False, raising=False)
+    monkeypatch.setattr(bell, "_wait", lambda session, timeout_s: waits.append(timeout_s))
+    for failures in range(1, 9):
+        bell._recover(ZeroDivisionError(), failures)
+    bell._recover(psycopg.OperationalError(), 9)
+    assert waits == [0.5, 1, 2, 4, 8, doorbell.RECONNECT_MAX_S, doorbell.RECONNECT_MAX_S, 10, 0.5]
