@@ -67,7 +67,9 @@ class EventRing:
                 make_part(session, parts[-1] + 1)
         # In a transaction of its own: a number may leap only into a part that is there for everybody.
         with _turning(session) as parts:
-            if parts:
+            if parts and _last_no(session) < parts[-1] << SPAN_BITS:
+                # Whoever was moving events into the old part has committed: it never gets another one.
+                session.execute(SQL["stop_moving"])
                 session.execute(SQL["enter"], {"first": parts[-1] << SPAN_BITS})
         try:
             with _turning(session) as parts:
@@ -89,21 +91,27 @@ def _one(session: Session, name: str, **params: int) -> int | None:
     return value
 
 
+def _last_no(session: Session) -> int:
+    return _one(session, "last_no") or 0
+
+
 def _is_full(session: Session, part: int, before: int) -> bool:
     """Whether the last part has its share of the retention, or nothing but what is old."""
     first, bound = part << SPAN_BITS, (part + 1) << SPAN_BITS
     first_at, last_at = _one(session, "first_at", first=first), _one(session, "last_at", first=first, bound=bound)
-    last_no = _one(session, "last_no")
-    if first_at is None or last_at is None or last_no is None:
+    if first_at is None or last_at is None:
         return False
-    return last_at < before or (last_at - first_at) * PARTS >= last_at - before or last_no - first >= PART_ROWS_MAX
+    if _last_no(session) - first >= PART_ROWS_MAX:
+        return True
+    return last_at < before or (last_at - first_at) * PARTS >= last_at - before
 
 
 def _drop_old(session: Session, parts: Sequence[int], before: int) -> None:
     old: list[int] = []
-    for part in parts[:-1]:
+    entered = _last_no(session) >> SPAN_BITS
+    for part in parts:
         last_at = _one(session, "last_at", first=part << SPAN_BITS, bound=(part + 1) << SPAN_BITS)
-        if last_at is not None and last_at >= before:
+        if part >= entered or (last_at is not None and last_at >= before):
             break
         old.append(part)
     if not old:

@@ -9,6 +9,9 @@ SELECT last_value FROM event_no;
 SELECT at FROM event WHERE no >= :first ORDER BY no LIMIT 1;
 -- :last_at
 SELECT at FROM event WHERE no >= :first AND no < :bound ORDER BY no DESC LIMIT 1;
+-- :stop_moving
+-- The lock of events.sequence.
+SELECT pg_advisory_xact_lock('event'::regclass::oid::int, 1);
 -- :enter
 SELECT setval('event_no', :first, false) FROM event_no WHERE last_value < :first;
 -- :survive
