@@ -186,8 +186,11 @@ def test_events_that_are_on_their_way_into_a_part_when_it_is_closed_are_not_drop
     ):
         moving.execute_script("BEGIN")
         moving.execute(load_statements("postgres", "events")["sequence"])
+        pid = session.connection.info.backend_pid
         turned = pool.submit(turning.turn, session)
-        while not turned.done() and not ledger.query("SELECT FROM pg_locks WHERE NOT granted"):
+        while not turned.done() and not ledger.query(
+            "SELECT 1 FROM pg_locks WHERE NOT granted AND pid = :pid", pid=pid
+        ):
             continue
         moving.execute_script("COMMIT")
         turned.result(WAIT_S)
