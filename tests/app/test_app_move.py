@@ -180,3 +180,13 @@ def is_one_line_of_error(ran: Ran, *parts: str) -> bool:
     for part in parts:
         assert part in ran.err, ran
     return True
+
+
+def test_the_doctor_says_where_a_ledger_went(jobwire, ledger: str, target: str) -> None:
+    open_tasks(ledger).close()
+    assert "was moved" not in jobwire("doctor", "--db", ledger).out
+    assert jobwire("move", "--from", ledger, "--to", target).code == 0
+    told = jobwire("doctor", "--db", ledger)
+    (line,) = [line for line in told.out.splitlines() if "was moved to" in line]
+    assert (told.code, line.startswith("problem"), "--take-back" in line) == (1, True, True)
+    assert "was moved" not in jobwire("doctor", "--db", target).out

@@ -158,6 +158,15 @@ class House:
         places = {table: self.query(f"SELECT count(*) FROM {table}") for table in ("ready", "due", "lease", "worker")}
         return f"states {states}, rows {places}\n{self.errors()[-3000:]}"
 
+    def wait_for_progress(self, count):
+        """Until so many more submissions and results are acknowledged."""
+        acks, completions = len(self.acks()) + count, len(self.completions()) + count
+        self.wait_for(
+            lambda: len(self.acks()) >= acks and len(self.completions()) >= completions,
+            within_s=60,
+            what="work goes on",
+        )
+
     def unfinished(self):
         return self.query("SELECT count(*) FROM state WHERE state < 2")[0][0]
 

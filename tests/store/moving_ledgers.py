@@ -9,12 +9,16 @@ from store_ledger import BROKEN, DONE, FLAKY, LATER, SHUTDOWN, WAIT_S, Ledger, g
 
 from jobwire.cli.move import load_scripts, open_side
 from jobwire.domain.caps import Cap
+from jobwire.domain.webhooks import DeliveryRow, EndpointRow
 from jobwire.store import accounts
 from jobwire.store.contract import KeyRow, Transaction
 from jobwire.store.estimates import RunGroup, Tally, add_runs
+from jobwire.store.issuers import IssuerRow, keep_issuer, revoke_token
 from jobwire.store.moving.files import Files
 from jobwire.store.moving.move import Plan, Report, move
 from jobwire.store.moving.side import NOT_COPIED, Side, Table
+from jobwire.store.webhook_deliveries import add_deliveries
+from jobwire.store.webhooks import ensure_secret, insert_endpoint
 from jobwire.wiring import keep_secret, load_systems, migrate_system
 
 ODD = "tab\t line\n return\r back\\slash \\t \\N \\\\. \\.\n\\.\n quote \" ' $$ %s %(a)s {1} :name żółć 😀 \x01"
@@ -86,6 +90,24 @@ def _write_accounts(tx: Transaction) -> None:
     for number, text in enumerate((ODD, "", "\\N", "\\", "\t")):
         tx.execute(_AGENT, id=number, external_id=text, name=text or None)
     tx.execute(_MEDIA, sha256=FILE)
+    _write_access(tx, owner.id)
+    _write_webhooks(tx, owner.id)
+
+
+def _write_access(tx: Transaction, owner: int) -> None:
+    keep_issuer(
+        tx, IssuerRow("https://id", "jobs", "RS256", "https://id/keys", None, "sub", "", 0, None, "[]", 60, 900, 1)
+    )
+    revoke_token(tx, "https://id", ODD, expires_at=2 * tx.now)
+    sql = "INSERT INTO owner_limit (owner, name, count_max, window_s) VALUES (:owner, 'submit', 5, 60)"
+    tx.execute(sql, owner=owner)
+
+
+def _write_webhooks(tx: Transaction, owner: int) -> None:
+    insert_endpoint(tx, EndpointRow("whe_1", owner, "https://hooks.test/", 0, "v1", None, '["convert"]', 1))
+    ensure_secret(tx, "whe_1", "k")
+    tx.execute("INSERT INTO job_webhook (number, endpoint, events) VALUES (1, 'whe_1', NULL)")
+    add_deliveries(tx, [DeliveryRow("whe_1", 1, 1, "msg_1", "job.completed", 1, ODD)])
 
 
 @contextmanager

@@ -281,7 +281,31 @@ with sides(*sys.argv[1:3]) as (source, target):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("table", ["attempt_log", "job", "step"])
+def test_a_move_that_fails_at_any_table_leaves_nothing_and_is_repeated(
+    ledger: Ledger, source: str, target: str
+) -> None:
+    fill(ledger)
+    before = content_of(source)
+    rows = move_between(source, target, Plan(is_dry=True)).rows
+    assert all(rows[table] for table in ("event", "issuer", "revoked_token", "webhook_delivery", "webhook_stream"))
+    for table in rows:
+
+        def fail(name: str, done: int, total: int, at: str = table) -> None:
+            if (name, done) == (at, total):
+                raise InterruptedError(name)
+
+        with sides(source, target) as (origin, place), pytest.raises(InterruptedError, match=table):
+            move(origin, place, Plan(), scripts=load_scripts(), files=Files(Path("none")), watch=fail)
+        assert is_served(source)
+        with closing(open_side(target, is_source=False)) as side:
+            assert not side.has_ledger()
+    ledger.submit()
+    assert move_between(source, target).rows["job"] == rows["job"] + 1
+    assert content_of(target)["webhook_delivery"] == before["webhook_delivery"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("table", ["attempt_log", "event", "job", "step", "webhook_delivery"])
 def test_a_move_that_is_killed_leaves_nothing_and_is_repeated(
     ledger: Ledger, source: str, target: str, table: str
 ) -> None:

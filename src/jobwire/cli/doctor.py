@@ -14,7 +14,7 @@ import typer
 from rich.markup import escape
 
 from jobwire.blobs.local import LocalBlobs
-from jobwire.cli.findings import MARKS, Finding, grade, judge_people
+from jobwire.cli.findings import MARKS, Finding, grade, judge_move, judge_people
 from jobwire.cli.output import console, print_json
 from jobwire.cli.target import DbOption, JsonOption
 from jobwire.config import Settings, is_postgres, read_settings
@@ -100,6 +100,8 @@ def _examine_tables(connection: apsw.Connection, path: Path) -> Iterator[Finding
     names = ("queued", "running", "completed", "failed", "cancelled")
     counted = ", ".join(f"{count} {names[int(str(state))]}" for state, count in rows) or "none"
     yield Finding("ok", "jobs", counted)
+    for (moved_to,) in connection.execute("SELECT value FROM ledger WHERE name = 'moved_to'").fetchall():
+        yield judge_move(str(path), str(moved_to))
     now = time.time_ns() // 1_000_000
     workers = connection.execute("SELECT count(*) FROM worker WHERE expires_at > ?", (now,)).get
     stuck = connection.execute(

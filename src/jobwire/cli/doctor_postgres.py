@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from jobwire.cli.findings import NO_UPKEEP, Finding, Level, grade, judge_people
+from jobwire.cli.findings import NO_UPKEEP, Finding, Level, grade, judge_move, judge_people
 from jobwire.cli.settings_advice import judge_settings
 from jobwire.store.postgres.session import CONNECT_TIMEOUT_S, explain_refusal, show_address
 from jobwire.store.statements import load_migrations, load_statements
@@ -155,6 +155,8 @@ class _Examination:
             yield Finding("note", "there is no ledger in this database yet", fix="the first `jobwire serve` makes it")
             return
         yield judge_ledger_version(self._row("version")[0])
+        for (moved_to,) in self._rows("moved_to"):
+            yield judge_move(self._address, moved_to)
         if is_superuser:
             yield Finding("note", f"{role} is a superuser", fix="give Jobwire a role of its own")
         yield self._judge_wall()

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from jobwire.store.moving.marks import parse_mark, say_moved
+
 Level = Literal["ok", "note", "problem"]
 NO_UPKEEP = "no process runs upkeep: start `jobwire serve` or `jobwire worker`"
 MARKS = {"ok": "[green]ok     [/green]", "note": "[yellow]note   [/yellow]", "problem": "[red]problem[/red]"}
@@ -30,6 +32,12 @@ def grade(value: float, *, note_above: float, problem_above: float = float("inf"
     if value > problem_above:
         return "problem"
     return "note" if value > note_above else "ok"
+
+
+def judge_move(address: str, moved_to: str) -> Finding:
+    """What it means that the ledger at `address` has that mark: it is not to be served."""
+    fix = f"or keep this one: jobwire move --from {address} --take-back"
+    return Finding("problem", say_moved(address, parse_mark(moved_to)), fix=fix)
 
 
 def judge_people(workers: int, stuck: int, keys: int) -> Iterator[Finding]:

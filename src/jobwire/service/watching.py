@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
+from functools import partial
 from typing import TypeAlias
 
 from jobwire.domain.job import JobRow
@@ -11,7 +12,7 @@ from jobwire.service.jobs import Jobs
 from jobwire.service.seats import Seats
 from jobwire.service.tail import Gone, Tail
 from jobwire.store.contract import NO_LAST, EventRow, Store
-from jobwire.store.event_log import find_span
+from jobwire.store.event_log import find_span, skip_gap
 
 WAITS_MAX = 20_000
 WAITS_KEY_MAX = 2_000
@@ -128,4 +129,6 @@ class Watching:
             start = end if len(events) < EVENTS_MAX else events[-1].no
             if events:
                 yield events
+            else:
+                start = await self._store.read(partial(skip_gap, after=end))
             await asyncio.sleep(0)

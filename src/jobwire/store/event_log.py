@@ -10,13 +10,20 @@ WITH RECURSIVE half (low, high) AS (
   SELECT CASE WHEN {young} THEN low ELSE (low + high) / 2 + 1 END,
          CASE WHEN {young} THEN (low + high) / 2 - 1 ELSE high END
     FROM half WHERE low <= high)
-SELECT max(low) - 1, (SELECT coalesce(max(no), 0) FROM event) FROM half
+SELECT coalesce((SELECT min(no) FROM event WHERE no >= (SELECT max(low) FROM half)), (SELECT max(low) FROM half)) - 1,
+       (SELECT coalesce(max(no), 0) FROM event)
 """.format(young="(SELECT at FROM event WHERE no >= (low + high) / 2 ORDER BY no LIMIT 1) >= :created_at")  # noqa: S608 - one condition, twice
 
 
 def read_last(reader: Reader) -> int:
     """The number of the last entry, 0 without one."""
     return int(reader.query("SELECT coalesce(max(no), 0) FROM event")[0][0])
+
+
+def skip_gap(reader: Reader, after: int) -> int:
+    """The greatest number up to which there is no entry after that one; numbers leap where a part of a log begins."""
+    sql = "SELECT coalesce(min(no) - 1, :after) FROM event WHERE no > :after"
+    return int(reader.query(sql, after=after)[0][0])
 
 
 def find_span(reader: Reader, created_at: int) -> tuple[int, int]:

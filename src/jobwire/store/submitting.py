@@ -65,10 +65,14 @@ class Submitting(Counting):
             if named is not None:
                 known.setdefault(named, (key, job.fingerprint or ""))
             told.append((key, is_new, conflict))
-        numbers.update((receipt.key, receipt.number) for receipt in self._insert(new))
+        made = {receipt.key: receipt for receipt in self._insert(new)}
+        numbers.update((key, receipt.number) for key, receipt in made.items())
         for job, key in joined:
             self._keep_idempotency(job, numbers[key])
-        return [Receipt(numbers[key], key, is_new, conflict) for key, is_new, conflict in told]
+        return [
+            made[key] if is_new else Receipt(numbers[key], key, is_new=False, conflict=conflict)
+            for key, is_new, conflict in told
+        ]
 
     def _find_sent(self, keys: Collection[str]) -> dict[_Name, int]:
         """The numbers of the jobs with these keys that are there already, by owner and key."""

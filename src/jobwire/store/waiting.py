@@ -64,5 +64,8 @@ class Waiting(Settling):
             self._run(self.sql.prune[name], numbers=numbers)
         self._run(self.sql.prune["release_files"], numbers=numbers, at=self.now + RELEASED_MS)
         self._run(self.sql.prune["idempotency"], now=self.now)
-        self._run(self.sql.prune["event"], before=before, limit=limit * EVENTS_A_JOB)
+        self._prune_events(before, limit * EVENTS_A_JOB)
         return len(decode_numbers(numbers))
+
+    def _prune_events(self, before: int, limit: int) -> None:
+        self._run(self.sql.prune["event"], before=before, limit=limit)

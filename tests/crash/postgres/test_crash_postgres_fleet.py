@@ -20,6 +20,7 @@ from served import Served, make_key
 from jobwire.cli import demo
 from jobwire.cli.demo_story import make_listings
 from jobwire.domain.states import State
+from jobwire.systems.rentix.fields import ACTIVE, PUBLISH_FAILED
 
 pytestmark = pytest.mark.slow
 
@@ -156,9 +157,11 @@ def test_whoever_of_the_fleet_dies_every_listing_is_published_once(fleet, house,
     print(f"\nseed {SEED}, {KILLS} kills among {SERVERS} servers and {WORKERS} workers")
     begun_at = time.monotonic()
     house.wait_for(lambda: all(agency.jobs for agency in agencies), within_s=60, what="listings are taken")
-    for _ in range(KILLS):
+    for number in range(KILLS):
         NEVER.poll(choose.random() * PAUSE_BETWEEN_KILLS_MS_MAX)
-        name = choose.choice(sorted(fleet.processes))
+        # Servers and workers in turn, so that a short run has both.
+        role = ("worker", "serve")[number % 2]
+        name = choose.choice(sorted(name for name in fleet.processes if name.startswith(role)))
         fleet.kill(name)
         fleet.processes[name].wait_ready()
     for agency in agencies:
@@ -172,6 +175,11 @@ def test_whoever_of_the_fleet_dies_every_listing_is_published_once(fleet, house,
     for (error,) in house.query(f"SELECT error FROM state WHERE state <> {int(State.COMPLETED)}"):
         # Three workers in a row have died with it.
         assert json.loads(error)["code"] == "worker_lost"
+    # The listings themselves, which change in the commits that end their jobs: each once, and as its job ended.
+    listings = house.query("SELECT external_id, status FROM rentix_listing")
+    assert len(listings) == len(dict(listings))
+    for job, name in accepted.items():
+        assert dict(listings)[name] == (ACTIVE if states[job] == State.COMPLETED else PUBLISH_FAILED), (job, name)
     completed = list(states.values()).count(State.COMPLETED)
     unheard = sum(agency.lost_answers for agency in agencies)
     print(

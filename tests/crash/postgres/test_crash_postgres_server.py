@@ -1,4 +1,4 @@
-"""PostgreSQL itself killed under load and started again: whoever works with it goes on by itself, nothing is lost.
+"""PostgreSQL itself ended under load and started again: whoever works with it goes on by itself, nothing is lost.
 
 JOBWIRE_CRASH_SERVER_KILLS=50 kills it more often, JOBWIRE_CRASH_SEED=… repeats the choices of a run (not its timing).
 """
@@ -16,6 +16,7 @@ from crash_house import check
 from served import Served, make_key
 
 from jobwire.domain.ids import show_id
+from postgres_server import Server
 
 pytestmark = pytest.mark.slow
 
@@ -77,16 +78,19 @@ def served(tmp_path, ledger):
     opened.close()
 
 
-def test_a_killed_server_loses_nothing_and_everybody_goes_on_when_it_is_back(server, house, served, tmp_path, ledger):
+@pytest.mark.parametrize("end", [Server.kill, Server.quit], ids=["killed", "shut down at once"])
+def test_a_killed_server_loses_nothing_and_everybody_goes_on_when_it_is_back(
+    server, house, served, tmp_path, ledger, end
+):
     choose = random.Random(SEED)
-    print(f"\nseed {SEED}, {KILLS} kills of the server")
+    print(f"\nseed {SEED}, {KILLS} times the server is ended: {end.__name__}")
     alive = [house.start(role, **order) for role, order in ROSTER]
     clients = Clients(served, make_key(tmp_path, ledger))
     slowest_ms = 0.0
     for _ in range(KILLS):
         slowest_ms = max(slowest_ms, wait_for_progress(house, clients))
         NEVER.poll(choose.random() * PAUSE_MS_MAX)
-        server.kill()
+        end(server)
         server.start()
     slowest_ms = max(slowest_ms, wait_for_progress(house, clients))
     clients.stop()

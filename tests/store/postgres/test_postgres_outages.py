@@ -8,7 +8,9 @@ import pytest
 from store_ledger import DONE, WAIT_S, Ledger
 
 from jobwire.domain.errors import RequestError
-from jobwire.store.postgres import PostgresStore, engine, open_postgres
+from jobwire.store.postgres import PostgresStore, doorbell, engine, open_postgres
+from jobwire.store.postgres.doorbell import Doorbell
+from jobwire.store.postgres.session import Session
 from manual_clock import ManualClock
 from postgres_server import Server, start_server
 
@@ -164,3 +166,38 @@ def test_a_store_closes_in_time_although_the_server_is_away(server: Server, cloc
     with pytest.raises(RequestError):
         posted.result(0)
     assert parked.result(0) == []
+
+
+def test_the_doorbell_outlives_whatever_goes_wrong_in_it_and_says_so_once(
+    ledger: Ledger, other: Ledger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(doorbell, "RECONNECT_S", 0.01)
+    serve, failures, is_past = Doorbell._serve, iter(range(4)), Event()
+
+    def fail(bell: Doorbell, session: Session, channel: str) -> None:
+        if bell is ledger.store._doorbell:
+            if next(failures, None) is not None:
+                raise ZeroDivisionError("out of order")
+            is_past.set()
+        serve(bell, session, channel)
+
+    monkeypatch.setattr(Doorbell, "_serve", fail)
+    assert is_past.wait(WAIT_S)
+    parked = ledger.park()
+    number = other.submit()
+    assert [claim.number for claim in parked.result(WAIT_S)] == [number]
+    assert [record.message for record in caplog.records] == ["the doorbell begins again: out of order"]
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_the_doorbell_waits_longer_after_each_error_in_a_row_but_not_for_a_database_that_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bell = Doorbell.__new__(Doorbell)
+    waits: list[float] = []
+    monkeypatch.setattr(bell, "_is_closed", False, raising=False)
+    monkeypatch.setattr(bell, "_wait", lambda session, timeout_s: waits.append(timeout_s))
+    for failures in range(1, 9):
+        bell._recover(ZeroDivisionError(), failures)
+    bell._recover(psycopg.OperationalError(), 9)
+    assert waits == [0.5, 1, 2, 4, 8, doorbell.RECONNECT_MAX_S, doorbell.RECONNECT_MAX_S, 10, 0.5]

@@ -18,7 +18,12 @@ class Mark(msgspec.Struct, frozen=True):
 def read_mark(reader: Rows, name: str) -> Mark | None:
     """The mark of that name: moved_to or moved_from."""
     rows = reader.query("SELECT value FROM ledger WHERE name = :name", name=name)
-    return msgspec.json.decode(rows[0][0], type=Mark) if rows else None
+    return parse_mark(rows[0][0]) if rows else None
+
+
+def parse_mark(value: str) -> Mark:
+    """The mark that a row of `ledger` holds."""
+    return msgspec.json.decode(value, type=Mark)
 
 
 def write_mark(writer: Rows, name: str, mark: Mark) -> None:

@@ -11,6 +11,7 @@ import select
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from secrets import token_hex
 
 import msgspec
@@ -28,7 +29,7 @@ POLL_S = 0.25
 READY_INTERVAL_S = 0.005
 CHANGED_INTERVAL_S = 0.05
 PAYLOAD_BYTES_MAX = 7_900
-RECONNECT_S = 0.5
+RECONNECT_S, RECONNECT_MAX_S = 0.5, 10.0
 
 READY = """
 SELECT q FROM unnest(:queues::text[]) AS q
@@ -99,27 +100,31 @@ class Doorbell:
             return
 
     def _run(self) -> None:
-        is_first = True
+        is_first, failures = True, 0
         while not self._is_closed:
+            begun_at = time.monotonic()
             try:
-                session = self._connect()
-            except psycopg.Error:
-                self._wait(None, RECONNECT_S)
-                continue
-            try:
-                channel = self._listen(session)
-                if not is_first:
-                    # Whatever was rung while nobody listened.
-                    self._hear(Foreign(None, changed=True))
-                while not self._is_closed:
-                    self._serve(session, channel)
-            except psycopg.Error as error:
-                if not self._is_closed:
-                    logger.warning("the doorbell's connection was lost: %s", str(error).strip())
-                    self._wait(None, RECONNECT_S)
-            finally:
-                session.close()
-            is_first = False
+                with closing(self._connect()) as session:
+                    channel = self._listen(session)
+                    if not is_first:
+                        # Whatever was rung while nobody listened.
+                        self._hear(Foreign(None, changed=True))
+                    is_first = False
+                    while not self._is_closed:
+                        self._serve(session, channel)
+            except Exception as error:
+                # Nobody else serves claims that wait here for other processes: it outlives whatever goes wrong in it.
+                failures = 1 if time.monotonic() - begun_at > RECONNECT_MAX_S else failures + 1
+                self._recover(error, failures)
+
+    def _recover(self, error: Exception, failures: int) -> None:
+        """Tell the first failure in a row, and wait; a database that is away is looked for often."""
+        if self._is_closed:
+            return
+        is_away = isinstance(error, psycopg.Error)
+        if failures == 1:
+            logger.warning("the doorbell begins again: %s", str(error).strip(), exc_info=None if is_away else error)
+        self._wait(None, RECONNECT_S if is_away else min(RECONNECT_MAX_S, RECONNECT_S * 2.0 ** min(failures - 1, 10)))
 
     def _listen(self, session: Session) -> str:
         row = session.execute("SELECT 'jobwire_' || 'ready'::regclass::oid").fetchone()

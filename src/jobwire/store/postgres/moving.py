@@ -10,6 +10,7 @@ from jobwire.config import SettingError
 from jobwire.store.moving.lines import HASH_BYTES, Column, Tally, line_sql
 from jobwire.store.moving.side import Registers, Table
 from jobwire.store.postgres.migrate import MIGRATION_LOCK, migrate
+from jobwire.store.postgres.ring import begin_load, end_load, make_room
 from jobwire.store.postgres.session import Session, explain_refusal, show_address
 from jobwire.store.statements import load_statements
 
@@ -99,8 +100,15 @@ class PostgresSide:
     def load_lines(self, table: Table, chunks: Iterable[list[bytes]]) -> None:
         """See Side: frozen, because nobody can see the table yet; so no vacuum has to write it once more."""
         names = ", ".join(f'"{column.name}"' for column in table.columns)
+        if table.name == "event":
+            self._copy(begin_load(self._session), names, chunks)
+            end_load(self._session)
+            return
         self._session.execute_script(f'TRUNCATE "{table.name}"')
-        command = f'COPY "{table.name}" ({names}) FROM STDIN (FREEZE)'
+        self._copy(table.name, names, chunks)
+
+    def _copy(self, name: str, columns: str, chunks: Iterable[list[bytes]]) -> None:
+        command = f'COPY "{name}" ({columns}) FROM STDIN (FREEZE)'
         with self._connection.cursor().copy(command.encode()) as copy:
             for chunk in chunks:
                 copy.write(b"\n".join(chunk) + b"\n")
@@ -117,8 +125,8 @@ class PostgresSide:
     def read_registers(self) -> Registers:
         """See Side."""
         job, event = (
-            self.query(f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {sequence}")[0][0]
-            for sequence in ("job_number", self._event_sequence())
+            self.query(f"SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM {sequence}")[0][0]
+            for sequence in ("job_number", "event_no")
         )
         owner = self.query("SELECT value FROM counter WHERE name = 'owner'")[0][0]
         lanes = self.query("SELECT queue, priority, max(turn) FROM lane_mark GROUP BY queue, priority")
@@ -126,8 +134,9 @@ class PostgresSide:
 
     def write_registers(self, registers: Registers) -> None:
         """See Side."""
-        for sequence, last in (("job_number", registers.job), (self._event_sequence(), registers.event)):
+        for sequence, last in (("job_number", registers.job), ("event_no", registers.event)):
             self.query("SELECT setval(:sequence, greatest(:last, 1), :last > 0)", sequence=sequence, last=last)
+        make_room(self._session, registers.event + 1)
         self.query("UPDATE counter SET value = :value WHERE name = 'owner'", value=registers.owner)
         for queue, priority, turn in registers.lanes:
             self.query(
@@ -136,9 +145,6 @@ class PostgresSide:
                 priority=priority,
                 turn=turn,
             )
-
-    def _event_sequence(self) -> str:
-        return str(self.query("SELECT pg_get_serial_sequence('event', 'no')")[0][0])
 
     def read_clock(self) -> int:
         """See Side."""

@@ -32,6 +32,7 @@ from jobwire.store.postgres.operations import PostgresTransaction
 from jobwire.store.postgres.own import OwnTransactions
 from jobwire.store.postgres.polls import LoopPolls
 from jobwire.store.postgres.reader import GETS_MAX, Get, Read, Serving, SessionReader, answer_gets, answer_reads
+from jobwire.store.postgres.ring import EventRing
 from jobwire.store.postgres.session import Session, explain_refusal, show_address
 from jobwire.store.posting import PostingStore
 from jobwire.store.transaction import FinalHook
@@ -58,6 +59,7 @@ class PostgresStore(PostingStore):
         self._can_prepare = can_prepare
         self.has_wall = False
         self._folding = Folding()
+        self._ring = EventRing()
         self._engine: PostgresEngine | None = None
         self._writer = Writer(self._open_engine, watches_others=False)
         self._doorbell = Doorbell(self._connect, hear=self._writer.hear, waiting=self._writer.waiting_queues)
@@ -159,8 +161,19 @@ class PostgresStore(PostingStore):
         return self._read(lambda r: [AttemptRow._make(row) for row in r.run(SQL.get["attempts"], number=number)])
 
     def fold(self, limit: int = 10_000) -> Pending[int]:
-        """See Store.fold: what was appended comes to where it is read; one process at a time."""
-        return self._read(lambda r: self._folding.fold(r.session, limit))
+        """See Store.fold: what was appended comes to where it is read, and the log's ring turns."""
+
+        def fold(reader: SessionReader) -> int:
+            folded = self._folding.fold(reader.session, limit)
+            self._ring.turn(reader.session)
+            return folded
+
+        return self._read(fold)
+
+    def prune(self, before: int, limit: int = 1_000) -> Pending[int]:
+        """See Store.prune; the next fold drops the parts of the log that are old."""
+        self._ring.keep_from(before)
+        return super().prune(before, limit)
 
     def read(self, work: Callable[[Reader], T]) -> Pending[T]:
         """See Store.read; after the loss of a connection `work` runs once more."""

@@ -16,6 +16,10 @@ SELECT to_regclass('ledger_version') IS NOT NULL;
 -- :version
 SELECT max(version) FROM ledger_version;
 
+-- :moved_to
+-- A row if the ledger was moved away: the mark that says where.
+SELECT value FROM ledger WHERE name = 'moved_to';
+
 -- :may_create
 SELECT has_schema_privilege(current_schema(), 'CREATE');
 
@@ -47,14 +51,17 @@ SELECT slot_name, active, coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart
 
 -- :tables
 -- A row a table of the ledger: name, live rows, dead rows, bytes with indexes, whether autovacuum leaves it out.
-SELECT stat.relname, stat.n_live_tup, stat.n_dead_tup, pg_total_relation_size(stat.relid),
-       EXISTS (SELECT FROM pg_options_to_table(class.reloptions)
-                WHERE option_name = 'autovacuum_enabled' AND NOT option_value::boolean)
+-- The parts of a table count as one.
+SELECT whole.relname, sum(stat.n_live_tup)::bigint, sum(stat.n_dead_tup)::bigint,
+       sum(pg_total_relation_size(stat.relid))::bigint,
+       bool_or(EXISTS (SELECT FROM pg_options_to_table(class.reloptions)
+                        WHERE option_name = 'autovacuum_enabled' AND NOT option_value::boolean))
   FROM pg_stat_user_tables AS stat JOIN pg_class AS class ON class.oid = stat.relid
+  JOIN pg_class AS whole ON whole.oid = coalesce(pg_partition_root(stat.relid), stat.relid)
  WHERE stat.schemaname = current_schema()
-   AND stat.relname IN ('job', 'state', 'ready', 'blocked', 'due', 'lease', 'worker', 'owner_lane', 'lane_mark',
+   AND whole.relname IN ('job', 'state', 'ready', 'blocked', 'due', 'lease', 'worker', 'owner_lane', 'lane_mark',
                         'cell', 'cell_delta', 'event', 'event_inbox', 'permit')
- ORDER BY stat.relname;
+ GROUP BY whole.relname ORDER BY whole.relname;
 
 -- :connections
 -- Places, taken ones; the role's own places and taken ones; the database's. -1 places: as many as the server has.

@@ -18,10 +18,5 @@ UPDATE file_hold SET expires_at = :at
    AND (expires_at IS NULL OR expires_at > :at);
 -- :idempotency
 DELETE FROM idempotency WHERE expires_at <= :now;
--- :event
-DELETE FROM event WHERE no IN
-  (SELECT no FROM event AS e
-    WHERE e.at < :before AND NOT EXISTS (SELECT FROM job WHERE number BETWEEN e.lo AND e.hi)
-    ORDER BY no LIMIT :limit FOR UPDATE SKIP LOCKED);
 -- :commit_mark
 DELETE FROM commit_mark WHERE at < :before;
