@@ -1,4 +1,4 @@
-"""fifthelement on the wire, as data. job_shape.py has its job, routes_*.py its resources, error_words.py its refusals."""
+"""fifthelement on the wire, as data. job_shape.py has its job, routes_*.py its resources."""
 
 from jobwire.dialects.sent import PageField, PageWords
 from jobwire.dialects.spec import Carrier, Dialect, Envelope, ErrorField, RateLimit, Route, Wait

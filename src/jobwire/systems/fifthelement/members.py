@@ -1,4 +1,4 @@
-"""Who acts through a key: a workspace key says it with a header, a user key is its user. cli/members.py manages them."""
+"""Who acts through a key: of a workspace key a header says it, a user key is its user. cli/members.py manages them."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ class MemberRow(NamedTuple):
 
 
 async def admit(principal: Principal, headers: Mapping[str, str], services: Services) -> Principal:
-    """Who calls: with a workspace key the member that the header names, if there is one; else the key's own holder."""
+    """Who calls: with a workspace key the member that the header names, if there is one, else the key's holder."""
     if WORKSPACE_SCOPE not in principal.scopes:
         return principal
     email = read_email(headers[IDENTITY_HEADER])

@@ -1,4 +1,4 @@
-"""Documents over HTTP: create from a text or a file, list, read, change, delete. documents.py has the job behind them."""
+"""Documents over HTTP: create of a text or a file, list, read, change, delete. documents.py has their job."""
 
 import asyncio
 from dataclasses import dataclass

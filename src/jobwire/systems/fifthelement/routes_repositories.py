@@ -1,5 +1,7 @@
 """Repositories over HTTP: create, list, read, change, delete, and ask. routes_documents.py has what is in them."""
 
+from typing import Any
+
 from jobwire.dialects.parse import read_form
 from jobwire.domain.errors import RequestError
 from jobwire.service.call import Call, Reply
@@ -65,7 +67,7 @@ async def put_repository(call: Call) -> Reply:
     owner, repository = call.principal.owner, name_repository(call.params)
     body = read_form(RepositoryChange, call.body)
     sent = {name: getattr(body, name) for name in body.__struct_fields__}
-    changes = {
+    changes: dict[str, Any] = {
         name: clean_text(value) if isinstance(value, str) else value
         for name, value in sent.items()
         if value is None or isinstance(value, str)

@@ -42,7 +42,8 @@ async def get_tokens(call: Call) -> Reply:
 
     def read(reader: Reader) -> list[dict[str, Any]]:
         found = reader.query(
-            "SELECT key_id, name, created_at FROM fifthelement_token WHERE owner = :owner ORDER BY created_at, key_id",
+            "SELECT key_id, name, created_at FROM fifthelement_token WHERE owner = :owner"
+            " ORDER BY created_at, key_id",
             owner=owner,
         )
         return [{"id": key, "name": name, "createdAt": moment(created_at)} for key, name, created_at in found]
