@@ -80,7 +80,7 @@ class ExtractRequest(msgspec.Struct, frozen=True):
 class ExtractReport(msgspec.Struct, frozen=True):
     """What one call came to: the text in `into` is that of the pages from the first asked for to `pages_done`.
 
-    `pages` are those of the whole file: 1 where the type has none.
+    `pages` are those of the whole file: 1 where the type has none. `chunks` are there when one call has read it all.
     """
 
     media_type: str
@@ -89,6 +89,7 @@ class ExtractReport(msgspec.Struct, frozen=True):
     title: str | None
     facts: dict[str, str]
     warnings: list[str]
+    chunks: list[Chunk] | None = None
 
 
 class CutRequest(msgspec.Struct, frozen=True):
@@ -109,28 +110,43 @@ def extract_slice(request: ExtractRequest) -> ExtractReport:
     require_readable(found.name)
     _require_size(path, found.name)
     warnings = [_tell_disagreement(found)] if found.disagrees and request.first_page == 0 else []
-    media_type = MEDIA_TYPES[found.name]
+    done = pages = 1
     if found.name == PDF:
         part = read_pages(path, request.first_page, slice_ms=request.slice_ms)
-        _write(request.into, "\n\n".join(filter(None, part.texts)))
-        warnings += [f"page {number} cannot be read" for number in part.unreadable]
         title = part.facts.pop("title", None)
-        done = request.first_page + len(part.texts)
-        return ExtractReport(media_type, done, part.pages, title, part.facts, warnings)
-    extracted = read_docx(path) if found.name == DOCX else _READERS[found.name](path.read_bytes())
-    _write(request.into, extracted.text)
-    return ExtractReport(media_type, 1, 1, extracted.title, dict(extracted.facts), [*warnings, *extracted.warnings])
+        lost = tuple(f"page {number} cannot be read" for number in part.unreadable)
+        extracted = Extracted("\n\n".join(filter(None, part.texts)), title, part.facts, lost)
+        done, pages = request.first_page + len(part.texts), part.pages
+    elif found.name == DOCX:
+        extracted = read_docx(path)
+    else:
+        extracted = _READERS[found.name](path.read_bytes())
+    refuse_long(len(extracted.text))
+    Path(request.into).write_bytes(extracted.text.encode())
+    return ExtractReport(
+        media_type=MEDIA_TYPES[found.name],
+        pages_done=done,
+        pages=pages,
+        title=extracted.title,
+        facts=dict(extracted.facts),
+        warnings=[*warnings, *extracted.warnings],
+        chunks=cut_text(extracted.text) if (request.first_page, done) == (0, pages) else None,
+    )
 
 
 def cut_file(request: CutRequest) -> list[Chunk]:
-    """The chunks of a whole text; JobError document_too_large over TEXT_CHARS_MAX characters."""
-    text = Path(request.source).read_bytes().decode()
-    if len(text) > TEXT_CHARS_MAX:
+    """The chunks of a whole text."""
+    return cut_text(Path(request.source).read_bytes().decode(), chars_max=request.chars_max)
+
+
+def refuse_long(chars: int) -> None:
+    """JobError document_too_large for a text of more than TEXT_CHARS_MAX characters."""
+    if chars > TEXT_CHARS_MAX:
         raise JobError(
             "document_too_large",
-            f"the text has {len(text):,} characters, more than the limit of {TEXT_CHARS_MAX:,}; split the document",
+            f"the document has {chars:,} characters of text, more than the limit of {TEXT_CHARS_MAX:,}; split it",
+            details={"chars": chars, "limit": TEXT_CHARS_MAX},
         )
-    return cut_text(text, chars_max=request.chars_max)
 
 
 def require_readable(name: str) -> None:
@@ -165,6 +181,3 @@ def _require_size(path: Path, name: str) -> None:
 def _tell_disagreement(found: FileType) -> str:
     return f"the file says it is {found.claimed} and is {found.name}; it was read as {found.name}"
 
-
-def _write(into: str, text: str) -> None:
-    Path(into).write_bytes(text.encode("utf-8", "replace"))

@@ -66,9 +66,13 @@ def _read_page(document: pypdfium2.PdfDocument, number: int) -> str:
     try:
         text_page = page.get_textpage()
         try:
-            # All characters in the order of the file; get_text_bounded costs half as much again to leave out
-            # what lies beyond the page's edge.
-            return clean_text(text_page.get_text_range(0, min(text_page.count_chars(), PAGE_CHARS_MAX)))
+            if text_page.count_chars() > PAGE_CHARS_MAX:
+                raise JobError(
+                    "document_too_complex",
+                    f"page {number + 1} has more than {PAGE_CHARS_MAX:,} characters; no reader can see them",
+                )
+            # What lies within the page's edges: beyond them are layers and notes that nobody sees.
+            return clean_text(text_page.get_text_bounded())
         finally:
             text_page.close()
     finally:
