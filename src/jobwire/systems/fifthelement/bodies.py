@@ -40,7 +40,7 @@ class RepositoryChange(msgspec.Struct, frozen=True, rename="camel"):
     name: Name | UnsetType = UNSET
     type: Literal["knowledge", "memory"] | UnsetType = UNSET
     vector_store: Name | UnsetType = UNSET
-    batch_model: Name | None | UnsetType = UNSET
+    batch_model: Name | UnsetType | None = UNSET
 
 
 class DocumentBody(msgspec.Struct, frozen=True, rename="camel"):
