@@ -116,10 +116,13 @@ class Carrier:
 
 @dataclass(frozen=True, slots=True)
 class IdForm:
-    """What a job's id looks like: `prefix`, then 26 characters, a UUID of the same bits, or the ledger's number."""
+    """What a job's id looks like: `prefix`, then 26 characters, a UUID of the same bits, or the ledger's number.
+
+    "hex" is that UUID without dashes; the dashed one without the prefix and the 26 characters name the job, too.
+    """
 
     prefix: str = ID_PREFIX
-    form: Literal["key", "uuid", "number"] = "key"
+    form: Literal["key", "uuid", "hex", "number"] = "key"
 
 
 @dataclass(frozen=True, slots=True)

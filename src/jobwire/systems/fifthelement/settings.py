@@ -1,0 +1,53 @@
+"""What an operator may set for this system; docs/settings.md lists the table."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Final
+
+from jobwire.config import Setting
+from jobwire.domain.retry import RetryPolicy
+from jobwire.net.policy import FetchPolicy
+
+SETTINGS: Final = (
+    Setting("FIFTHELEMENT_ATTEMPTS", "5", "How often a job of fifthelement is tried before it fails for good."),
+    Setting("FIFTHELEMENT_RETRY_FIRST_MS", "2000", "The longest wait before the second attempt; it doubles with each."),
+)
+
+_DEFAULTS: Final[Mapping[str, str]] = {setting.name: setting.default for setting in SETTINGS}
+_RETRY_LONGEST_MS: Final = 300_000
+
+
+class FifthelementSettings:
+    """The settings of one house, read when they are asked for; ValueError names what cannot work."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+
+    def check(self) -> None:
+        """Read every setting once."""
+        for name, value in vars(type(self)).items():
+            if isinstance(value, property | cached_property):
+                getattr(self, name)
+
+    @property
+    def attempts_max(self) -> int:
+        return self._whole("FIFTHELEMENT_ATTEMPTS", least=1)
+
+    @property
+    def retry(self) -> RetryPolicy:
+        first_ms = self._whole("FIFTHELEMENT_RETRY_FIRST_MS", least=1)
+        return RetryPolicy(first_ms=first_ms, longest_ms=max(first_ms, _RETRY_LONGEST_MS))
+
+    @cached_property
+    def fetch_policy(self) -> FetchPolicy:
+        """What customers' URLs may reach."""
+        return FetchPolicy.from_setting(self._values.get("JOBWIRE_FETCH_ALLOW", ""))
+
+    def _text(self, name: str) -> str:
+        return (self._values.get(name) or _DEFAULTS[name]).strip()
+
+    def _whole(self, name: str, *, least: int) -> int:
+        text = self._text(name)
+        if not text.isascii() or not text.isdecimal() or int(text) < least:
+            raise ValueError(f"{name} is {text!r}; it must be a whole number of {least} or more")
+        return int(text)
