@@ -21,7 +21,9 @@ def read_file(path: Path, **options: Any) -> tuple[list[Row], list[BadRow]]:
     return [row for row in rows if isinstance(row, Row)], [row for row in rows if isinstance(row, BadRow)]
 
 
-def write_file(path: Path, form: Format, columns: Sequence[Column], rows: list[list[Any]], *, page: int = 1_000) -> int:
+def write_file(
+    path: Path, form: Format, columns: Sequence[Column], rows: list[list[Any]], *, page: int = 1_000
+) -> int:
     """Write rows page by page; each page is a copy, as it is behind the pipe."""
 
     def pages() -> Iterator[list[list[Any]]]:

@@ -66,7 +66,10 @@ REFUSED: Mapping[str, tuple[Made, str]] = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_hostile_archive_is_refused_as_a_whole(tmp_path: Path, name: str) -> None:
     make, code = REFUSED[name]
-    path = write_zip(tmp_path / "in.zip", lambda archive: (add("good.txt")(archive) if code != "table_empty" else None, make(archive)))  # type: ignore[func-returns-value]
+    path = write_zip(
+        tmp_path / "in.zip",
+        lambda archive: (add("good.txt")(archive) if code != "table_empty" else None, make(archive)),
+    )  # type: ignore[func-returns-value]
     (tmp_path / "out").mkdir()
     with pytest.raises(JobError) as refused:
         list(unpack_archive(path, tmp_path / "out"))
@@ -97,7 +100,9 @@ def test_an_archive_unpacks_to_so_much(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size_bytes: int, is_taken: bool, limit: str
 ) -> None:
     monkeypatch.setattr(archives, limit, 1_000)
-    _check_taken(write_zip(tmp_path / "in.zip", add("a.txt", b"x" * size_bytes)), tmp_path, is_taken, code="table_archive_size")
+    _check_taken(
+        write_zip(tmp_path / "in.zip", add("a.txt", b"x" * size_bytes)), tmp_path, is_taken, code="table_archive_size"
+    )
 
 
 def test_a_size_that_lies_does_not_help(tmp_path: Path) -> None:
@@ -169,7 +174,9 @@ def test_a_hostile_workbook_is_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_a_sheet_that_lies_about_its_size_is_read_as_it_is(tmp_path: Path) -> None:
-    path = repack(make_workbook(tmp_path / "in.xlsx"), SHEET, lambda data: data.replace(b'ref="A1:B2"', b'ref="A1:XFD1048576"'))
+    path = repack(
+        make_workbook(tmp_path / "in.xlsx"), SHEET, lambda data: data.replace(b'ref="A1:B2"', b'ref="A1:XFD1048576"')
+    )
     good, bad = read_file(path)
     assert not bad
     assert [tuple(row) for row in good] == [(2, {"a": "x", "b": 1})]

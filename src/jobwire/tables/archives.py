@@ -133,11 +133,16 @@ def _is_ordinary(mode: int) -> bool:
 def _check_size(what: str, packed: int, unpacked: int, *, limit: int) -> None:
     if unpacked > limit:
         raise refuse(
-            "archive_size", f"{what} unpacks to {unpacked:,} bytes; it may have {limit:,}", bytes=unpacked, limit=limit
+            "archive_size",
+            f"{what} unpacks to {unpacked:,} bytes; it may have {limit:,}",
+            bytes=unpacked,
+            limit=limit,
         )
     if unpacked > RATIO_FREE_BYTES and unpacked > packed * RATIO_MAX:
         raise refuse(
-            "archive_bomb", f"{what} unpacks to more than {RATIO_MAX} times its size; nothing real does", limit=RATIO_MAX
+            "archive_bomb",
+            f"{what} unpacks to more than {RATIO_MAX} times its size; nothing real does",
+            limit=RATIO_MAX,
         )
 
 

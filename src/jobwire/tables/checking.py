@@ -34,7 +34,7 @@ def make_checker(types: Mapping[str, ColumnType], *, required: Iterable[str] = (
     if not names:
         return lambda row: row
     shapes = {name: _TYPES[types.get(name, "text")] if name in must else _TYPES[types[name]] | None for name in names}
-    shape: Any = TypedDict("shape", shapes)  # type: ignore[operator]
+    shape: Any = TypedDict("shape", shapes)  # type: ignore[misc]
     is_text = frozenset(name for name in names if types.get(name, "text") == "text")
 
     def check(row: Row) -> Row | BadRow:

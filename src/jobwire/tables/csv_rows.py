@@ -12,12 +12,8 @@ from jobwire.tables.header import check_header
 from jobwire.tables.sniffing import SAMPLE_CHARS, SAMPLE_LINES, find_delimiter, find_encoding
 from jobwire.tables.spec import FIELD_CHARS_MAX, RECORD_CHARS_MAX, BadRow, Row, Source, refuse
 
-REREAD_CHARS_MAX: Final = 64 << 20
-"""How much is read twice, in all, after quotes that were not closed: a file of nothing else would take forever."""
 
-
-
-class _TooLong(Exception):
+class _TooLong(Exception):  # noqa: N818 - tells what happened, and goes no further than this file
     """A record goes on and on."""
 
 
@@ -29,7 +25,6 @@ class _Lines:
         self._record: list[str] = []
         self._again: deque[str] = deque()
         self._more_chars = 0
-        self._reread_chars = 0
         self.number = 1
 
     def feed(self) -> Iterator[str]:
@@ -54,19 +49,18 @@ class _Lines:
         self._record.clear()
         self._more_chars = 0
 
-    def leave_record(self) -> int:
-        """Give the record under way up, but read again what follows its first line; returns how many lines are lost."""
+    def leave_record(self) -> None:
+        """Give up the first line of the record under way and read the others again.
+
+        No line is read more than twice: a quote left open is left behind at the next line with an odd one, whatever
+        stands between them.
+        """
         first, *rest = self._record
         if not rest and not first.endswith(("\n", "\r")):
             self._skip_line()
-        chars = sum(map(len, rest))
-        if self._reread_chars + chars <= REREAD_CHARS_MAX:
-            self._reread_chars += chars
-            self._again.extendleft(reversed(rest))
-            del self._record[1:]
-        lost = len(self._record)
+        self._again.extendleft(reversed(rest))
+        del self._record[1:]
         self.close_record()
-        return lost
 
     def _skip_line(self) -> None:
         while (part := self._file.readline(RECORD_CHARS_MAX)) and not part.endswith(("\n", "\r")):
@@ -127,9 +121,9 @@ def _read_records(lines: _Lines, delimiter: str) -> Iterator[list[str] | BadRow]
 
 
 def _leave(lines: _Lines, error: Exception) -> BadRow:
-    line, reason = lines.number, _explain(error, spans_lines=lines.spans_lines)
-    lost = lines.leave_record()
-    return BadRow(line, reason if lost == 1 else f"{reason}; lines {line} to {line + lost - 1} were left out")
+    bad = BadRow(lines.number, _explain(error, spans_lines=lines.spans_lines))
+    lines.leave_record()
+    return bad
 
 
 def _explain(error: Exception, *, spans_lines: bool) -> str:

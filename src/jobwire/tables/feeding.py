@@ -48,11 +48,11 @@ async def feed(pipe: Path, pages: AsyncIterator[list[Any]], *, work: Callable[[]
             await asyncio.gather(feeding, working, return_exceptions=True)
     finally:
         os.close(end)
-        pipe.unlink()
+        os.unlink(pipe)
 
 
 def read_fed(pipe: Path) -> Iterator[list[list[Any]]]:
-    """The pages that `feed` sends, in the process that works on them; EOFError if the feeder is gone before the end."""
+    """The pages that `feed` sends, in the process that works on them; EOFError if they break off."""
     decode = msgspec.json.Decoder(list[list[Any]]).decode
     with pipe.open("rb", buffering=PIPE_BYTES) as lines:
         for line in lines:

@@ -7,8 +7,8 @@ so does one that has apostrophes before such a character, which keeps the way ba
 import re
 from typing import Final
 
-_LIVE: Final = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")  # noqa: RUF001 - full-width forms start formulas in some locales
-_STILLED: Final = re.compile(r"''*[=+\-@\t\r\n＝＋－＠]")  # noqa: RUF001
+_LIVE: Final = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+_STILLED: Final = re.compile(r"''*[=+\-@\t\r\n＝＋－＠]")
 
 
 def neutralise(text: str) -> str:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from jobwire.tables.sniffing import find_encoding
 from jobwire.tables.spec import COLUMNS_MAX, RECORD_CHARS_MAX, BadRow, Row, Source, refuse
 
+_decode = msgspec.json.Decoder().decode
 _NAMES = {list: "an array", str: "text", int: "a number", float: "a number", bool: "a boolean", type(None): "null"}
 
 
@@ -32,9 +32,9 @@ def read_jsonl(source: Source) -> Iterator[Row | BadRow]:
         raise refuse("encoding", f"the file cannot be read as {encoding[:40]!r}; name its encoding") from None
 
 
-def _read_line(number: int, line: str, decode: Any = msgspec.json.Decoder().decode) -> Row | BadRow:
+def _read_line(number: int, line: str) -> Row | BadRow:
     try:
-        value = decode(line)
+        value = _decode(line)
     except msgspec.DecodeError as error:
         return BadRow(number, str(error))
     except (RecursionError, UnicodeError):

@@ -49,7 +49,8 @@ class ParquetWriter:
         if not rows:
             return
         arrays = [
-            pa.array(values, type=field.type) for field, values in zip(self._schema, zip(*rows, strict=True), strict=True)
+            pa.array(values, type=field.type)
+            for field, values in zip(self._schema, zip(*rows, strict=True), strict=True)
         ]
         batch = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
         self._batches.append(batch)

@@ -8,9 +8,7 @@ import msgspec
 
 def make_plain(values: dict[str, Any]) -> dict[str, Any]:
     """The values with dates and times as ISO 8601, decimals as text, bytes as Base64, NaN and infinities as null."""
-    return {
-        name: value if type(value) in _PLAIN else _convert(value) for name, value in values.items()
-    }
+    return {name: value if type(value) in _PLAIN else _convert(value) for name, value in values.items()}
 
 
 _PLAIN = frozenset({str, int, bool, type(None)})

@@ -4,6 +4,7 @@ import codecs
 import csv
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -121,10 +122,8 @@ def find_delimiter(lines: Sequence[str]) -> str:
 
     def judge(delimiter: str) -> tuple[float, int]:
         widths: list[int] = []
-        try:
+        with suppress(csv.Error):  # judged by what was read before
             widths.extend(len(row) for row in csv.reader(lines, delimiter=delimiter) if row)
-        except csv.Error:
-            pass  # judged by what was read before
         if not widths or widths[0] < 2:
             return (0.0, 0)
         return (widths.count(widths[0]) / len(widths), widths[0])

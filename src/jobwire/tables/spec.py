@@ -30,7 +30,7 @@ BAD_ROWS_MAX: Final = 100_000
 
 
 class Row(NamedTuple):
-    """A row as its file has it: `line` is where it starts (a row of a sheet, a place in Parquet), the first being 1."""
+    """A row as its file has it: `line` is where it starts (in a sheet or in Parquet its number), from 1."""
 
     line: int
     values: dict[str, Any]
@@ -56,7 +56,7 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A column to write: `json` is JSON text, `time` Unix milliseconds, `vector` a list of numbers; all may be null."""
+    """A column to write: `json` is JSON text, `time` Unix ms, `vector` a list of numbers; each may be null."""
 
     name: str
     kind: ColumnKind = "text"

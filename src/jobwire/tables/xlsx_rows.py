@@ -3,8 +3,9 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 from zipfile import BadZipFile
 
 import openpyxl
@@ -30,12 +31,17 @@ def read_xlsx(source: Source) -> Iterator[Row | BadRow]:
         with warnings.catch_warnings():
             # What openpyxl cannot show (drawings, validation) is no part of a table.
             warnings.simplefilter("ignore")
-            with closing(openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)) as book:
+            # As a file: of a path openpyxl reads the ending, and a kept file has none.
+            with path.open("rb") as file, closing(_open_book(file)) as book:
                 yield from _read_sheets(book, source.sheet)
-    except (BadZipFile, InvalidFileException, KeyError, ValueError, TypeError, AttributeError, OSError) as error:
+    except (BadZipFile, InvalidFileException, LookupError, ValueError, TypeError, AttributeError, OSError) as error:
         raise refuse("damaged", "the XLSX file cannot be read; save it anew") from error
     except SyntaxError as error:  # what the XML parsers of openpyxl raise
         raise refuse("damaged", "the XLSX file holds XML that is not well formed; save it anew") from error
+
+
+def _open_book(file: BinaryIO) -> Any:
+    return openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
 
 
 def _read_sheets(book: Any, wanted: str | None) -> Iterator[Row | BadRow]:
@@ -81,8 +87,7 @@ def _read_rows(rows: Iterator[tuple[int, list[Any]]], header: list[str], *, part
         if len(cells) > width:
             yield BadRow(number, f"expected {width} columns, found {min(len(cells), COLUMNS_MAX + 1)}", part=part)
             continue
-        cells += [None] * (width - len(cells))
-        values = make_plain(dict(zip(header, cells, strict=True)))
+        values = make_plain(dict(zip_longest(header, cells)))
         for name, value in values.items():
             if type(value) is str and _ESCAPE in value:
                 values[name] = unescape(value)

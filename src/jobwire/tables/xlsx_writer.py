@@ -19,7 +19,9 @@ CELL_CHARS_MAX: Final = 32_767
 
 
 @contextmanager
-def open_xlsx(path: Path, columns: Sequence[Column], *, sheet_rows_max: int = SHEET_ROWS_MAX) -> Iterator["XlsxWriter"]:
+def open_xlsx(
+    path: Path, columns: Sequence[Column], *, sheet_rows_max: int = SHEET_ROWS_MAX
+) -> Iterator["XlsxWriter"]:
     """A writer of a new workbook: sheets "Rows", "Rows 2" and so on, each with the header."""
     options = {"constant_memory": True, "tmpdir": str(path.parent), "strings_to_urls": False}
     with path.open("xb") as file:
@@ -70,8 +72,8 @@ class XlsxWriter:
             if len(text) > CELL_CHARS_MAX // 2 and len(text.encode("utf-16-le")) > 2 * CELL_CHARS_MAX:
                 raise refuse(
                     "cell_too_long",
-                    f"{self._columns[place].name!r} of row {self._row:,} has {len(text):,} characters, a cell of XLSX "
-                    f"holds {CELL_CHARS_MAX:,}; choose another format",
+                    f"{self._columns[place].name!r} of row {self._row:,} has {len(text):,} characters, a cell holds "
+                    f"{CELL_CHARS_MAX:,}; choose another format",
                     column=self._columns[place].name,
                     row=self._row,
                     limit=CELL_CHARS_MAX,

@@ -7,13 +7,17 @@ from typing import Final
 from jobwire.kinds.contract import Kind
 from jobwire.service.call import System
 from jobwire.service.services import Services
-from jobwire.systems.fifthelement import crawling, documents, embedding, tables
+from jobwire.systems.fifthelement import crawling, documents, embedding, records, table_documents, table_records, tables
 from jobwire.systems.fifthelement.dialect import FIFTHELEMENT
 from jobwire.systems.fifthelement.settings import FifthelementSettings
+from jobwire.tables import writing
 
 PARTS: Final = (documents, crawling, embedding, tables)
-ISOLATED: Final[tuple[str, ...]] = ()
+ISOLATED: Final[tuple[str, ...]] = (table_documents.__name__, writing.__name__)
 """The modules whose functions run in child processes."""
+
+
+records.DOCUMENT_HOOKS += table_records.DELETE_HOOKS
 
 
 def make_kinds(services: Services) -> Sequence[Kind]:

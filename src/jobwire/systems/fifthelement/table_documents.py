@@ -55,12 +55,16 @@ class Mapping(msgspec.Struct, frozen=True):
 
 
 class ReadRequest(msgspec.Struct, frozen=True):
-    """A file to read: `rows` and `bad` are new files, `folder` an empty one for what an archive holds."""
+    """A file to read: `rows` and `bad` are new files, `folder` an empty one for what an archive holds.
+
+    `mark` becomes the first line of `rows`, so that no other job's rows have the same address.
+    """
 
     source: Source
     rows: str
     bad: str
     folder: str
+    mark: str
     mapping: Mapping = Mapping()
 
 
@@ -99,6 +103,7 @@ def read_documents(request: ReadRequest) -> ReadReport:
     with ExitStack() as stack:
         lines = stack.enter_context(Path(request.rows).open("xb"))
         bad = stack.enter_context(open_csv(Path(request.bad), BAD_COLUMNS))
+        lines.write(msgspec.json.encode(request.mark) + b"\n")
         if is_archive(source):
             form, found = "zip", _read_archive(Path(source.path), Path(request.folder))
         else:
