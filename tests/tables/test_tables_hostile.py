@@ -160,7 +160,7 @@ BROKEN_BOOKS: Mapping[str, tuple[str, Callable[[bytes], bytes], str]] = {
     "no XML": (SHEET, lambda _: b"hello", "table_damaged"),
     "half of its XML": (SHEET, lambda data: data[: len(data) // 2], "table_damaged"),
     "no such strings": ("xl/sharedStrings.xml", lambda data: data[:0] + b"<sst/>", "table_damaged"),
-    "another root": ("xl/workbook.xml", lambda _: b"<html/>", "table_damaged"),
+    "another root": ("xl/workbook.xml", lambda _: b"<html/>", "table_sheet"),
 }
 
 

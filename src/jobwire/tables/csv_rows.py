@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Final, TextIO
+from typing import TextIO
 
 from jobwire.tables.header import check_header
 from jobwire.tables.sniffing import SAMPLE_CHARS, SAMPLE_LINES, find_delimiter, find_encoding

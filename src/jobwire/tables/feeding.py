@@ -7,7 +7,7 @@ import asyncio
 import fcntl
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -28,13 +28,7 @@ async def feed(pipe: Path, pages: AsyncIterator[list[Any]], *, work: Callable[[]
 
     Whichever side fails first ends the other, and its error is raised.
     """
-    os.mkfifo(pipe, 0o600)
-    # Open at both ends: the pipe then lives from here to the end of the work, whenever the child comes to it.
-    end = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
-    try:
-        if _SET_PIPE_BYTES is not None:
-            with suppress(OSError):
-                fcntl.fcntl(end, _SET_PIPE_BYTES, PIPE_BYTES)
+    with _open_pipe(pipe) as end:
         working = asyncio.ensure_future(work())
         feeding = asyncio.ensure_future(_send_all(end, pages))
         try:
@@ -46,9 +40,21 @@ async def feed(pipe: Path, pages: AsyncIterator[list[Any]], *, work: Callable[[]
             for task in (feeding, working):
                 task.cancel()
             await asyncio.gather(feeding, working, return_exceptions=True)
+
+
+@contextmanager
+def _open_pipe(pipe: Path) -> Iterator[int]:
+    os.mkfifo(pipe, 0o600)
+    # Open at both ends: the pipe then lives from here to the end of the work, whenever the child comes to it.
+    end = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        if _SET_PIPE_BYTES is not None:
+            with suppress(OSError):
+                fcntl.fcntl(end, _SET_PIPE_BYTES, PIPE_BYTES)
+        yield end
     finally:
         os.close(end)
-        os.unlink(pipe)
+        pipe.unlink()
 
 
 def read_fed(pipe: Path) -> Iterator[list[list[Any]]]:

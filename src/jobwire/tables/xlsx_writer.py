@@ -30,8 +30,10 @@ def open_xlsx(
             yield XlsxWriter(book, columns, sheet_rows_max=sheet_rows_max)
             book.close()
         finally:
-            # A workbook that is given up keeps its parts open and complains about it.
+            # A workbook that is given up would keep its parts open and complain about it.
             book.fileclosed = True
+            for sheet in book.worksheets():
+                sheet.row_data_fh.close()
 
 
 class XlsxWriter:

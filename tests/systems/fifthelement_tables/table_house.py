@@ -83,6 +83,8 @@ class Shelf:
 
         row = self.running.wait_until(look)
         result, error = (None if text is None else msgspec.json.decode(text) for text in (row.output, row.error))
+        if error is not None and error["details"] is not None:
+            error["details"] = msgspec.json.decode(error["details"])
         return Ended(row.phase, result, error, row)
 
     def documents(self, limit: int = 1_000_000) -> list[DocumentRow]:
@@ -145,7 +147,7 @@ def process_nothing(ctx: Context, repository: str, document: str) -> None:
     """Stands for the kind that processes documents where that part of the system is not there."""
 
 
-def open_tables(folder: Path, *, workers: int = 2, **environment: str) -> House:
+def open_tables(folder: Path, *, workers: int = 2, db: str | None = None, **environment: str) -> House:
     """A house over the ledger in `folder`, which keeps what an earlier house there has done."""
     settings = read_settings(
         {
@@ -156,7 +158,7 @@ def open_tables(folder: Path, *, workers: int = 2, **environment: str) -> House:
             "FIFTHELEMENT_RETRY_FIRST_MS": "20",
             **environment,
         },
-        db=address_in(folder),
+        db=db or address_in(folder),
         workers=workers,
         systems="fifthelement",
     )
@@ -167,9 +169,9 @@ def open_tables(folder: Path, *, workers: int = 2, **environment: str) -> House:
 
 
 @contextmanager
-def run_tables(folder: Path, *, workers: int = 2, **environment: str) -> Iterator[TableHouse]:
+def run_tables(folder: Path, *, workers: int = 2, db: str | None = None, **environment: str) -> Iterator[TableHouse]:
     """A running house."""
-    house = open_tables(folder, workers=workers, **environment)
+    house = open_tables(folder, workers=workers, db=db, **environment)
     listener = bind_socket("127.0.0.1", 0)
     running = TableHouse(house, f"http://127.0.0.1:{listener.getsockname()[1]}")
     loop, stop, ready = asyncio.new_event_loop(), asyncio.Event(), threading.Event()

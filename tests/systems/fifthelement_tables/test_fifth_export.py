@@ -15,8 +15,8 @@ from jobwire.systems.fifthelement.table_documents import EXPORT_COLUMNS
 from jobwire.tables.spec import Format
 
 ROWS = [
-    {"title": "=HYPERLINK(\"http://x\")", "content": "+cmd", "n": 1, "list": [1, {"a": None}]},
-    {"title": "Дом у озера", "content": "line\r\nbreak, \"quoted\"; ș\ttab", "n": None},
+    {"title": '=HYPERLINK("http://x")', "content": "+cmd", "n": 1, "list": [1, {"a": None}]},
+    {"title": "Дом у озера", "content": 'line\r\nbreak, "quoted"; ș\ttab', "n": None},
     {"title": "'=1", "content": "'tis _x000D_ 😀", "price": 1.5, "ok": True},
     {"title": "Long", "content": "слово " * 5_000},
 ]
@@ -65,7 +65,7 @@ def test_a_changed_link_leads_nowhere(shelf: Shelf) -> None:
 
 
 def test_a_text_too_long_for_a_cell_is_an_error_that_says_so(shelf: Shelf) -> None:
-    shelf.load(f'title,content\nA,b\nLong,{"x" * 32_768}\n')
+    shelf.load(f"title,content\nA,b\nLong,{'x' * 32_768}\n")
     ended = shelf.export(format="xlsx")
     assert (ended.phase, ended.error["code"], ended.error["retryable"]) == (
         Phase.FAILED, "table_cell_too_long", False,

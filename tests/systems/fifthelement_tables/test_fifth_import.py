@@ -48,7 +48,7 @@ def test_columns_may_be_named(shelf: Shelf) -> None:
 BAD: Mapping[str, tuple[str, int, str | None, str]] = {
     "too few": ("x,y", 3, None, "expected 3 columns, found 2"),
     "too many": ("x,y,1,2", 3, None, "expected 3 columns, found 4"),
-    "no number": ("x,y,dear", 3, "price", "Expected `float`"),
+    "no number": ("x,y,dear", 3, "price", "Expected `float"),
     "no title": (",y,1", 3, "title", "is empty"),
     "no content": ("x,,1", 3, "content", "is empty"),
     "an open quote": ('x,"y,1', 3, None, "a quote opens"),

@@ -7,7 +7,15 @@ from typing import Final
 from jobwire.kinds.contract import Kind
 from jobwire.service.call import System
 from jobwire.service.services import Services
-from jobwire.systems.fifthelement import crawling, documents, embedding, records, table_documents, table_records, tables
+from jobwire.systems.fifthelement import (
+    crawling,
+    documents,
+    embedding,
+    records,
+    table_documents,
+    table_records,
+    tables,
+)
 from jobwire.systems.fifthelement.dialect import FIFTHELEMENT
 from jobwire.systems.fifthelement.settings import FifthelementSettings
 from jobwire.tables import writing

@@ -45,7 +45,7 @@ class Exporting:
         """Write a repository's documents or chunks into one file."""
         await ctx.write(partial(take_up, owner=ctx.owner, job=ctx.number, repository=request.repository))
         source = ROW_SOURCES[request.include_vectors]
-        written = await ctx.step("export", lambda: self._write(ctx, request, source))
+        written: dict[str, Any] = await ctx.step("export", lambda: self._write(ctx, request, source))
         await self._services.store.read(lambda reader: require_repository(reader, ctx.owner, request.repository))
         link = self._services.links.sign(
             written["sha256"],
@@ -54,7 +54,12 @@ class Exporting:
             lifetime_s=LINK_LIFETIME_S,
         )
         expires_at = show_time(self._services.clock() + LINK_LIFETIME_S * 1_000)
-        return {"documentsProcessed": written["rows"], "errors": 0, "downloadUrl": link, "expiresAt": expires_at} | written
+        return {
+            "documentsProcessed": written["rows"],
+            "errors": 0,
+            "downloadUrl": link,
+            "expiresAt": expires_at,
+        } | written
 
     async def _write(self, ctx: Context, request: ExportInput, source: RowSource) -> dict[str, Any]:
         """Write the file and keep it: a retry before that is done starts anew, after that there is nothing to do."""

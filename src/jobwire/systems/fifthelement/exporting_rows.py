@@ -1,4 +1,4 @@
-"""What can be exported: a repository's documents, or its chunks with their vectors, page by page out of the ledger."""
+"""What can be exported: a repository's documents, or its chunks with their vectors, page by page."""
 
 from array import array
 from collections.abc import Mapping, Sequence
@@ -27,9 +27,14 @@ CHUNK_COLUMNS: Final = (
 class RowSource(Protocol):
     """Rows of one sort, walked through by their keys; `first` is the key before the first."""
 
-    name: str
-    columns: Sequence[Column]
-    first: Any
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def columns(self) -> Sequence[Column]: ...
+
+    @property
+    def first(self) -> Any: ...
 
     def count(self, reader: Reader, owner: int, repository: str) -> int:
         """How many rows there are."""
@@ -58,9 +63,7 @@ class Documents:
         """See RowSource.count."""
         return count_documents(reader, owner, repository)
 
-    def list_after(
-        self, reader: Reader, *, owner: int, repository: str, after: str, limit: int
-    ) -> list[DocumentRow]:
+    def list_after(self, reader: Reader, *, owner: int, repository: str, after: str, limit: int) -> list[DocumentRow]:
         """See RowSource.list_after."""
         return list_documents_after(reader, owner, repository, after=after, limit=limit)
 

@@ -7,7 +7,6 @@ does not read it again. Then they are kept batch by batch (importing_rows.py), e
 import asyncio
 from collections.abc import Iterator
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, Final, Literal

@@ -11,12 +11,11 @@ from jobwire.service.jobs import Jobs
 from jobwire.store.contract import Transaction
 from jobwire.systems.fifthelement import records
 from jobwire.systems.fifthelement.ids import make_id
-from jobwire.systems.fifthelement.records import PROCESSING, READY, DocumentRow
+from jobwire.systems.fifthelement.records import PROCESSING, READY
 from jobwire.systems.fifthelement.starting import start_processing
 from jobwire.systems.fifthelement.table_documents import DocumentLine
 from jobwire.systems.fifthelement.table_records import (
     ImportState,
-    KnownRow,
     find_rows,
     insert_rows,
     keep_import,
@@ -82,7 +81,7 @@ def keep_batch(tx: Transaction, jobs: Jobs, target: Target, batch: Batch) -> Imp
         elif found.row_hash == line.row_hash:
             unchanged += 1
         else:
-            _change(tx, jobs, target, found, line, text)
+            _change(tx, jobs, target, found.document, row=(line, text))
             changed += 1
     _add(tx, jobs, target, list(new.values()))
     state = ImportState(batch.end, state.added + len(new), state.changed + changed, state.unchanged + unchanged)
@@ -90,9 +89,7 @@ def keep_batch(tx: Transaction, jobs: Jobs, target: Target, batch: Batch) -> Imp
     return state
 
 
-def _add(
-    tx: Transaction, jobs: Jobs, target: Target, new: Sequence[tuple[DocumentLine, KeptText | None]]
-) -> None:
+def _add(tx: Transaction, jobs: Jobs, target: Target, new: Sequence[tuple[DocumentLine, KeptText | None]]) -> None:
     # Sorted, so that the documents of a file stand in its order.
     ids = sorted(make_id(tx.now) for _ in new)
     shared = {
@@ -120,17 +117,18 @@ def _add(
 
 
 def _change(
-    tx: Transaction, jobs: Jobs, target: Target, found: KnownRow, line: DocumentLine, text: KeptText | None
+    tx: Transaction, jobs: Jobs, target: Target, document: str, *, row: tuple[DocumentLine, KeptText | None]
 ) -> None:
-    row = records.find_document(tx, target.owner, found.document)
-    assert row is not None, found.document
+    line, text = row
+    known = records.find_document(tx, target.owner, document)
+    assert known is not None, document
     # What was made of its old content goes: chunks, vectors, the row's key.
     for statement in records.DOCUMENT_HOOKS:
-        tx.execute(statement, owner=target.owner, document=row.id)
+        tx.execute(statement, owner=target.owner, document=document)
     changed = records.change_document(
         tx,
         target.owner,
-        row,
+        known,
         title=line.title,
         metadata=msgspec.json.decode(line.metadata, type=dict[str, object]),
         text=text,
@@ -140,8 +138,8 @@ def _change(
     if target.processes:
         start_processing(tx, jobs, target.owner, changed)
     elif text is not None:
-        records.keep_text(tx, target.owner, row.id, revision=changed.revision, text=text)
-    _know(tx, target, [(line, row.id)])
+        records.keep_text(tx, target.owner, document, revision=changed.revision, text=text)
+    _know(tx, target, [(line, document)])
 
 
 def _know(tx: Transaction, target: Target, made: Sequence[tuple[DocumentLine, str]]) -> None:

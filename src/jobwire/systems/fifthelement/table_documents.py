@@ -46,7 +46,7 @@ _NUL: Final = b"\\u0000"
 
 
 class Mapping(msgspec.Struct, frozen=True):
-    """Which columns are a document's title, content and key (None: see read_documents), and what types columns have."""
+    """Which columns are a document's title, content and key (None: see read_documents), and the types of columns."""
 
     title: str | None = None
     content: str | None = None
@@ -256,7 +256,9 @@ def _hash(*parts: bytes) -> str:
 
 
 def _show_row(values: dict[str, Any]) -> str:
-    return "\n".join([f"{name}: {_show(value)}" for name, value in values.items() if value is not None and value != ""])
+    return "\n".join(
+        [f"{name}: {_show(value)}" for name, value in values.items() if value is not None and value != ""]
+    )
 
 
 def _show(value: Any) -> str:

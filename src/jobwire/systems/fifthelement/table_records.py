@@ -82,7 +82,8 @@ def _insert(table: str, shared: tuple[str, ...], columns: tuple[str, ...], count
     width = len(columns)
     same = "".join(f":{name}, " for name in shared)
     rows = (
-        f"({same}{', '.join(f':p{place}' for place in range(row * width, (row + 1) * width))})" for row in range(count)
+        f"({same}{', '.join(f':p{place}' for place in range(row * width, (row + 1) * width))})"
+        for row in range(count)
     )
     return f"INSERT INTO {table} ({', '.join((*shared, *columns))}) VALUES {', '.join(rows)}"  # noqa: S608
 
