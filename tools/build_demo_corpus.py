@@ -1,8 +1,8 @@
 """Builds what `jobwire demo fifthelement` works on, from texts of our own: three PDFs and a small static site.
 
-    python tools/build_demo_corpus.py        needs fpdf2, markdown-it-py and the DejaVu fonts (Debian: fonts-dejavu-core)
+    python tools/build_demo_corpus.py        needs fpdf2, markdown-it-py and DejaVu (Debian: fonts-dejavu-core)
 
-The PDFs are the texts of tools/demo_texts, the site is a part of docs/. Both are written into the package and shipped.
+The PDFs are the texts of tools/demo_texts, the site is a part of docs/. Both are written into the package.
 """
 
 import html
