@@ -24,9 +24,7 @@ from jobwire.systems.fifthelement.settings import FifthelementSettings
 from jobwire.tables import writing
 
 PARTS: Final = (documents, crawling, embedding, tables)
-ISOLATED: Final = tuple(
-    module.__name__ for module in (extracting, embedding_local, table_documents, writing)
-)
+ISOLATED: Final = tuple(module.__name__ for module in (extracting, embedding_local, table_documents, writing))
 """The modules whose functions run in child processes."""
 
 
