@@ -7,13 +7,24 @@ from typing import Final
 from jobwire.kinds.contract import Kind
 from jobwire.service.call import System
 from jobwire.service.services import Services
-from jobwire.systems.fifthelement import crawling, documents, embedding, embedding_local, extracting, tables
+from jobwire.systems.fifthelement import (
+    crawling,
+    documents,
+    embedding,
+    embedding_local,
+    extracting,
+    records,
+    records_chunks,
+    tables,
+)
 from jobwire.systems.fifthelement.dialect import FIFTHELEMENT
 from jobwire.systems.fifthelement.settings import FifthelementSettings
 
 PARTS: Final = (documents, crawling, embedding, tables)
 ISOLATED: Final[tuple[str, ...]] = (extracting.__name__, embedding_local.__name__)
 """The modules whose functions run in child processes."""
+
+records.DOCUMENT_HOOKS = (*records.DOCUMENT_HOOKS, *records_chunks.DOCUMENT_HOOKS)
 
 
 def make_kinds(services: Services) -> Sequence[Kind]:
