@@ -168,8 +168,8 @@ async def _admit(exchange: Exchange, match: Match, headers: Mapping[str, str], q
     principal = services.owners.known(token) or await services.owners.authenticate(token)
     first = match.choices[0]
     await _count(exchange, list_limits(principal, first.route, first.limits))
-    if "admit" in dialect.hooks:
-        principal = dialect.hooks["admit"](principal, headers)
+    if "admit" in dialect.hooks and (dialect.identity_header is None or dialect.identity_header in headers):
+        principal = await dialect.hooks["admit"](principal, headers, services)
     if len(match.choices) == 1:
         check_rights(dialect, first, principal)
     return principal

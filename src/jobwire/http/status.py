@@ -4,6 +4,7 @@ It answers only what it is sure of. Anything unusual gives None, and endpoint.py
 same bytes: an unknown key, a scope that lacks, a limit that is used up, a job that is not there.
 """
 
+import re
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -24,13 +25,16 @@ from jobwire.service.tokens import TOKEN_CHARS_MAX
 class Target(NamedTuple):
     """A status route that can be read off the request line: by its last segment, or by its one query field.
 
-    `carriers` gives for each header what stands before its token, in lower case.
+    `carriers` gives for each header what stands before its token, in lower case; `identity` is the header by which a
+    caller says for whom it calls, `pattern` what a whole name in the path must be.
     """
 
     site: Site
     served: Served
     carriers: dict[bytes, bytes]
     query_start: bytes | None
+    identity: bytes | None = None
+    pattern: re.Pattern[str] | None = None
 
 
 class Poll(NamedTuple):
@@ -86,17 +90,21 @@ class StatusReader:
         is_plain = all(carrier.place == "header" for carrier in dialect.credentials) and len(carriers) == len(
             dialect.credentials
         )
-        if served.route.method != "GET" or "admit" in dialect.hooks or not is_plain or reference.pattern is not None:
+        identity = None if dialect.identity_header is None else dialect.identity_header.encode()
+        if served.route.method != "GET" or ("admit" in dialect.hooks and identity is None) or not is_plain:
             return
+        if reference.pattern is not None and reference.place != "path":
+            return
+        pattern = None if reference.pattern is None else re.compile(reference.pattern)
         if served.route.only is not None or _shares_path(site, served):
             return
         head, _, last = served.route.path.rpartition("/")
         for mount in (dialect.mount, *dialect.aliases):
             if reference.place == "path" and last == f"{{{reference.name}}}" and "{" not in head:
-                self._by_head[mount + head] = Target(site, served, carriers, None)
+                self._by_head[mount + head] = Target(site, served, carriers, None, identity, pattern)
             elif reference.place == "query" and "{" not in served.route.path:
                 start = f"{reference.name}=".encode()
-                self._by_path[mount + served.route.path] = Target(site, served, carriers, start)
+                self._by_path[mount + served.route.path] = Target(site, served, carriers, start, identity)
 
     def answer_now(self, scope: Scope) -> Answer | Asked | None:
         """The whole answer to a poll, or what it waits for, or None."""
@@ -157,6 +165,8 @@ class StatusReader:
                 seen = value if seen is None else seen + b", " + value
             elif header == b"x-request-id":
                 sent_id = sent_id or value
+            elif header == target.identity:
+                return None
             elif header == b"prefer" and target.served.route.wait is not None:
                 return None
         if token is None or len(token) > TOKEN_CHARS_MAX:
@@ -176,6 +186,8 @@ class StatusReader:
         if target is not None:
             if target.served.route.wait is not None and scope["query_string"]:
                 return None, None
+            if target.pattern is not None and not _is_whole(target.pattern, last):
+                return None, None
             return target, read_name(target.served.reference.style, last, target.site.dialect.ids)
         target = self._by_path.get(path)
         if target is None or target.query_start is None:
@@ -186,6 +198,11 @@ class StatusReader:
         # An encoded or second field is no name in either style, and goes the long way.
         sent = query[len(target.query_start) :].decode("latin-1")
         return target, read_name(target.served.reference.style, sent, target.site.dialect.ids)
+
+
+def _is_whole(pattern: re.Pattern[str], text: str) -> bool:
+    found = pattern.search(text)
+    return found is not None and found[pattern.groups] == text
 
 
 def _shares_path(site: Site, served: Served) -> bool:

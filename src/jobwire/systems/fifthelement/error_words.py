@@ -17,6 +17,7 @@ ERRORS: Final[Mapping[str, ErrorWord]] = {
     "no_route": ErrorWord(404, word="NotFoundError"),
     "repository_not_found": ErrorWord(404, word="NotFoundError"),
     "document_not_found": ErrorWord(404, word="NotFoundError"),
+    "token_not_found": ErrorWord(404, word="NotFoundError"),
     "method_not_allowed": ErrorWord(405, word=_VALIDATION),
     "conflict": ErrorWord(400, word=_VALIDATION),
     "not_finished": ErrorWord(400, word=_VALIDATION),

@@ -90,7 +90,13 @@ def count_repositories(reader: Reader, owner: int) -> int:
 
 
 def add_repository(
-    tx: Transaction, owner: int, *, name: str, type: str, vector_store: str, batch_model: str | None  # noqa: A002
+    tx: Transaction,
+    owner: int,
+    *,
+    name: str,
+    type: str,
+    vector_store: str,
+    batch_model: str | None,  # noqa: A002
 ) -> RepositoryRow:
     """A new, empty repository."""
     row = RepositoryRow(make_id(tx.now), name, type, vector_store, batch_model, tx.now, tx.now)
@@ -144,9 +150,7 @@ def delete_repository(tx: Transaction, owner: int, repository: str) -> None:
     )
 
 
-def find_document(
-    reader: Reader, owner: int, document: str, *, repository: str | None = None
-) -> DocumentRow | None:
+def find_document(reader: Reader, owner: int, document: str, *, repository: str | None = None) -> DocumentRow | None:
     """The owner's document; None if absent, another owner's, or not of the `repository` named."""
     found = reader.query(_DOCUMENT + "AND id = :id", owner=owner, id=document)
     row = DocumentRow(*found[0]) if found else None
@@ -228,19 +232,14 @@ def change_document(
 ) -> DocumentRow:
     """Give the document another title, metadata and, with `text` or `source_blob`, another content.
 
-    The revision grows, so that a job that works on what was before notices.
+    With another content the revision grows, so that a job that works on what was before notices.
     """
-    is_new = text is not None or source_blob is not None
-    changed = row._replace(
-        title=title,
-        metadata=_write_json(metadata),
-        status=PROCESSING,
-        error=None,
-        revision=row.revision + 1,
-        updated_at=tx.now,
-    )
-    if is_new:
+    changed = row._replace(title=title, metadata=_write_json(metadata), updated_at=tx.now)
+    if text is not None or source_blob is not None:
         changed = changed._replace(
+            status=PROCESSING,
+            error=None,
+            revision=row.revision + 1,
             media_type=media_type,
             text_blob=text.text_blob if text else None,
             content=text.content if text else None,
@@ -282,9 +281,14 @@ def keep_text(
     return True
 
 
+def cancel_document_jobs(tx: Transaction, owner: int, document: str) -> None:
+    """Cancel the jobs that work on the document as it was."""
+    _cancel_jobs(tx, owner, "document", document)
+
+
 def delete_document(tx: Transaction, owner: int, document: str) -> None:
     """Remove the document with what was made of it, and cancel the jobs that work on it."""
-    _cancel_jobs(tx, owner, "document", document)
+    cancel_document_jobs(tx, owner, document)
     _run_hooks(tx, DOCUMENT_HOOKS, owner=owner, document=document)
     tx.execute("DELETE FROM fifthelement_document WHERE owner = :owner AND id = :id", owner=owner, id=document)
 
@@ -331,7 +335,9 @@ def link_job(tx: Transaction, owner: int, job: int, *, repository: str, document
 
 def conclude_job(tx: Transaction, final: FinalJob) -> None:
     """A job has ended (every kind's `on_final`): a document that it leaves unprocessed has failed."""
-    tx.execute("DELETE FROM fifthelement_job WHERE owner = :owner AND job = :job", owner=final.owner, job=final.number)
+    tx.execute(
+        "DELETE FROM fifthelement_job WHERE owner = :owner AND job = :job", owner=final.owner, job=final.number
+    )
     if not final.completed:
         tx.execute(
             "UPDATE fifthelement_document SET status = :failed, error = :error"

@@ -10,7 +10,9 @@ from jobwire.net.policy import FetchPolicy
 
 SETTINGS: Final = (
     Setting("FIFTHELEMENT_ATTEMPTS", "5", "How often a job of fifthelement is tried before it fails for good."),
-    Setting("FIFTHELEMENT_RETRY_FIRST_MS", "2000", "The longest wait before the second attempt; it doubles with each."),
+    Setting(
+        "FIFTHELEMENT_RETRY_FIRST_MS", "2000", "The longest wait before the second attempt; it doubles each time."
+    ),
 )
 
 _DEFAULTS: Final[Mapping[str, str]] = {setting.name: setting.default for setting in SETTINGS}

@@ -1,0 +1,30 @@
+"""Cuts a text where its sense allows it. Offsets are exact: `text[start:end]` is the chunk, to the character."""
+
+from functools import cache
+from typing import Final, NamedTuple
+
+import semchunk
+
+CHUNK_CHARS_MAX: Final = 1_200
+"""About 300 tokens of English, 400 of Romanian or Russian: below the 512 that the model reads at once."""
+
+
+class Chunk(NamedTuple):
+    """A part of a text, in characters (code points)."""
+
+    start: int
+    end: int
+
+
+def cut_text(text: str, *, chars_max: int = CHUNK_CHARS_MAX) -> list[Chunk]:
+    """The chunks of a text in order: none overlaps, none is blank, none is longer than `chars_max`."""
+    if not text.strip():
+        return []
+    _, offsets = _make_chunker(chars_max)(text, offsets=True)
+    return [Chunk(start, end) for start, end in offsets if text[start:end].strip()]
+
+
+@cache
+def _make_chunker(chars_max: int) -> semchunk.Chunker:
+    # Characters, not tokens: counting tokens takes 0.5 ms a chunk, thirty times what the cutting takes.
+    return semchunk.chunkerify(len, chunk_size=chars_max)
