@@ -7,12 +7,12 @@ from typing import Final
 from jobwire.kinds.contract import Kind
 from jobwire.service.call import System
 from jobwire.service.services import Services
-from jobwire.systems.fifthelement import crawling, documents, embedding, tables
+from jobwire.systems.fifthelement import crawl_pages, crawling, documents, embedding, sitemaps, tables
 from jobwire.systems.fifthelement.dialect import FIFTHELEMENT
 from jobwire.systems.fifthelement.settings import FifthelementSettings
 
 PARTS: Final = (documents, crawling, embedding, tables)
-ISOLATED: Final[tuple[str, ...]] = ()
+ISOLATED: Final[tuple[str, ...]] = (crawl_pages.__name__, sitemaps.__name__)
 """The modules whose functions run in child processes."""
 
 

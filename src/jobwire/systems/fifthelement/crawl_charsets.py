@@ -1,4 +1,4 @@
-"""Decode a page whatever it says of its charset: the byte order mark, the header, the page, the bytes, in this order."""
+"""Decode a page whatever it says of its charset: byte order mark, header, page, the bytes themselves, in this order."""
 
 import codecs
 import re
@@ -19,7 +19,13 @@ _HEADER: Final = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9_:.-]{1,40})", re.I
 _FAMILIES: Final = ("utf-8", "utf-16", "cp125", "cp866", "cp874", "cp932", "iso8859", "koi8", "mac-", "gb", "big5")
 _MORE: Final = frozenset({"ascii", "shift_jis", "euc_jp", "euc_kr", "cp949", "iso2022_jp", "tis-620"})
 # What the web writes and means otherwise (WHATWG Encoding): the wider of two charsets.
-_WIDER: Final = {"ascii": "cp1252", "iso8859-1": "cp1252", "iso8859-9": "cp1254", "gb2312": "gb18030", "gbk": "gb18030"}
+_WIDER: Final = {
+    "ascii": "cp1252",
+    "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+}
 
 
 def decode_page(body: bytes, content_type: str) -> str:

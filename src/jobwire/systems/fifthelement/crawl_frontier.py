@@ -5,7 +5,6 @@ The ledger has the same rows (crawl_records.py); whoever writes them takes what 
 
 import heapq
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 URLS_KNOWN_MAX: Final = 50_000
@@ -21,23 +20,16 @@ class Target(NamedTuple):
     hops: int = 0
 
 
-@dataclass(slots=True)
 class Frontier:
     """The known pages of one crawl; `pages_max` bounds visits, `depth_max` how far links are followed."""
 
-    pages_max: int
-    depth_max: int
-    known_max: int = URLS_KNOWN_MAX
-
-    def __post_init__(self) -> None:
+    def __init__(self, pages_max: int, depth_max: int, *, known_max: int = URLS_KNOWN_MAX) -> None:
+        self.pages_max = pages_max
+        self.depth_max = depth_max
+        self._known_max = known_max
         self._known: set[str] = set()
         self._waiting: list[tuple[int, int, Target]] = []
         self._visited = 0
-
-    @property
-    def done(self) -> int:
-        """Visits begun or behind us."""
-        return self._visited
 
     @property
     def total(self) -> int:
@@ -55,7 +47,7 @@ class Frontier:
         """The pages among `urls` that were not known, now waiting; none beyond the limits."""
         new: list[Target] = []
         for url in urls if depth <= self.depth_max else ():
-            if len(self._known) >= self.known_max:
+            if len(self._known) >= self._known_max:
                 break
             if url not in self._known:
                 target = Target(len(self._known), url, depth, hops)
@@ -68,9 +60,14 @@ class Frontier:
         """A page that waits (again)."""
         heapq.heappush(self._waiting, (target.depth, target.place, target))
 
-    def take(self) -> Target | None:
-        """The next page to visit, which counts as a visit; None when none waits or no visit is left."""
-        if not self._waiting or self._visited >= self.pages_max:
+    @property
+    def has_waiting(self) -> bool:
+        """Whether there is a page to take."""
+        return bool(self._waiting) and self._visited < self.pages_max
+
+    def take(self, *, depth_max: int | None = None) -> Target | None:
+        """The next page to visit, which counts as a visit; None when none waits so near or no visit is left."""
+        if not self.has_waiting or (depth_max is not None and self._waiting[0][0] > depth_max):
             return None
         self._visited += 1
         return heapq.heappop(self._waiting)[2]

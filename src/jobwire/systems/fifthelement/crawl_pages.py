@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from typing import Final
 
 import msgspec
-from selectolax.lexbor import LexborHTMLParser, LexborNode
+from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
+from jobwire.domain.errors import JobError
+from jobwire.systems.fifthelement.chunking import Chunk, cut_text
 from jobwire.systems.fifthelement.crawl_charsets import decode_page
 from jobwire.systems.fifthelement.crawl_urls import is_in_scope, join_link
 from jobwire.systems.fifthelement.robots import PRODUCT
@@ -59,6 +61,7 @@ class PageReading(msgspec.Struct, frozen=True):
     title: str
     text: str
     sha256: str
+    chunks: list[Chunk]
     language: str | None
     canonical: str | None
     links: list[str]
@@ -77,7 +80,10 @@ def _read_page(page: PageBytes, authorities: frozenset[str]) -> PageReading:
     tags = set(_read_tags(page.tags))
     if not page.content_type.lower().startswith(_HTML):
         return _make_reading(page.url, title="", text=source, tags=tags)
-    tree = LexborHTMLParser(source)
+    try:
+        tree = LexborHTMLParser(source)
+    except SelectolaxError:
+        raise JobError("page_unreadable", "The page cannot be read as HTML") from None
     for node in tree.css(f'meta[name="robots" i], meta[name="{PRODUCT}" i]'):
         tags |= set(_read_tags(node.attributes.get("content") or ""))
     base = _find_base(tree, page.url)
@@ -108,6 +114,7 @@ def _make_reading(
         title=" ".join(title.replace("\0", "").split())[:TITLE_CHARS_MAX] or url[:TITLE_CHARS_MAX],
         text=kept,
         sha256=hashlib.sha256(data).hexdigest(),
+        chunks=cut_text(kept),
         language=language,
         canonical=canonical,
         links=links or [],

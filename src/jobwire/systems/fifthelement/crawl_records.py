@@ -5,8 +5,7 @@ host clocks, which are nobody's: all crawls of all owners share them.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from itertools import batched
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -24,6 +23,8 @@ DISALLOWED: Final = "robots"
 ERRORS_SHOWN_MAX: Final = 50
 
 CLOCK_KEPT_MS: Final = 24 * 3_600_000
+"""How long the clock of a host that nobody asks is kept."""
+
 _ROWS_A_STATEMENT: Final = 100
 
 
@@ -32,7 +33,7 @@ class PageRow(NamedTuple):
 
     url: str
     document: str | None
-    text_sha256: str | None
+    text_key: str | None
     etag: str | None
     last_modified: str | None
     links: str
@@ -61,7 +62,7 @@ def find_page(reader: Reader, owner: int, repository: str, url: str) -> PageRow 
     """What the URL gave at its last visit for this repository."""
     found = reader.query(
         f"SELECT {_PAGE_COLUMNS} FROM fifthelement_page"  # noqa: S608
-        " WHERE owner = :owner AND repository = :repository AND url_sha256 = :key",
+        " WHERE owner = :owner AND repository = :repository AND url_key = :key",
         owner=owner,
         repository=repository,
         key=_key(url),
@@ -72,9 +73,9 @@ def find_page(reader: Reader, owner: int, repository: str, url: str) -> PageRow 
 def keep_page(tx: Transaction, owner: int, repository: str, page: PageRow) -> None:
     """Keep what a URL gave."""
     tx.execute(
-        f"INSERT INTO fifthelement_page (owner, repository, url_sha256, visited_at, {_PAGE_COLUMNS})"  # noqa: S608
+        f"INSERT INTO fifthelement_page (owner, repository, url_key, visited_at, {_PAGE_COLUMNS})"  # noqa: S608
         f" VALUES (:owner, :repository, :key, :now, {_PAGE_VALUES})"
-        f" ON CONFLICT (owner, repository, url_sha256) DO UPDATE SET visited_at = excluded.visited_at, {_PAGE_CHANGES}",
+        f" ON CONFLICT (owner, repository, url_key) DO UPDATE SET visited_at = excluded.visited_at, {_PAGE_CHANGES}",
         owner=owner,
         repository=repository,
         key=_key(page.url),
@@ -87,7 +88,7 @@ def find_same_text(reader: Reader, owner: int, repository: str, sha256: str) -> 
     """A document that another page of the repository made of the same text."""
     found = reader.query(
         "SELECT document FROM fifthelement_page WHERE owner = :owner AND repository = :repository"
-        " AND text_sha256 = :sha256 AND document IS NOT NULL LIMIT 1",
+        " AND text_key = :sha256 AND document IS NOT NULL LIMIT 1",
         owner=owner,
         repository=repository,
         sha256=sha256,
@@ -120,9 +121,10 @@ def hold_repository(tx: Transaction, owner: int, repository: str) -> bool:
     return tx.execute(hold, now=tx.now, owner=owner, repository=repository) == 1
 
 
-def add_targets(tx: Transaction, owner: int, job: int, targets: Iterable[Target]) -> None:
+def add_targets(tx: Transaction, owner: int, job: int, targets: Sequence[Target]) -> None:
     """Keep pages that a crawl is to visit."""
-    for rows in batched(targets, _ROWS_A_STATEMENT):
+    for first in range(0, len(targets), _ROWS_A_STATEMENT):
+        rows = targets[first : first + _ROWS_A_STATEMENT]
         values = ", ".join(f"(:owner, :job, :p{i}, :u{i}, :d{i}, :h{i})" for i in range(len(rows)))
         named: dict[str, Any] = {}
         for i, target in enumerate(rows):
@@ -149,15 +151,15 @@ def finish_target(tx: Transaction, owner: int, job: int, finished: Finished) -> 
     )
 
 
-def list_targets(reader: Reader, owner: int, job: int) -> list[tuple[Target, str | None]]:
-    """Every page the crawl knows, with what its visit came to."""
+def list_targets(reader: Reader, owner: int, job: int) -> list[tuple[Target, str | None, str | None]]:
+    """Every page the crawl knows, with what its visit came to, and where it moved if it did."""
     rows = reader.query(
-        "SELECT place, url, depth, hops, outcome FROM fifthelement_crawl_url"
+        "SELECT place, url, depth, hops, outcome, message FROM fifthelement_crawl_url"
         " WHERE owner = :owner AND job = :job ORDER BY place",
         owner=owner,
         job=job,
     )
-    return [(Target(*row[:4]), row[4]) for row in rows]
+    return [(Target(*row[:4]), row[4], row[5]) for row in rows]
 
 
 def count_outcomes(reader: Reader, owner: int, job: int) -> dict[str | None, int]:

@@ -18,10 +18,12 @@ PROCESSING: Final = "Processing"
 READY: Final = "Ready"
 FAILED: Final = "Failed"
 
-DOCUMENT_HOOKS: tuple[str, ...] = ()
+DOCUMENT_HOOKS: tuple[str, ...] = ("DELETE FROM fifthelement_page WHERE owner = :owner AND document = :document",)
 """What goes with a document: statements on the other parts' tables, with `:owner` and `:document`."""
 
-REPOSITORY_HOOKS: tuple[str, ...] = ()
+REPOSITORY_HOOKS: tuple[str, ...] = (
+    "DELETE FROM fifthelement_page WHERE owner = :owner AND repository = :repository",
+)
 """What goes with a repository beside its documents: statements with `:owner` and `:repository`."""
 
 

@@ -2,17 +2,17 @@
 CREATE TABLE fifthelement_page (
     owner BIGINT NOT NULL,
     repository TEXT NOT NULL,
-    url_sha256 TEXT NOT NULL,
+    url_key TEXT NOT NULL,
     url TEXT NOT NULL,
     document TEXT,
-    text_sha256 TEXT,
+    text_key TEXT,
     etag TEXT,
     last_modified TEXT,
     links TEXT NOT NULL,
     visited_at BIGINT NOT NULL,
-    PRIMARY KEY (owner, repository, url_sha256)
+    PRIMARY KEY (owner, repository, url_key)
 );
-CREATE INDEX fifthelement_page_text ON fifthelement_page (owner, repository, text_sha256);
+CREATE INDEX fifthelement_page_text ON fifthelement_page (owner, repository, text_key);
 CREATE INDEX fifthelement_page_document ON fifthelement_page (owner, document);
 
 -- The pages that crawls which are not final know; without an outcome they wait.
