@@ -25,6 +25,12 @@ ERRORS_SHOWN_MAX: Final = 50
 CLOCK_KEPT_MS: Final = 24 * 3_600_000
 """How long the clock of a host that nobody asks is kept."""
 
+DOCUMENT_HOOKS: Final = ("DELETE FROM fifthelement_page WHERE owner = :owner AND document = :document",)
+"""What goes with a document: its pages are new to the next crawl."""
+
+REPOSITORY_HOOKS: Final = ("DELETE FROM fifthelement_page WHERE owner = :owner AND repository = :repository",)
+"""What goes with a repository."""
+
 _ROWS_A_STATEMENT: Final = 100
 
 

@@ -18,12 +18,10 @@ PROCESSING: Final = "Processing"
 READY: Final = "Ready"
 FAILED: Final = "Failed"
 
-DOCUMENT_HOOKS: tuple[str, ...] = ("DELETE FROM fifthelement_page WHERE owner = :owner AND document = :document",)
+DOCUMENT_HOOKS: tuple[str, ...] = ()
 """What goes with a document: statements on the other parts' tables, with `:owner` and `:document`."""
 
-REPOSITORY_HOOKS: tuple[str, ...] = (
-    "DELETE FROM fifthelement_page WHERE owner = :owner AND repository = :repository",
-)
+REPOSITORY_HOOKS: tuple[str, ...] = ()
 """What goes with a repository beside its documents: statements with `:owner` and `:repository`."""
 
 
@@ -96,9 +94,9 @@ def add_repository(
     owner: int,
     *,
     name: str,
-    type: str,
+    type: str,  # noqa: A002 - the word of the API
     vector_store: str,
-    batch_model: str | None,  # noqa: A002
+    batch_model: str | None,
 ) -> RepositoryRow:
     """A new, empty repository."""
     row = RepositoryRow(make_id(tx.now), name, type, vector_store, batch_model, tx.now, tx.now)

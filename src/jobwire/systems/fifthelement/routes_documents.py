@@ -152,11 +152,7 @@ async def remove_document(call: Call) -> Reply:
 
 
 def read_upload_title(call: Call) -> str:
-    """The title of an upload from its `title` or `name`; RequestError without one, or for a form instead of bytes."""
-    if call.headers.get("content-type", "").lower().startswith("multipart/"):
-        raise RequestError(
-            "unsupported_media_type", "Send the bytes of the file as the body (curl --data-binary), not a form"
-        )
+    """The title of an upload from its `title` or `name`; RequestError without one."""
     name = call.query.get("name", "")
     title = clean_text(call.query.get("title") or (name and clean_name(name))).strip()
     if not 1 <= len(title) <= TITLE_CHARS_MAX:
@@ -165,8 +161,12 @@ def read_upload_title(call: Call) -> str:
 
 
 async def keep_upload(call: Call) -> str:
-    """The address under which the bytes of an upload are kept now; RequestError where there are none."""
+    """The address under which the bytes of an upload are kept now; RequestError for a form, and for no bytes."""
     assert call.upload is not None
+    if call.headers.get("content-type", "").lower().startswith("multipart/"):
+        raise RequestError(
+            "unsupported_media_type", "Send the bytes of the file as the body (curl --data-binary), not a form"
+        )
     if call.upload.stat().st_size == 0:
         raise RequestError("invalid_request", "The body is empty; send the bytes of the file as the body")
     blob = await asyncio.to_thread(call.services.blobs.put, call.upload)

@@ -21,6 +21,11 @@ SETTINGS: Final = (
     Setting(
         "FIFTHELEMENT_CRAWL_HOST_REQUESTS", "4", "How many requests to one host a process has under way."
     ),
+    Setting(
+        "FIFTHELEMENT_EMBEDDING_URL", "", "A server that embeds in OpenAI's form (`https://host/v1`); none: here."
+    ),
+    Setting("FIFTHELEMENT_EMBEDDING_KEY", "", "Its API key, if it wants one."),
+    Setting("FIFTHELEMENT_EMBEDDING_MODEL", "text-embedding-3-small", "The model that is asked of it."),
 )
 
 _DEFAULTS: Final[Mapping[str, str]] = {setting.name: setting.default for setting in SETTINGS}
@@ -60,6 +65,18 @@ class FifthelementSettings:
     def fetch_policy(self) -> FetchPolicy:
         """What customers' URLs may reach."""
         return FetchPolicy.from_setting(self._values.get("JOBWIRE_FETCH_ALLOW", ""))
+
+    @property
+    def embedding_url(self) -> str | None:
+        return self._text("FIFTHELEMENT_EMBEDDING_URL") or None
+
+    @property
+    def embedding_key(self) -> str:
+        return self._text("FIFTHELEMENT_EMBEDDING_KEY")
+
+    @property
+    def embedding_model(self) -> str:
+        return self._text("FIFTHELEMENT_EMBEDDING_MODEL")
 
     def _text(self, name: str) -> str:
         return (self._values.get(name) or _DEFAULTS[name]).strip()
