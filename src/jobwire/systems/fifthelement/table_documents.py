@@ -40,6 +40,8 @@ KEY_CHARS_MAX: Final = 500
 REASON_CHARS_MAX: Final = 300
 HASH_BYTES: Final = 16
 
+TEXT_TYPE: Final = "text/plain"
+
 _EXPORTED: Final = frozenset(column.name for column in EXPORT_COLUMNS)
 _SPREADSHEETS: Final = ("csv", "xlsx")
 _NUL: Final = b"\\u0000"
@@ -222,7 +224,9 @@ def _make_line(
     content_sha256 = sha256(data).hexdigest()
     row_hash = _hash(head, content_sha256.encode(), encoded)
     row_key = row_hash if key is None else _hash(b"key", key.encode())
-    return DocumentLine(row_key, row_hash, title, content, content_sha256, encoded.decode())
+    return DocumentLine(
+        row_key, row_hash, title, content, content_sha256, encoded.decode(), media_type=TEXT_TYPE
+    )
 
 
 def _read_archive(path: Path, folder: Path) -> Iterator[DocumentLine | BadRow]:
