@@ -90,19 +90,25 @@ async def _work(house: House, kind: str, file: Path | None, wanted: dict[str, An
 
     def submit(tx: Transaction) -> int:
         known = list_repositories(tx, owner, start=0, limit=1)
-        repository = known[0] if known else add_repository(
-            tx, owner, name="bench", type="knowledge", vector_store="default", batch_model=None
+        repository = (
+            known[0]
+            if known
+            else add_repository(tx, owner, name="bench", type="knowledge", vector_store="default", batch_model=None)
         )
         return start_job(tx, services.jobs, owner, kind, wanted, repository=repository.id).number
 
     async with house.make_children() as children:
         worker = house.make_worker(children)
+        loop, moved = asyncio.get_running_loop(), asyncio.Event()
+        unlisten = house.store.listen(lambda _: loop.call_soon_threadsafe(moved.set))
         begun = time.perf_counter()
         number = await house.store.write(submit)
         working = asyncio.create_task(worker.run())
         while (row := await services.jobs.read(owner, number=number)).phase not in FINAL_PHASES:
-            await asyncio.sleep(0.005)
+            await moved.wait()
+            moved.clear()
         seconds = time.perf_counter() - begun
+        unlisten()
         worker.stop()
         await working
     assert row.phase is Phase.COMPLETED, row.error
@@ -202,7 +208,9 @@ def _write_parquet(target: Path, pages: Iterator[Sequence[Any]]) -> int:
     fields = [(name, pa.int64() if name.endswith("_at") else pa.string()) for name in EXPORTED]
     with pq.ParquetWriter(target, pa.schema(fields), compression="zstd") as writer:
         while part := [row for page in islice(pages, 20) for row in page]:
-            arrays = [pa.array(values, field[1]) for field, values in zip(fields, zip(*part, strict=True), strict=True)]
+            arrays = [
+                pa.array(values, field[1]) for field, values in zip(fields, zip(*part, strict=True), strict=True)
+            ]
             writer.write_batch(pa.record_batch(arrays, names=list(EXPORTED)))
             done += len(part)
     return done

@@ -69,6 +69,11 @@ TABLES = Measurement(
     ],
     ratios=Ratios(
         RATE,
-        {_name(action, side, form): _name(action, "jobwire", form) for action in ACTIONS for form in FORMATS for side in ("jobwire", "bare")},
+        {
+            _name(action, side, form): _name(action, "jobwire", form)
+            for action in ACTIONS
+            for form in FORMATS
+            for side in ("jobwire", "bare")
+        },
     ),
 )

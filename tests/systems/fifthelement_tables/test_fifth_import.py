@@ -273,7 +273,13 @@ def test_the_call_takes_bytes_or_a_url_and_says_the_rest_in_its_query(shelf: She
         assert shelf.wait_for(client, first["id"])["result"]["added"] == 2
         second = client.post(path, params={**options, "url": site}).json()["data"]
         assert shelf.wait_for(client, second["id"])["result"]["unchanged"] == 2
-        for wrong in ({"types": "price:dear"}, {"mode": "some"}, {"process": "maybe"}, {"format": "xls"}, {"rows": "1"}):
+        for wrong in (
+            {"types": "price:dear"},
+            {"mode": "some"},
+            {"process": "maybe"},
+            {"format": "xls"},
+            {"rows": "1"},
+        ):
             assert client.post(path, params=wrong, content=HOMES.encode()).status_code == 400
         form = client.post(path, files={"file": HOMES.encode()})
         assert form.status_code == 400, form.text
