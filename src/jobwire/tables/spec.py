@@ -7,8 +7,6 @@ from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
-from jobwire.domain.errors import JobError
-
 Format = Literal["csv", "jsonl", "parquet", "xlsx"]
 ColumnKind = Literal["text", "integer", "json", "time", "vector"]
 
@@ -60,8 +58,3 @@ class Column(msgspec.Struct, frozen=True):
 
     name: str
     kind: ColumnKind = "text"
-
-
-def refuse(code: str, message: str, **details: Any) -> JobError:
-    """The permanent error of a file that cannot be taken as a whole; `code` gets the prefix table_."""
-    return JobError(f"table_{code}", message, details=details)

@@ -3,6 +3,7 @@
 import csv
 import math
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,7 +16,8 @@ from table_house import Shelf, TableHouse
 
 from house_engines import SQLITE
 from jobwire.domain.phases import Phase
-from jobwire.systems.fifthelement.records import list_documents_after
+from jobwire.store.contract import Reader
+from jobwire.systems.fifthelement.records import DocumentRow, list_documents_after
 from jobwire.tables.spec import Format
 
 pytestmark = pytest.mark.slow
@@ -50,14 +52,16 @@ def flights(running: TableHouse, house_engine: str, tmp_path_factory: pytest.Tem
 def walk(shelf: Shelf) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Title, content and metadata of every document, in their order."""
     after = ""
-    store = shelf.running.house.store
-    while rows := store.read(
-        lambda reader: list_documents_after(reader, shelf.owner, shelf.repository, after=after, limit=1_000)
-    ).result():
+    read = shelf.running.house.store.read
+    while rows := read(partial(_list_after, shelf=shelf, after=after)).result():
         for row in rows:
             assert row.content is not None
             yield row.title, row.content, row.fields
         after = rows[-1].id
+
+
+def _list_after(reader: Reader, *, shelf: Shelf, after: str) -> list[DocumentRow]:
+    return list_documents_after(reader, shelf.owner, shelf.repository, after=after, limit=1_000)
 
 
 @pytest.mark.parametrize("form", get_args(Format))

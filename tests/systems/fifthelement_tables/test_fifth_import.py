@@ -14,6 +14,7 @@ from table_house import Shelf
 
 from jobwire.domain.phases import Phase
 from jobwire.store.contract import Transaction
+from jobwire.systems.fifthelement.ids import show_repository_id
 from jobwire.systems.fifthelement.records import PROCESSING, READY, delete_document, delete_repository
 from jobwire.systems.fifthelement.starting import DOCUMENT_PROCESSING, IMPORT
 from jobwire.systems.fifthelement.table_documents import BAD_ROWS_SHOWN, KEY_CHARS_MAX, TITLE_CHARS_MAX
@@ -261,3 +262,29 @@ def test_an_archive_waits_for_its_documents(shelf: Shelf) -> None:
     (row,) = shelf.documents()
     assert row.media_type == "application/pdf"
     assert row.status in (PROCESSING, READY, "Failed")
+
+
+def test_the_call_takes_bytes_or_a_url_and_says_the_rest_in_its_query(shelf: Shelf, site: str) -> None:
+    path = f"/repositories/{show_repository_id(shelf.repository)}/import"
+    options = {"process": "false", "key": "title", "types": "price:number", "name": "homes.csv"}
+    with shelf.open_client() as client:
+        first = client.post(path, params=options, content=HOMES.encode()).json()["data"]
+        assert (first["type"], first["status"]) == ("import", "pending")
+        assert shelf.wait_for(client, first["id"])["result"]["added"] == 2
+        second = client.post(path, params={**options, "url": site}).json()["data"]
+        assert shelf.wait_for(client, second["id"])["result"]["unchanged"] == 2
+        for wrong in (
+            {"types": "price:dear"},
+            {"mode": "some"},
+            {"process": "maybe"},
+            {"format": "xls"},
+            {"rows": "1"},
+        ):
+            assert client.post(path, params=wrong, content=HOMES.encode()).status_code == 400
+        form = client.post(path, files={"file": HOMES.encode()})
+        assert form.status_code == 400, form.text
+        export = client.post(path.replace("import", "export"), json={"format": "csv"}).json()["data"]
+        result = shelf.wait_for(client, export["id"])["result"]
+        assert result["rows"] == 2
+        assert shelf.fetch(result["downloadUrl"]).startswith(b"id,title,content")
+    assert [row.fields for row in shelf.documents()] == [{"price": 100.0}, {"price": 200.0}]

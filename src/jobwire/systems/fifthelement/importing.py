@@ -34,6 +34,7 @@ from jobwire.tables.spec import Format, Source
 
 LINK_LIFETIME_S: Final = 24 * 3_600
 FILE_BYTES_MAX: Final = 512 << 20
+FETCH_MS: Final = 600_000
 BATCH_ROWS: Final = 500
 BATCH_BYTES: Final = 2 << 20
 PROCESSED_BATCH_ROWS: Final = 50
@@ -129,7 +130,7 @@ class Importing:
         if request.url is None:
             raise JobError("source_missing", "There is nothing to import: give a source or a url")
         async with Fetcher(self._policy) as fetcher:
-            fetched = await fetcher.download(request.url, folder / "source", body_bytes_max=FILE_BYTES_MAX)
+            fetched = await fetcher.download(request.url, folder / "source")
         return fetched.path
 
     async def _keep(self, ctx: Context, request: ImportInput, read: _Kept) -> ImportState:

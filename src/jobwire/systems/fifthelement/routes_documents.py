@@ -152,12 +152,25 @@ async def remove_document(call: Call) -> Reply:
 
 
 def read_upload_title(call: Call) -> str:
+<<<<<<< HEAD
     """The title of an upload from its `title` or `name`; RequestError without one."""
+=======
+    """The title of an upload from its `title` or `name`; RequestError without one, or for a form instead of bytes."""
+    refuse_form(call)
+>>>>>>> wt-fe-tables
     name = call.query.get("name", "")
     title = clean_text(call.query.get("title") or (name and clean_name(name))).strip()
     if not 1 <= len(title) <= TITLE_CHARS_MAX:
         raise refuse_faults([Fault("/name", f"the file's name, 1 to {TITLE_CHARS_MAX} characters, in the query")])
     return title
+
+
+def refuse_form(call: Call) -> None:
+    """RequestError for a form where the bytes of a file belong."""
+    if call.headers.get("content-type", "").lower().startswith("multipart/"):
+        raise RequestError(
+            "unsupported_media_type", "Send the bytes of the file as the body (curl --data-binary), not a form"
+        )
 
 
 async def keep_upload(call: Call) -> str:

@@ -12,13 +12,14 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
+from jobwire.domain.errors import JobError
 from jobwire.tables.archives import unpack_archive
 from jobwire.tables.checking import ColumnType, make_checker
 from jobwire.tables.csv_writer import open_csv
 from jobwire.tables.formulas import restore
 from jobwire.tables.reading import is_archive, read_rows
 from jobwire.tables.sniffing import find_format
-from jobwire.tables.spec import RECORD_CHARS_MAX, BadRow, Column, Row, Source, refuse
+from jobwire.tables.spec import RECORD_CHARS_MAX, BadRow, Column, Row, Source
 
 EXPORT_COLUMNS: Final = (
     Column("id"),
@@ -39,6 +40,8 @@ TITLE_CHARS_MAX: Final = 500
 KEY_CHARS_MAX: Final = 500
 REASON_CHARS_MAX: Final = 300
 HASH_BYTES: Final = 16
+
+TEXT_TYPE: Final = "text/plain"
 
 _EXPORTED: Final = frozenset(column.name for column in EXPORT_COLUMNS)
 _SPREADSHEETS: Final = ("csv", "xlsx")
@@ -156,10 +159,10 @@ def _choose_maker(first: Row, mapping: Mapping, *, form: str) -> Callable[[Row],
     wanted = [name for name in (mapping.title, mapping.content, mapping.key, *mapping.types) if name is not None]
     # Objects of JSON lines need not have all fields.
     if form != "jsonl" and (missing := [name for name in wanted if name not in names]):
-        raise refuse(
-            "column_missing",
+        raise JobError(
+            "table_column_missing",
             f"there is no column {missing[0]!r}; there are {', '.join(list(names)[:20])}",
-            column=missing[0],
+            details={"column": missing[0]},
         )
     title = mapping.title or ("title" if "title" in names else next(iter(names), "title"))
     content = mapping.content or ("content" if "content" in names else None)
@@ -222,7 +225,7 @@ def _make_line(
     content_sha256 = sha256(data).hexdigest()
     row_hash = _hash(head, content_sha256.encode(), encoded)
     row_key = row_hash if key is None else _hash(b"key", key.encode())
-    return DocumentLine(row_key, row_hash, title, content, content_sha256, encoded.decode())
+    return DocumentLine(row_key, row_hash, title, content, content_sha256, encoded.decode(), media_type=TEXT_TYPE)
 
 
 def _read_archive(path: Path, folder: Path) -> Iterator[DocumentLine | BadRow]:
