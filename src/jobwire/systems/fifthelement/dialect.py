@@ -17,7 +17,7 @@ from jobwire.systems.fifthelement.error_words import ERRORS, complete_details
 from jobwire.systems.fifthelement.job_shape import IDS, JOB, PHASES, REFERENCE
 from jobwire.systems.fifthelement.members import IDENTITY_HEADER, admit
 from jobwire.systems.fifthelement.starting import KINDS
-from jobwire.systems.fifthelement.tables import ExportInput, ImportInput
+from jobwire.systems.fifthelement.tables import ExportInput
 
 BODY_BYTES_MAX = 8 * 1024 * 1024
 CANCEL_WAIT_S = 10
@@ -104,12 +104,7 @@ FIFTHELEMENT = Dialect(
         ),
         Route(
             "POST", "/repositories/{repositoryId}/import", endpoint=routes_jobs.post_import, scope="jobs:write",
-            body="json", request=ImportInput, summary="Import the rows of a file behind a URL",
-        ),
-        Route(
-            "POST", "/repositories/{repositoryId}/import/upload", endpoint=routes_jobs.post_import_upload,
-            scope="jobs:write", body="upload", body_bytes_max=routes_jobs.IMPORT_BYTES_MAX,
-            summary="Import the rows of a file",
+            body="upload", body_bytes_max=routes_jobs.IMPORT_BYTES_MAX, summary="Import the rows of a file",
         ),
         Route(
             "GET", "/repositories/{repositoryId}/documents", endpoint=routes_documents.get_documents,

@@ -152,12 +152,7 @@ async def remove_document(call: Call) -> Reply:
 
 
 def read_upload_title(call: Call) -> str:
-<<<<<<< HEAD
     """The title of an upload from its `title` or `name`; RequestError without one."""
-=======
-    """The title of an upload from its `title` or `name`; RequestError without one, or for a form instead of bytes."""
-    refuse_form(call)
->>>>>>> wt-fe-tables
     name = call.query.get("name", "")
     title = clean_text(call.query.get("title") or (name and clean_name(name))).strip()
     if not 1 <= len(title) <= TITLE_CHARS_MAX:
@@ -175,11 +170,8 @@ def refuse_form(call: Call) -> None:
 
 async def keep_upload(call: Call) -> str:
     """The address under which the bytes of an upload are kept now; RequestError for a form, and for no bytes."""
+    refuse_form(call)
     assert call.upload is not None
-    if call.headers.get("content-type", "").lower().startswith("multipart/"):
-        raise RequestError(
-            "unsupported_media_type", "Send the bytes of the file as the body (curl --data-binary), not a form"
-        )
     if call.upload.stat().st_size == 0:
         raise RequestError("invalid_request", "The body is empty; send the bytes of the file as the body")
     blob = await asyncio.to_thread(call.services.blobs.put, call.upload)
