@@ -116,10 +116,15 @@ def content_of(address: str) -> dict[str, Any]:
     with closing(open_side(address, is_source=True)) as side:
         tables = {name: columns for name, columns in side.find_tables().items() if name not in NOT_COPIED}
         rows = {
-            name: sorted(side.query(f"SELECT {_names(columns)} FROM {Table(name, ()).content}"), key=repr)
+            name: sorted(map(_show, side.query(f"SELECT {_names(columns)} FROM {Table(name, ()).content}")), key=repr)
             for name, columns in tables.items()
         }
         return {**rows, "registers": side.read_registers()}
+
+
+def _show(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The row with the vectors of PostgreSQL as SQLite keeps them."""
+    return tuple(struct.pack(f"<{len(v)}f", *v) if isinstance(v, list) else v for v in row)
 
 
 def _names(columns: Any) -> str:
