@@ -33,10 +33,11 @@ from bench.report import Run, replace_figures, show_run, write_markdown
 from bench.saturated import SATURATED
 from bench.status import STATUS, STATUS_POSTGRES
 from bench.submit import SUBMIT
+from bench.tables import TABLES
 from bench.waiting import WAITING
 from bench.wrk import HOW_TO_INSTALL, is_installed
 
-MEASUREMENTS = (DRAIN, BOTH, ENQUEUE, LATENCY, SUBMIT, STATUS, STATUS_POSTGRES, SATURATED, WAITING, LONGPOLLS)
+MEASUREMENTS = (DRAIN, BOTH, ENQUEUE, LATENCY, SUBMIT, STATUS, STATUS_POSTGRES, SATURATED, WAITING, LONGPOLLS, TABLES)
 OUT = Path(__file__).parent / "out"
 SOMETHING_MISSING = 3
 

@@ -4,7 +4,6 @@ from typing import Any, Final
 
 import msgspec
 
-from jobwire.blobs.links import clean_name
 from jobwire.dialects.parse import read_reference
 from jobwire.domain.errors import RequestError
 from jobwire.domain.job import JobRow, Receipt
@@ -12,9 +11,10 @@ from jobwire.domain.phases import FINAL_PHASES, Phase
 from jobwire.service.call import Call, Reply
 from jobwire.store.contract import Transaction
 from jobwire.systems.fifthelement.bodies import name_repository, read_start_body
+from jobwire.systems.fifthelement.import_queries import name_source, read_import_query
 from jobwire.systems.fifthelement.job_shape import IDS, REFERENCE
 from jobwire.systems.fifthelement.records import link_job
-from jobwire.systems.fifthelement.routes_documents import keep_upload, read_upload_title
+from jobwire.systems.fifthelement.routes_documents import keep_upload
 from jobwire.systems.fifthelement.routes_repositories import expect_repository
 from jobwire.systems.fifthelement.starting import (
     BATCH_EMBEDDING,
@@ -53,11 +53,11 @@ async def post_export(call: Call) -> Reply:
 
 
 async def post_import(call: Call) -> Reply:
-    """Import the rows of a file into a repository: the body is its bytes, the query says the rest."""
-    read_upload_title(call)
-    wanted: dict[str, Any] = {name: value for name, value in call.query.items() if name != "title"}
-    wanted["name"] = clean_name(call.query.get("name") or call.query.get("title", ""))
-    return await _start(call, IMPORT, {**wanted, "source": await keep_upload(call)})
+    """Import the rows of a file into a repository: the body is its bytes, or `url` says where they are."""
+    wanted = read_import_query(call.query)
+    if "url" not in wanted:
+        wanted["source"] = name_source(call.services.links, await keep_upload(call))
+    return await _start(call, IMPORT, wanted)
 
 
 async def post_rerun(call: Call) -> Reply:

@@ -14,6 +14,14 @@ SETTINGS: Final = (
         "FIFTHELEMENT_RETRY_FIRST_MS", "2000", "The longest wait before the second attempt; it doubles each time."
     ),
     Setting(
+        "FIFTHELEMENT_CRAWL_DELAY_MS",
+        "250",
+        "Milliseconds between two requests to one host, over all crawls, where its robots.txt wants no more.",
+    ),
+    Setting(
+        "FIFTHELEMENT_CRAWL_HOST_REQUESTS", "4", "How many requests to one host a process has under way."
+    ),
+    Setting(
         "FIFTHELEMENT_EMBEDDING_URL", "", "A server that embeds in OpenAI's form (`https://host/v1`); none: here."
     ),
     Setting("FIFTHELEMENT_EMBEDDING_KEY", "", "Its API key, if it wants one."),
@@ -44,6 +52,14 @@ class FifthelementSettings:
     def retry(self) -> RetryPolicy:
         first_ms = self._whole("FIFTHELEMENT_RETRY_FIRST_MS", least=1)
         return RetryPolicy(first_ms=first_ms, longest_ms=max(first_ms, _RETRY_LONGEST_MS))
+
+    @property
+    def crawl_delay_ms(self) -> int:
+        return self._whole("FIFTHELEMENT_CRAWL_DELAY_MS", least=0)
+
+    @property
+    def crawl_host_requests(self) -> int:
+        return self._whole("FIFTHELEMENT_CRAWL_HOST_REQUESTS", least=1)
 
     @cached_property
     def fetch_policy(self) -> FetchPolicy:
