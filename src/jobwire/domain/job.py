@@ -83,7 +83,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Selection):
-    """Up to `limit` of the selected jobs, newest first, from below the job number `before`, or behind `start` jobs."""
+    """Up to `limit` of the selected jobs, newest first, below the job number `before` or behind `start` jobs."""
 
     before: int | None = None
     start: int | None = None

@@ -165,9 +165,7 @@ class StatusReader:
                 seen = value if seen is None else seen + b", " + value
             elif header == b"x-request-id":
                 sent_id = sent_id or value
-            elif header == target.identity:
-                return None
-            elif header == b"prefer" and target.served.route.wait is not None:
+            elif header == target.identity or (header == b"prefer" and target.served.route.wait is not None):
                 return None
         if token is None or len(token) > TOKEN_CHARS_MAX:
             return None

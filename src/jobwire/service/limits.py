@@ -64,7 +64,7 @@ class Limit:
 
 @lru_cache(maxsize=1_000)
 def fit_tier(limit: Limit, scopes: frozenset[str]) -> Limit:
-    """The limit of a key with these scopes: `tier:<name>` has the count of its tier, `tier:<name>:<count>` its own."""
+    """The limit of a key with these scopes: `tier:<name>` has its tier's count, `tier:<name>:<count>` its own."""
     counts = dict(limit.tiers)
     for scope in sorted(scopes):
         name, _, count = scope.removeprefix(TIER_SCOPE).partition(":")

@@ -53,11 +53,11 @@ class PostgresVectors:
                 ranked_limit=limit,
             )
             return [(row[:-1], 1 - float(row[-1])) for row in rows]
-        wanted = np.frombuffer(to, "<f4").astype("f4")
-        wanted = wanted / (np.linalg.norm(wanted) or 1)
+        wanted = np.frombuffer(to, "<f4")
+        sql = f"SELECT {columns}, array_send({column}) FROM {source} ORDER BY {key}"  # noqa: S608
         scored: Iterator[tuple[float, tuple[Any, ...]]] = (
             pair
-            for rows in _read_pages(reader, f"SELECT {columns}, array_send({column}) FROM {source} ORDER BY {key}", named)  # noqa: S608
+            for rows in _read_pages(reader, sql, named)
             for pair in zip(_score(rows, wanted), (row[:-1] for row in rows), strict=True)
         )
         best = heapq.nlargest(limit, scored, key=lambda pair: pair[0])
@@ -78,7 +78,7 @@ def _read_pages(reader: Reader, sql: str, named: Mapping[str, Any]) -> Iterator[
 def _score(rows: list[tuple[Any, ...]], wanted: NDArray[np.float32]) -> list[float]:
     joined = b"".join(bytes(row[-1])[ARRAY_HEAD_BYTES:] for row in rows)
     values = np.frombuffer(joined, _ELEMENT)["value"].astype("f4").reshape(len(rows), -1)
-    lengths = np.linalg.norm(values, axis=1)
+    lengths = np.linalg.norm(values, axis=1) * np.linalg.norm(wanted)
     scores: list[float] = ((values @ wanted) / np.where(lengths == 0, 1, lengths)).tolist()
     return scores
 

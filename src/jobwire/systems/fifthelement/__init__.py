@@ -8,10 +8,16 @@ from jobwire.kinds.contract import Kind
 from jobwire.service.call import System
 from jobwire.service.services import Services
 from jobwire.systems.fifthelement import (
+    crawl_pages,
+    crawl_records,
     crawling,
     documents,
     embedding,
+    embedding_local,
+    extracting,
     records,
+    records_chunks,
+    sitemaps,
     table_documents,
     table_records,
     tables,
@@ -21,11 +27,19 @@ from jobwire.systems.fifthelement.settings import FifthelementSettings
 from jobwire.tables import writing
 
 PARTS: Final = (documents, crawling, embedding, tables)
-ISOLATED: Final[tuple[str, ...]] = (table_documents.__name__, writing.__name__)
+ISOLATED: Final = tuple(
+    module.__name__ for module in (extracting, crawl_pages, sitemaps, embedding_local, table_documents, writing)
+)
 """The modules whose functions run in child processes."""
 
 
-records.DOCUMENT_HOOKS += table_records.DELETE_HOOKS
+# What the parts keep of a document goes with it; records.py knows none of them.
+records.DOCUMENT_HOOKS = (
+    *records_chunks.DOCUMENT_HOOKS,
+    *table_records.DELETE_HOOKS,
+    *crawl_records.DOCUMENT_HOOKS,
+)
+records.REPOSITORY_HOOKS = crawl_records.REPOSITORY_HOOKS
 
 
 def make_kinds(services: Services) -> Sequence[Kind]:

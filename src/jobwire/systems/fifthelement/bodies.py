@@ -10,13 +10,12 @@ from jobwire.dialects.parse import refuse_faults
 from jobwire.domain.errors import RequestError
 from jobwire.kinds.faults import Fault
 from jobwire.systems.fifthelement.ids import read_document_id, read_repository_id
+from jobwire.systems.fifthelement.querying import FOUND_MAX, QUERY_CHARS_MAX
 
 NAME_CHARS_MAX: Final = 200
 TITLE_CHARS_MAX: Final = 500
 METADATA_BYTES_MAX: Final = 65_536
-QUERY_CHARS_MAX: Final = 2_000
 RESULTS_DEFAULT: Final = 5
-RESULTS_MAX: Final = 100
 DOCUMENTS_DEFAULT: Final = 50
 DOCUMENTS_MAX: Final = 200
 START_MAX: Final = 10**9
@@ -40,7 +39,7 @@ class RepositoryChange(msgspec.Struct, frozen=True, rename="camel"):
     name: Name | UnsetType = UNSET
     type: Literal["knowledge", "memory"] | UnsetType = UNSET
     vector_store: Name | UnsetType = UNSET
-    batch_model: Name | None | UnsetType = UNSET
+    batch_model: Name | UnsetType | None = UNSET
 
 
 class DocumentBody(msgspec.Struct, frozen=True, rename="camel"):
@@ -63,7 +62,7 @@ class QueryBody(msgspec.Struct, frozen=True, rename="camel"):
     """A question to a repository's documents."""
 
     query: Annotated[str, Meta(min_length=1, max_length=QUERY_CHARS_MAX)]
-    limit: Annotated[int, Meta(ge=1, le=RESULTS_MAX)] = RESULTS_DEFAULT
+    limit: Annotated[int, Meta(ge=1, le=FOUND_MAX)] = RESULTS_DEFAULT
 
 
 class TokenBody(msgspec.Struct, frozen=True, rename="camel"):

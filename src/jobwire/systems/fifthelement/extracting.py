@@ -180,4 +180,3 @@ def _require_size(path: Path, name: str) -> None:
 
 def _tell_disagreement(found: FileType) -> str:
     return f"the file says it is {found.claimed} and is {found.name}; it was read as {found.name}"
-

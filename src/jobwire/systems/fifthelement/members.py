@@ -1,4 +1,4 @@
-"""Who acts through a key: of a workspace key a header says it, a user key is its user. cli/members.py manages them."""
+"""Who acts through a key: a header of a workspace key says it, a user key is its user. cli/members.py sets them."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -94,9 +94,9 @@ def add_repository(
     owner: int,
     *,
     name: str,
-    type: str,
+    type: str,  # noqa: A002 - the word of the API
     vector_store: str,
-    batch_model: str | None,  # noqa: A002
+    batch_model: str | None,
 ) -> RepositoryRow:
     """A new, empty repository."""
     row = RepositoryRow(make_id(tx.now), name, type, vector_store, batch_model, tx.now, tx.now)

@@ -181,6 +181,16 @@ def delete_vectors(tx: Transaction, owner: int, repository: str) -> None:
     )
 
 
+_PUT_VECTOR: Final = (
+    "INSERT INTO fifthelement_vector"  # noqa: S608
+    " (owner, repository, document, place, start_offset, end_offset, model, vector)"
+    " SELECT c.owner, c.repository, c.document, :place, :first, :last, :model, :vector"
+    f" FROM {_CURRENT} WHERE c.owner = :owner AND c.repository = :repository"
+    " AND c.document = :document AND c.revision = :revision"
+    " ON CONFLICT (owner, repository, document, place) DO NOTHING"
+)
+
+
 def put_vectors(
     tx: Transaction, owner: int, repository: str, *, vectors: Vectors, rows: Sequence[tuple[VectorRow, int]]
 ) -> int:
@@ -191,12 +201,7 @@ def put_vectors(
     kept = 0
     for row, revision in rows:
         kept += tx.execute(
-            "INSERT INTO fifthelement_vector"
-            " (owner, repository, document, place, start_offset, end_offset, model, vector)"
-            " SELECT c.owner, c.repository, c.document, :place, :first, :last, :model, :vector"
-            f" FROM {_CURRENT} WHERE c.owner = :owner AND c.repository = :repository"  # noqa: S608
-            " AND c.document = :document AND c.revision = :revision"
-            " ON CONFLICT (owner, repository, document, place) DO NOTHING",
+            _PUT_VECTOR,
             owner=owner,
             repository=repository,
             document=row.document,
@@ -225,7 +230,7 @@ def list_vectors(
         place=after[1],
         limit=limit,
     )
-    return [VectorRow(*row[:5], vectors.decode(row[5])) for row in rows]
+    return [VectorRow._make((*row[:5], vectors.decode(row[5]))) for row in rows]
 
 
 def find_nearest(
@@ -245,4 +250,4 @@ def find_nearest(
         limit=limit,
         named=named,
     )
-    return [Found(*row[:3], score) for row, score in rows]
+    return [Found._make((*row, score)) for row, score in rows]

@@ -152,8 +152,7 @@ async def remove_document(call: Call) -> Reply:
 
 
 def read_upload_title(call: Call) -> str:
-    """The title of an upload from its `title` or `name`; RequestError without one, or for a form instead of bytes."""
-    refuse_form(call)
+    """The title of an upload from its `title` or `name`; RequestError without one."""
     name = call.query.get("name", "")
     title = clean_text(call.query.get("title") or (name and clean_name(name))).strip()
     if not 1 <= len(title) <= TITLE_CHARS_MAX:
@@ -170,7 +169,8 @@ def refuse_form(call: Call) -> None:
 
 
 async def keep_upload(call: Call) -> str:
-    """The address under which the bytes of an upload are kept now; RequestError where there are none."""
+    """The address under which the bytes of an upload are kept now; RequestError for a form, and for no bytes."""
+    refuse_form(call)
     assert call.upload is not None
     if call.upload.stat().st_size == 0:
         raise RequestError("invalid_request", "The body is empty; send the bytes of the file as the body")

@@ -14,7 +14,7 @@ from jobwire.systems.fifthelement.bodies import name_repository, read_start_body
 from jobwire.systems.fifthelement.import_queries import name_source, read_import_query
 from jobwire.systems.fifthelement.job_shape import IDS, REFERENCE
 from jobwire.systems.fifthelement.records import link_job
-from jobwire.systems.fifthelement.routes_documents import keep_upload, refuse_form
+from jobwire.systems.fifthelement.routes_documents import keep_upload
 from jobwire.systems.fifthelement.routes_repositories import expect_repository
 from jobwire.systems.fifthelement.starting import (
     BATCH_EMBEDDING,
@@ -54,7 +54,6 @@ async def post_export(call: Call) -> Reply:
 
 async def post_import(call: Call) -> Reply:
     """Import the rows of a file into a repository: the body is its bytes, or `url` says where they are."""
-    refuse_form(call)
     wanted = read_import_query(call.query)
     if "url" not in wanted:
         wanted["source"] = name_source(call.services.links, await keep_upload(call))

@@ -14,6 +14,7 @@ from jobwire.systems.fifthelement.bodies import (
     name_repository,
     read_page,
 )
+from jobwire.systems.fifthelement.ids import show_document_id
 from jobwire.systems.fifthelement.querying import query
 from jobwire.systems.fifthelement.records import (
     RepositoryRow,
@@ -96,7 +97,7 @@ async def post_query(call: Call) -> Reply:
     body = read_form(QueryBody, call.body)
     await call.services.store.read(lambda reader: expect_repository(reader, owner, repository))
     found = await query(call.services, owner, repository, text=clean_text(body.query), limit=body.limit)
-    return Reply({"results": found})
+    return Reply({"results": [{**one, "documentId": show_document_id(one["documentId"])} for one in found]})
 
 
 def expect_repository(reader: Reader, owner: int, repository: str) -> RepositoryRow:

@@ -13,6 +13,19 @@ SETTINGS: Final = (
     Setting(
         "FIFTHELEMENT_RETRY_FIRST_MS", "2000", "The longest wait before the second attempt; it doubles each time."
     ),
+    Setting(
+        "FIFTHELEMENT_CRAWL_DELAY_MS",
+        "250",
+        "Milliseconds between two requests to one host, over all crawls, where its robots.txt wants no more.",
+    ),
+    Setting(
+        "FIFTHELEMENT_CRAWL_HOST_REQUESTS", "4", "How many requests to one host a process has under way."
+    ),
+    Setting(
+        "FIFTHELEMENT_EMBEDDING_URL", "", "A server that embeds in OpenAI's form (`https://host/v1`); none: here."
+    ),
+    Setting("FIFTHELEMENT_EMBEDDING_KEY", "", "Its API key, if it wants one."),
+    Setting("FIFTHELEMENT_EMBEDDING_MODEL", "text-embedding-3-small", "The model that is asked of it."),
 )
 
 _DEFAULTS: Final[Mapping[str, str]] = {setting.name: setting.default for setting in SETTINGS}
@@ -40,10 +53,30 @@ class FifthelementSettings:
         first_ms = self._whole("FIFTHELEMENT_RETRY_FIRST_MS", least=1)
         return RetryPolicy(first_ms=first_ms, longest_ms=max(first_ms, _RETRY_LONGEST_MS))
 
+    @property
+    def crawl_delay_ms(self) -> int:
+        return self._whole("FIFTHELEMENT_CRAWL_DELAY_MS", least=0)
+
+    @property
+    def crawl_host_requests(self) -> int:
+        return self._whole("FIFTHELEMENT_CRAWL_HOST_REQUESTS", least=1)
+
     @cached_property
     def fetch_policy(self) -> FetchPolicy:
         """What customers' URLs may reach."""
         return FetchPolicy.from_setting(self._values.get("JOBWIRE_FETCH_ALLOW", ""))
+
+    @property
+    def embedding_url(self) -> str | None:
+        return self._text("FIFTHELEMENT_EMBEDDING_URL") or None
+
+    @property
+    def embedding_key(self) -> str:
+        return self._text("FIFTHELEMENT_EMBEDDING_KEY")
+
+    @property
+    def embedding_model(self) -> str:
+        return self._text("FIFTHELEMENT_EMBEDDING_MODEL")
 
     def _text(self, name: str) -> str:
         return (self._values.get(name) or _DEFAULTS[name]).strip()

@@ -1,0 +1,169 @@
+"""`jobwire demo fifthelement`: a site is crawled, PDFs in three languages are read, and questions are answered.
+
+The site is a part of Jobwire's own documentation, served on loopback; every question is asked in another language
+than that of the document that answers it. demo_server.py runs the server.
+"""
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from contextlib import nullcontext
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import typer
+from rich.panel import Panel
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from jobwire.cli.demo_server import make_key, run_server, serve_folder
+from jobwire.cli.output import console
+from jobwire.config import SettingError
+
+WORKSPACE = "Codru Library"
+PACKAGE = "jobwire.systems.fifthelement"
+MOUNT = "/v1/api"
+POLL_S = 0.5
+END_S = 300.0
+EXCERPT_CHARS = 240
+SITE_PAGES = 60
+
+QUESTIONS = (
+    ("Russian", "При какой температуре обрабатывают пчёл от клеща?"),
+    ("English", "How many books may I take home, and for how long?"),
+    ("Romanian", "Când se udă merii și cu câtă apă?"),
+)
+"""Each in another language than its answer: the bees are English, the library is Romanian, the apples are Russian."""
+
+
+class Client:
+    """Calls the demo's server with the workspace's key, as any HTTP client would."""
+
+    def __init__(self, address: str, key: str) -> None:
+        self._address = address
+        self._key = key
+
+    def send(self, method: str, path: str, body: Any = None, *, upload: bytes | None = None) -> Any:
+        """The `data` of the answer; SettingError with the server's words when it refuses."""
+        headers = {"Authorization": f"Bearer {self._key}"}
+        sent = upload
+        if body is not None:
+            headers["Content-Type"], sent = "application/json", json.dumps(body).encode()
+        elif upload is not None:
+            headers["Content-Type"] = "application/octet-stream"
+        request = urllib.request.Request(self._address + MOUNT + path, data=sent, headers=headers, method=method)  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - our own loopback server
+                return json.load(answer)["data"]
+        except urllib.error.HTTPError as error:
+            raise SettingError(f"{method} {path} was answered {error.code}: {error.read().decode()}") from error
+
+    def fetch(self, path: str) -> bytes:
+        """The bytes behind a signed link."""
+        with urllib.request.urlopen(self._address + path, timeout=60) as answer:  # noqa: S310 - our own loopback server
+            content: bytes = answer.read()
+            return content
+
+
+def show_knowledge(folder: Path) -> None:
+    """Crawl a site, process PDFs, embed, ask, export, rerun."""
+    corpus = Path(str(files(PACKAGE) / "demo_corpus"))
+    environment = {"FIFTHELEMENT_CRAWL_DELAY_MS": "0"}
+    with (
+        serve_folder(corpus / "site") as site,
+        run_server(folder, systems="fifthelement", workers=2, environment=environment) as address,
+    ):
+        _tell(1, f"A server with its ledger and workers runs at {address}, a small site at {site}")
+        client = Client(address, make_key(folder, owner=WORKSPACE))
+        repository = client.send("POST", "/repositories", {"name": "Everything we know"})
+        path = f"/repositories/{repository['id']}"
+        _tell(2, f"POST /repositories: {repository['name']}, {repository['id']}")
+        _tell(3, "POST …/crawl: the pages of the site become documents")
+        wanted = {"url": f"{site}/index.html", "maxPages": SITE_PAGES, "maxDepth": 3}
+        crawled = follow(client, client.send("POST", f"{path}/crawl", wanted))
+        _tell_result(crawled)
+        _tell(4, "POST …/documents/upload: PDFs in English, Romanian and Russian")
+        uploaded = [_upload(client, path, file) for file in sorted(corpus.glob("*.pdf"))]
+        for job in uploaded:
+            _tell_result(follow(client, job))
+        _wait_for_all(client)
+        _tell(5, "POST …/regenerate: every passage gets its vector")
+        _tell_result(follow(client, client.send("POST", f"{path}/regenerate", {})))
+        _tell(6, "POST …/documents/query, in another language than the answer's:")
+        for language, question in QUESTIONS:
+            _ask(client, path, language=language, question=question)
+        _tell(7, "POST …/export: the documents as one file")
+        exported = follow(client, client.send("POST", f"{path}/export", {"format": "jsonl"}))
+        content = client.fetch(exported["result"]["downloadUrl"])
+        (folder / "documents.jsonl").write_bytes(content)
+        lines = content.count(b"\n")
+        console.print(f"   {lines} documents, {len(content):,} bytes in {folder}/documents.jsonl", highlight=False)
+        _tell(8, "POST /jobs/{id}/rerun: the export once more, as a new job")
+        again = client.send("POST", f"/jobs/{exported['id']}/rerun")
+        console.print_json(data=again)
+        follow(client, again)
+    console.print("\n[bold]Try next[/bold]")
+    console.print(f"  jobwire serve --db {folder}/jobwire.db     and ask your own question", highlight=False)
+    console.print("  docs/dialects/fifthelement.md              every call of this demo", highlight=False)
+
+
+def follow(client: Client, job: Mapping[str, Any]) -> Any:
+    """Poll a job to its end with a bar; Exit with its message when it does not complete."""
+    columns = (TextColumn("   [bold]{task.fields[kind]:<20}{task.fields[status]:<10}"), BarColumn(40))
+    bar = Progress(*columns, TextColumn("{task.percentage:>4.0f} %"), TimeElapsedColumn(), console=console)
+    give_up_at = time.monotonic() + END_S
+    with bar if console.is_terminal else nullcontext() as live:
+        task = None if live is None else live.add_task("job", total=100, status="pending", kind=job["type"])
+        while True:
+            now = client.send("GET", f"/jobs/{job['id']}")
+            if live is not None and task is not None:
+                live.update(task, completed=now["progress"], status=now["status"])
+            if now["status"] in ("completed", "failed", "cancelled"):
+                break
+            if time.monotonic() > give_up_at:
+                raise SettingError(f"the job {job['id']} did not end within {END_S:g} s")
+            time.sleep(POLL_S)
+    if not console.is_terminal:
+        console.print(f"   {now['type']} {now['status']} {now['progress']} %", highlight=False)
+    if now["status"] != "completed":
+        console.print(f"[red]The job {now['status']}:[/red] {now['result']}", highlight=False)
+        raise typer.Exit(1)
+    return now
+
+
+def _wait_for_all(client: Client) -> None:
+    """Until no job of the workspace is live: the crawled pages are processed by jobs of their own."""
+    give_up_at = time.monotonic() + END_S
+    while any(client.send("GET", f"/jobs?status={word}&limit=1")["jobs"] for word in ("pending", "running")):
+        if time.monotonic() > give_up_at:
+            raise SettingError(f"the documents were not processed within {END_S:g} s")
+        time.sleep(POLL_S)
+
+
+def _upload(client: Client, path: str, file: Path) -> Mapping[str, Any]:
+    made = client.send("POST", f"{path}/documents/upload?name={quote(file.name)}", upload=file.read_bytes())
+    console.print(f"   {made['title']}: {made['id']}, job {made['jobId']}", highlight=False)
+    return {"id": made["jobId"], "type": "document_processing"}
+
+
+def _ask(client: Client, path: str, *, language: str, question: str) -> None:
+    found = client.send("POST", f"{path}/documents/query", {"query": question, "limit": 1})["results"]
+    if not found:
+        raise SettingError(f"nothing was found for {question!r}")
+    best = found[0]
+    words = " ".join(best["text"].split())
+    excerpt = words if len(words) <= EXCERPT_CHARS else words[:EXCERPT_CHARS] + "…"
+    place = f"{best['title']}, characters {best['start']} to {best['end']}, score {best['score']:.2f}"
+    console.print(Panel(f"{excerpt}\n[dim]{place}[/dim]", title=f"{language}: {question}", title_align="left"))
+
+
+def _tell(number: int, what: str) -> None:
+    console.print(f"[bold]{number}[/bold]  {what}", highlight=False)
+
+
+def _tell_result(job: Mapping[str, Any]) -> None:
+    counts = {name: value for name, value in job["result"].items() if isinstance(value, int)}
+    console.print("   " + ", ".join(f"{name} {value}" for name, value in counts.items()), highlight=False)
