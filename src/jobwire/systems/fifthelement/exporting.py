@@ -1,7 +1,7 @@
 """The job export: a repository's documents, or their chunks with vectors, become one file behind a signed link."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -83,7 +83,7 @@ class Exporting:
             "sha256": blob.sha256,
         }
 
-    async def _read(self, ctx: Context, repository: str, source: RowSource) -> AsyncIterator[list[Any]]:
+    async def _read(self, ctx: Context, repository: str, source: RowSource) -> AsyncGenerator[list[Any], None]:
         """The rows in pages by their keys: what is added or deleted meanwhile may be seen or not, each row whole."""
         store, blobs, owner = self._services.store, self._services.blobs, ctx.owner
         total = await store.read(lambda reader: source.count(reader, owner, repository))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, BinaryIO, Final, Literal
+from typing import Annotated, Any, BinaryIO, Final, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -47,6 +47,9 @@ BAD_ROWS_NAME: Final = "bad-rows.csv"
 BAD_ROWS_TYPE: Final = "text/csv; charset=utf-8"
 
 
+Delimiter = Annotated[str, msgspec.Meta(pattern=r"^[^\"\r\n]$")]
+
+
 class ImportInput(msgspec.Struct, frozen=True, rename="camel"):
     """What to import into which repository: `source` is a signed link to a file that is kept here, or else `url`.
 
@@ -64,7 +67,7 @@ class ImportInput(msgspec.Struct, frozen=True, rename="camel"):
     key: str | None = None
     types: dict[str, ColumnType] = {}
     encoding: str | None = None
-    delimiter: str | None = None
+    delimiter: Delimiter | None = None
     sheet: str | None = None
     process: bool = True
 
