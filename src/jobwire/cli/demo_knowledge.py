@@ -32,6 +32,7 @@ POLL_S = 0.5
 END_S = 300.0
 SITE_PAGES = 60
 
+
 @dataclass(frozen=True, slots=True)
 class Shelf:
     """A repository: the language of its documents, and a question to it in another one."""
@@ -167,7 +168,9 @@ def _ask(client: Client, path: str, shelf: Shelf) -> None:
     best = found[0]
     words = escape(" ".join(best["text"].split()))
     place = f"{best['title']}, characters {best['start']} to {best['end']}, score {best['score']:.2f}"
-    console.print(Panel(f"{words}\n[dim]{place}[/dim]", title=f"{shelf.asked_in}: {shelf.question}", title_align="left"))
+    console.print(
+        Panel(f"{words}\n[dim]{place}[/dim]", title=f"{shelf.asked_in}: {shelf.question}", title_align="left")
+    )
 
 
 def _tell(number: int, what: str) -> None:
