@@ -1,4 +1,4 @@
-"""Builds what `jobwire demo fifthelement` works on, from texts of our own: three PDFs and a small static site.
+"""Builds what `jobwire demo fifthelement` works on, from texts of our own: PDFs and a small static site.
 
     python tools/build_demo_corpus.py        needs fpdf2, markdown-it-py and DejaVu (Debian: fonts-dejavu-core)
 

@@ -31,6 +31,7 @@ _METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _JUNK: Final = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
 _NESTED: Final = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"BZh", b"\xfd7zXZ\0")
 _DOCTYPE: Final = b"<!DOCTYPE"
+_PROLOG_BYTES: Final = 64 * 1024
 
 
 class Member(NamedTuple):
@@ -83,7 +84,7 @@ def check_workbook(path: Path) -> None:
             if info.filename.endswith((".xml", ".rels", ".vml")):
                 with archive.open(info) as part:
                     # Entities need a document type, and it stands before the root element.
-                    if _DOCTYPE in part.read(4_096).upper().replace(b"\0", b""):
+                    if _DOCTYPE in part.read(_PROLOG_BYTES).upper().replace(b"\0", b""):
                         raise JobError(
                             "table_archive_bomb",
                             f"{_show(info)} declares a document type, which no sheet does",

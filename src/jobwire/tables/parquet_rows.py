@@ -36,6 +36,8 @@ def read_parquet(source: Source) -> Iterator[Row | BadRow]:
                 for values in batch.to_pylist():
                     number += 1
                     yield Row(number, make_plain(values))
+    except MemoryError:
+        raise  # also Arrow's own, which is a pa.ArrowException: the limit speaks, not the file
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise JobError(
             "table_damaged",

@@ -13,6 +13,7 @@ house_engine = house_engines.house_engine
 pytest_runtest_setup = house_engines.pytest_runtest_setup
 
 CORE = {"test_fifthelement_acceptance", "test_fifthelement_resources", "test_fifthelement_members"}
+CORE |= {"test_crawl_sites", "test_crawl_corpus", "test_crawl_killed"}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -151,16 +151,16 @@ class RunningHouse:
         self._unlisten = house.store.listen(lambda _: self._moved.set())
         self._clients: list[httpx.Client] = []
 
-    def wait_until(self, look: Callable[[], Any]) -> Any:
-        """What `look` returns once it is not None: asked again after every commit, failing after DEADLINE_S."""
-        deadline = time.monotonic() + DEADLINE_S
+    def wait_until(self, look: Callable[[], Any], *, within_s: float = DEADLINE_S) -> Any:
+        """What `look` returns once it is not None: asked again after every commit, failing after `within_s`."""
+        deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
             self._moved.clear()
             seen = look()
             if seen is not None:
                 return seen
             self._moved.wait(1)
-        raise AssertionError(f"not seen within {DEADLINE_S} s; last look gave None")
+        raise AssertionError(f"not seen within {within_s} s; last look gave None")
 
     def make_client(self, workspace: str, *, scopes: Sequence[str] = FULL, **headers: str) -> Client:
         """A client of that workspace with a key of its own, so that its rate limit starts at zero."""

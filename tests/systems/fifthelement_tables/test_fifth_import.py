@@ -14,10 +14,16 @@ from table_house import Shelf
 
 from jobwire.domain.phases import Phase
 from jobwire.store.contract import Transaction
+from jobwire.systems.fifthelement import bodies
 from jobwire.systems.fifthelement.ids import show_repository_id
 from jobwire.systems.fifthelement.records import PROCESSING, READY, delete_document, delete_repository
 from jobwire.systems.fifthelement.starting import DOCUMENT_PROCESSING, IMPORT
-from jobwire.systems.fifthelement.table_documents import BAD_ROWS_SHOWN, KEY_CHARS_MAX, TITLE_CHARS_MAX
+from jobwire.systems.fifthelement.table_documents import (
+    BAD_ROWS_SHOWN,
+    KEY_CHARS_MAX,
+    METADATA_BYTES_MAX,
+    TITLE_CHARS_MAX,
+)
 from jobwire.systems.fifthelement.texts import INLINE_BYTES_MAX
 
 HOMES = "title,content,price\nA,first,100\nB,second,200\n"
@@ -122,6 +128,13 @@ def test_a_key_stands_once_in_a_file(shelf: Shelf) -> None:
 @pytest.mark.parametrize(("chars", "bad"), [(KEY_CHARS_MAX, 0), (KEY_CHARS_MAX + 1, 1)])
 def test_a_key_has_a_limit(shelf: Shelf, chars: int, bad: int) -> None:
     assert shelf.load(f"title,content,key\nA,b,{'k' * chars}\n", key="key").result["errors"] == bad
+
+
+@pytest.mark.parametrize(("size_bytes", "bad"), [(METADATA_BYTES_MAX, 0), (METADATA_BYTES_MAX + 1, 1)])
+def test_other_columns_have_a_limit(shelf: Shelf, size_bytes: int, bad: int) -> None:
+    assert (METADATA_BYTES_MAX, TITLE_CHARS_MAX) == (bodies.METADATA_BYTES_MAX, bodies.TITLE_CHARS_MAX)
+    rest = "n" * (size_bytes - len('{"note":""}'))
+    assert shelf.load(f"title,content,note\nA,b,{rest}\n").result["errors"] == bad
 
 
 def test_a_deleted_document_comes_back_with_its_row(shelf: Shelf) -> None:

@@ -102,6 +102,7 @@ class CrawlRun:
             visit = await self._visit(target)
             (finished,) = await self._keeper.keep([visit])
             self._kept += finished.outcome != DISALLOWED
+            self._tell()
             if is_read(finished.outcome):
                 is_begun, site = True, target.url
             elif not (is_begun or self._frontier.has_waiting):
@@ -173,8 +174,11 @@ class CrawlRun:
         finished = self._keeping.result()
         self._keeping, self._being_kept = None, 0
         self._kept += sum(one.outcome != DISALLOWED for one in finished)
-        if self._frontier.has_waiting:
-            self._ctx.progress(done=self._kept, total=max(self._kept, self._frontier.total))
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._kept < (total := self._frontier.total):
+            self._ctx.progress(done=self._kept, total=total)
 
     @property
     def _in_hand(self) -> int:

@@ -34,6 +34,6 @@ ERRORS: Final[Mapping[str, ErrorWord]] = {
 def complete_details(status: int, body: dict[str, Any]) -> dict[str, Any]:
     """The error body with `details` always an object, the faults of a body by their place in it."""
     error = body["error"]
-    faults = {fault["pointer"].lstrip("/"): fault["detail"] for fault in error.pop("faults") or ()}
+    faults = {fault["pointer"].lstrip("/") or "body": fault["detail"] for fault in error.pop("faults") or ()}
     error["details"] = {**(error["details"] or {}), **faults}
     return body

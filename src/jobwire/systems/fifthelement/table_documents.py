@@ -38,6 +38,9 @@ BAD_COLUMNS: Final = (Column("line", "integer"), Column("part"), Column("field")
 BAD_ROWS_SHOWN: Final = 20
 TITLE_CHARS_MAX: Final = 500
 KEY_CHARS_MAX: Final = 500
+METADATA_BYTES_MAX: Final = 65_536
+"""The API's, as is TITLE_CHARS_MAX (bodies.py, which no child process should import for that)."""
+
 REASON_CHARS_MAX: Final = 300
 HASH_BYTES: Final = 16
 
@@ -220,6 +223,10 @@ def _make_line(
         head = title.encode()
     except (ValueError, TypeError, OverflowError, RecursionError):
         return BadRow(line, "holds half a character or a number too large")
+    if len(encoded) > METADATA_BYTES_MAX:
+        return BadRow(
+            line, f"its other columns have {len(encoded):,} bytes as JSON; they may have {METADATA_BYTES_MAX:,}"
+        )
     if b"\0" in data or b"\0" in head or (_NUL in encoded and _holds_nul(metadata)):
         return BadRow(line, "holds a NUL character, which no text of a document may")
     content_sha256 = sha256(data).hexdigest()
