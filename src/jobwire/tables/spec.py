@@ -28,10 +28,11 @@ BAD_ROWS_MAX: Final = 100_000
 
 
 class Row(NamedTuple):
-    """A row as its file has it: `line` is where it starts (in a sheet or in Parquet its number), from 1."""
+    """A row as its file has it: `line` is where it starts (in Parquet and in the sheet `part` its number), from 1."""
 
     line: int
     values: dict[str, Any]
+    part: str | None = None
 
 
 class BadRow(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -96,4 +96,4 @@ def _read_rows(rows: Iterator[tuple[int, list[Any]]], header: list[str], *, part
         for name, value in values.items():
             if type(value) is str and _ESCAPE in value:
                 values[name] = unescape(value)
-        yield Row(number, values)
+        yield Row(number, values, part)

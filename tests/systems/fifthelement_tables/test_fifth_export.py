@@ -58,6 +58,21 @@ def test_lines_show_documents_as_the_api_does(shelf: Shelf) -> None:
     assert [row["metadata"] for row in shown] == [row.fields for row in documents]
 
 
+def test_lines_of_an_export_may_lack_what_they_want_and_are_told_so(shelf: Shelf, other: Shelf) -> None:
+    shelf.load(LINES)
+    lines = shelf.fetch(shelf.export().result["downloadUrl"])
+    broken = (
+        b'{"id":"doc_x","content":"c"}\n{"title":"t","metadata":"{"}\n{"title":"t","metadata":[1]}\n{"title":"t"}\n'
+        + lines.splitlines()[0]
+        + b"\n"
+    )
+    ended = other.load(lines + broken)
+    assert [(bad["line"], bad["field"]) for bad in ended.result["badRows"]] == [
+        (5, "title"), (6, "metadata"), (7, "metadata"), (9, "id"),
+    ]  # fmt: skip
+    assert other.texts()[-1] == ("t", "", {})
+
+
 def test_a_changed_link_leads_nowhere(shelf: Shelf) -> None:
     link = shelf.export().result["downloadUrl"]
     assert shelf.fetch(link) == b""

@@ -25,6 +25,8 @@ from jobwire.systems.fifthelement.table_documents import (
     TITLE_CHARS_MAX,
 )
 from jobwire.systems.fifthelement.texts import INLINE_BYTES_MAX
+from jobwire.tables.spec import Column
+from jobwire.tables.xlsx_writer import open_xlsx
 
 HOMES = "title,content,price\nA,first,100\nB,second,200\n"
 
@@ -123,6 +125,18 @@ def test_a_key_stands_once_in_a_file(shelf: Shelf) -> None:
         (4, "title", "has the key of line 2")
     ]
     assert [row.content for row in shelf.documents()] == ["first", "second"]
+
+
+def test_a_key_stands_once_in_a_workbook(shelf: Shelf, tmp_path: Path) -> None:
+    path = tmp_path / "book"
+    with open_xlsx(path, [Column("title"), Column("content")], sheet_rows_max=2) as writer:
+        writer.write([["A", "first"], ["A", "second"], ["", "third"]])
+    ended = shelf.load(path, key="title")
+    assert [(bad["line"], bad["part"], bad["reason"]) for bad in ended.result["badRows"]] == [
+        (2, "Rows 2", "has the key of line 2"),
+        (2, "Rows 3", "is empty; every row needs it"),
+    ]
+    assert [row.content for row in shelf.documents()] == ["first"]
 
 
 @pytest.mark.parametrize(("chars", "bad"), [(KEY_CHARS_MAX, 0), (KEY_CHARS_MAX + 1, 1)])

@@ -147,12 +147,17 @@ def _read_table(rows: Iterator[Row | BadRow], mapping: Mapping, *, form: str) ->
         assert isinstance(row, Row)
         if make is None:
             make = _choose_maker(row, mapping, form=form)
-        made = make(row)
-        if type(made) is DocumentLine and mapping.key is not None:
+        try:
+            made = make(row)
+        except (ValueError, TypeError, OverflowError, RecursionError):
+            made = BadRow(row.line, "holds half a character or a number too large")
+        if type(made) is DocumentLine and made.row_key != made.row_hash:
             key = bytes.fromhex(made.row_key)
-            if (first := keys.setdefault(key, row.line)) != row.line:
-                made = BadRow(row.line, f"has the key of line {first}", mapping.key)
-        yield made
+            if key in keys:
+                made = BadRow(row.line, f"has the key of line {keys[key]}", mapping.key or "id")
+            else:
+                keys[key] = row.line
+        yield made if type(made) is DocumentLine else msgspec.structs.replace(made, part=row.part)
 
 
 def _choose_maker(first: Row, mapping: Mapping, *, form: str) -> Callable[[Row], DocumentLine | BadRow]:
@@ -192,7 +197,7 @@ def _make_exported(*, is_neutralised: bool) -> Callable[[Row], DocumentLine | Ba
 
     def make(row: Row) -> DocumentLine | BadRow:
         values = row.values
-        key, title, content, metadata = (values[name] for name in ("id", "title", "content", "metadata"))
+        key, title, content, metadata = (values.get(name) for name in ("id", "title", "content", "metadata"))
         if is_neutralised:
             title, content, metadata = (restore(v) if type(v) is str else v for v in (title, content, metadata))
         if isinstance(metadata, str):
@@ -204,8 +209,8 @@ def _make_exported(*, is_neutralised: bool) -> Callable[[Row], DocumentLine | Ba
             return BadRow(row.line, "expected an object", "metadata")
         if title in (None, ""):
             return BadRow(row.line, "is empty; every row needs it", "title")
-        content = "" if content is None else _show(content)
-        return _make_line(row.line, _show(title), content, metadata or {}, key=_show(key), title_field="title")
+        content, key = "" if content is None else _show(content), None if key is None else _show(key)
+        return _make_line(row.line, _show(title), content, metadata or {}, key=key, title_field="title")
 
     return make
 
@@ -218,11 +223,7 @@ def _make_line(
             return BadRow(line, f"has {len(text):,} characters; it may have {limit:,}", name)
     if key is not None and len(key) > KEY_CHARS_MAX:
         return BadRow(line, f"the key has {len(key):,} characters; it may have {KEY_CHARS_MAX:,}")
-    try:
-        encoded, data = msgspec.json.encode(metadata, order="sorted"), content.encode()
-        head = title.encode()
-    except (ValueError, TypeError, OverflowError, RecursionError):
-        return BadRow(line, "holds half a character or a number too large")
+    encoded, data, head = msgspec.json.encode(metadata, order="sorted"), content.encode(), title.encode()
     if len(encoded) > METADATA_BYTES_MAX:
         return BadRow(
             line, f"its other columns have {len(encoded):,} bytes as JSON; they may have {METADATA_BYTES_MAX:,}"
