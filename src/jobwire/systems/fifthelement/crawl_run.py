@@ -28,8 +28,8 @@ FETCHES_MAX: Final = 8
 IN_HAND_MAX: Final = 24
 """Pages that were asked for and are not written yet: all that a crash can make us ask for again."""
 
-BATCH_BYTES_MAX: Final = 2_500_000
-"""Pages read by one child together: below what its message may hold after base64."""
+BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
+"""Pages read by one child together, beside the first."""
 
 KnownTarget = tuple[Target, str | None, str | None]
 
