@@ -101,6 +101,7 @@ class Keeper:
         results = [self._interpret(visit, readings) for visit in visits]
         results = await asyncio.to_thread(lambda: [self._put_text(result) for result in results])
         targets: list[Target] = []
+        # Nothing is awaited from here to the write: what is made known here is written before anybody can visit it.
         for result in results:
             if result.visit.answer == Left(DISALLOWED):
                 self._frontier.forget_visit()
