@@ -16,7 +16,7 @@ HEAD = "name,price,year\n"
 def test_rows_are_known_by_their_header_and_their_line(tmp_path: Path) -> None:
     good, bad = read_text(tmp_path, HEAD + 'a,1,2020\n\n"b\nc","2,5",\n\'d,x,y\n')
     assert not bad
-    assert [tuple(row) for row in good] == [
+    assert [row[:2] for row in good] == [
         (2, {"name": "a", "price": "1", "year": "2020"}),
         (4, {"name": "b\nc", "price": "2,5", "year": ""}),
         (6, {"name": "'d", "price": "x", "year": "y"}),

@@ -1,7 +1,7 @@
 """Rows go through the pipe in order and in constant memory, and whichever side fails ends the other."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from jobwire.tables.feeding import PIPE_BYTES, feed, read_fed
 DEADLINE_S = 30
 
 
-async def make_pages(count: int, rows: int = 100) -> AsyncIterator[list[Any]]:
+async def make_pages(count: int, rows: int = 100) -> AsyncGenerator[list[Any], None]:
     for page in range(count):
         yield [[page, "x" * 100] for _ in range(rows)]
 
@@ -40,7 +40,7 @@ def test_work_that_fails_ends_the_feeding(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     was_ended = False
 
-    async def endless() -> AsyncIterator[list[Any]]:
+    async def endless() -> AsyncGenerator[list[Any], None]:
         nonlocal was_ended
         try:
             while True:
@@ -52,22 +52,15 @@ def test_work_that_fails_ends_the_feeding(tmp_path: Path) -> None:
         next(read_fed(pipe))
         raise ValueError("the disk is full")
 
-    async def work() -> None:
-        pages = endless()
-        try:
-            await feed(pipe, pages, work=lambda: asyncio.to_thread(fail))
-        finally:
-            await pages.aclose()
-
     with pytest.raises(ValueError, match="disk is full"):
-        run(work())
+        run(feed(pipe, endless(), work=lambda: asyncio.to_thread(fail)))
     assert was_ended
 
 
 def test_pages_that_fail_end_the_work(tmp_path: Path) -> None:
     was_cancelled = asyncio.Event()
 
-    async def broken() -> AsyncIterator[list[Any]]:
+    async def broken() -> AsyncGenerator[list[Any], None]:
         yield [[1]]
         raise LookupError("no such repository")
 

@@ -179,7 +179,7 @@ def test_a_sheet_that_lies_about_its_size_is_read_as_it_is(tmp_path: Path) -> No
     )
     good, bad = read_file(path)
     assert not bad
-    assert [tuple(row) for row in good] == [(2, {"a": "x", "b": 1})]
+    assert [row[:2] for row in good] == [(2, {"a": "x", "b": 1})]
 
 
 @pytest.mark.parametrize("at", [5, 0.3, 0.6, 0.97])

@@ -11,7 +11,7 @@ from jobwire.tables.spec import COLUMNS_MAX, RECORD_CHARS_MAX
 def test_objects_keep_their_types(tmp_path: Path) -> None:
     good, bad = read_text(tmp_path, '\ufeff{"a":1,"b":[true,null],"c":{"d":1.5}}\n\n{"a":"x"}')
     assert not bad
-    assert [tuple(row) for row in good] == [(1, {"a": 1, "b": [True, None], "c": {"d": 1.5}}), (3, {"a": "x"})]
+    assert [row[:2] for row in good] == [(1, {"a": 1, "b": [True, None], "c": {"d": 1.5}}), (3, {"a": "x"})]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """`jobwire demo fifthelement`: a site is crawled, PDFs in three languages are read, and questions are answered.
 
-The site is a part of Jobwire's own documentation, served on loopback; every question is asked in another language
-than that of the document that answers it. demo_server.py runs the server.
+The site is a part of Jobwire's own documentation, served on loopback; each repository is asked in another language
+than that of its documents. demo_server.py runs the server.
 """
 
 import json
@@ -10,12 +10,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import typer
+from rich.markup import escape
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -24,19 +26,28 @@ from jobwire.cli.output import console
 from jobwire.config import SettingError
 
 WORKSPACE = "Codru Library"
-PACKAGE = "jobwire.systems.fifthelement"
 MOUNT = "/v1/api"
 POLL_S = 0.5
 END_S = 300.0
-EXCERPT_CHARS = 240
 SITE_PAGES = 60
 
-QUESTIONS = (
-    ("Russian", "При какой температуре обрабатывают пчёл от клеща?"),
-    ("English", "How many books may I take home, and for how long?"),
-    ("Romanian", "Când se udă merii și cu câtă apă?"),
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """A repository: the language of its documents, and a question to it in another one."""
+
+    language: str
+    ending: str
+    asked_in: str
+    question: str
+
+
+SHELVES = (
+    Shelf("English", "en", "Russian", "Когда лечат пчёл от клеща варроа?"),
+    Shelf("Romanian", "ro", "English", "How do I get a library card, and what does it cost?"),
+    Shelf("Russian", "ru", "Romanian", "La ce temperatură se păstrează merele iarna?"),
 )
-"""Each in another language than its answer: the bees are English, the library is Romanian, the apples are Russian."""
+"""One language in each: a small model likes passages in the question's own language best, whatever they say."""
 
 
 class Client:
@@ -70,7 +81,7 @@ class Client:
 
 def show_knowledge(folder: Path) -> None:
     """Crawl a site, process PDFs, embed, ask, export, rerun."""
-    corpus = Path(str(files(PACKAGE) / "demo_corpus"))
+    corpus = Path(str(files("jobwire.systems") / "fifthelement" / "demo_corpus"))
     environment = {"FIFTHELEMENT_CRAWL_DELAY_MS": "0"}
     with (
         serve_folder(corpus / "site") as site,
@@ -78,25 +89,23 @@ def show_knowledge(folder: Path) -> None:
     ):
         _tell(1, f"A server with its ledger and workers runs at {address}, a small site at {site}")
         client = Client(address, make_key(folder, owner=WORKSPACE))
-        repository = client.send("POST", "/repositories", {"name": "Everything we know"})
-        path = f"/repositories/{repository['id']}"
-        _tell(2, f"POST /repositories: {repository['name']}, {repository['id']}")
+        _tell(2, "POST /repositories: one for each language")
+        paths = {shelf: _make_repository(client, shelf) for shelf in SHELVES}
+        first = paths[SHELVES[0]]
         _tell(3, "POST …/crawl: the pages of the site become documents")
         wanted = {"url": f"{site}/index.html", "maxPages": SITE_PAGES, "maxDepth": 3}
-        crawled = follow(client, client.send("POST", f"{path}/crawl", wanted))
-        _tell_result(crawled)
+        _tell_result(follow(client, client.send("POST", f"{first}/crawl", wanted)))
         _tell(4, "POST …/documents/upload: PDFs in English, Romanian and Russian")
-        uploaded = [_upload(client, path, file) for file in sorted(corpus.glob("*.pdf"))]
-        for job in uploaded:
+        for job in [_upload(client, paths[shelf], file) for shelf in SHELVES for file in _find_files(corpus, shelf)]:
             _tell_result(follow(client, job))
-        _wait_for_all(client)
         _tell(5, "POST …/regenerate: every passage gets its vector")
-        _tell_result(follow(client, client.send("POST", f"{path}/regenerate", {})))
+        for path in paths.values():
+            _tell_result(follow(client, client.send("POST", f"{path}/regenerate", {})))
         _tell(6, "POST …/documents/query, in another language than the answer's:")
-        for language, question in QUESTIONS:
-            _ask(client, path, language=language, question=question)
+        for shelf, path in paths.items():
+            _ask(client, path, shelf)
         _tell(7, "POST …/export: the documents as one file")
-        exported = follow(client, client.send("POST", f"{path}/export", {"format": "jsonl"}))
+        exported = follow(client, client.send("POST", f"{first}/export", {"format": "jsonl"}))
         content = client.fetch(exported["result"]["downloadUrl"])
         (folder / "documents.jsonl").write_bytes(content)
         lines = content.count(b"\n")
@@ -134,13 +143,15 @@ def follow(client: Client, job: Mapping[str, Any]) -> Any:
     return now
 
 
-def _wait_for_all(client: Client) -> None:
-    """Until no job of the workspace is live: the crawled pages are processed by jobs of their own."""
-    give_up_at = time.monotonic() + END_S
-    while any(client.send("GET", f"/jobs?status={word}&limit=1")["jobs"] for word in ("pending", "running")):
-        if time.monotonic() > give_up_at:
-            raise SettingError(f"the documents were not processed within {END_S:g} s")
-        time.sleep(POLL_S)
+def _make_repository(client: Client, shelf: Shelf) -> str:
+    """The path of a new repository."""
+    made = client.send("POST", "/repositories", {"name": f"What we know in {shelf.language}"})
+    console.print(f"   {made['name']}: {made['id']}", highlight=False)
+    return f"/repositories/{made['id']}"
+
+
+def _find_files(corpus: Path, shelf: Shelf) -> list[Path]:
+    return sorted(corpus.glob(f"*.{shelf.ending}.pdf"))
 
 
 def _upload(client: Client, path: str, file: Path) -> Mapping[str, Any]:
@@ -149,15 +160,16 @@ def _upload(client: Client, path: str, file: Path) -> Mapping[str, Any]:
     return {"id": made["jobId"], "type": "document_processing"}
 
 
-def _ask(client: Client, path: str, *, language: str, question: str) -> None:
-    found = client.send("POST", f"{path}/documents/query", {"query": question, "limit": 1})["results"]
+def _ask(client: Client, path: str, shelf: Shelf) -> None:
+    found = client.send("POST", f"{path}/documents/query", {"query": shelf.question, "limit": 1})["results"]
     if not found:
-        raise SettingError(f"nothing was found for {question!r}")
+        raise SettingError(f"nothing was found for {shelf.question!r}")
     best = found[0]
-    words = " ".join(best["text"].split())
-    excerpt = words if len(words) <= EXCERPT_CHARS else words[:EXCERPT_CHARS] + "…"
+    words = escape(" ".join(best["text"].split()))
     place = f"{best['title']}, characters {best['start']} to {best['end']}, score {best['score']:.2f}"
-    console.print(Panel(f"{excerpt}\n[dim]{place}[/dim]", title=f"{language}: {question}", title_align="left"))
+    console.print(
+        Panel(f"{words}\n[dim]{place}[/dim]", title=f"{shelf.asked_in}: {shelf.question}", title_align="left")
+    )
 
 
 def _tell(number: int, what: str) -> None:

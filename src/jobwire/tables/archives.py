@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
-from jobwire.tables.spec import refuse
+from jobwire.domain.errors import JobError
 
 MEMBERS_MAX: Final = 10_000
 MEMBER_BYTES_MAX: Final = 256 << 20
@@ -31,6 +31,7 @@ _METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _JUNK: Final = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
 _NESTED: Final = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"BZh", b"\xfd7zXZ\0")
 _DOCTYPE: Final = b"<!DOCTYPE"
+_PROLOG_BYTES: Final = 64 * 1024
 
 
 class Member(NamedTuple):
@@ -50,7 +51,7 @@ def unpack_archive(source: Path, folder: Path) -> Iterator[Member]:
     with _open(source) as archive:
         wanted = [info for info in _judge(archive) if not info.is_dir() and not _is_junk(info.filename)]
         if not wanted:
-            raise refuse("empty", "the archive has no file in it")
+            raise JobError("table_empty", "the archive has no file in it")
         left = UNPACKED_BYTES_MAX
         for place, info in enumerate(wanted):
             target = folder / str(place)
@@ -58,10 +59,18 @@ def unpack_archive(source: Path, folder: Path) -> Iterator[Member]:
             with archive.open(info) as packed, target.open("xb") as file:
                 while chunk := packed.read(_CHUNK_BYTES):
                     if not size_bytes and chunk.startswith(_NESTED) and not _is_document(chunk):
-                        raise _refuse("nested", f"{_show(info)} is an archive itself; unpack it first", info)
+                        raise JobError(
+                            "table_archive_nested",
+                            f"{_show(info)} is an archive itself; unpack it first",
+                            details=_name(info),
+                        )
                     size_bytes += len(chunk)
                     if size_bytes > min(info.file_size, left):
-                        raise _refuse("bomb", f"{_show(info)} unpacks to more than the archive says", info)
+                        raise JobError(
+                            "table_archive_bomb",
+                            f"{_show(info)} unpacks to more than the archive says",
+                            details=_name(info),
+                        )
                     digest.update(chunk)
                     file.write(chunk)
             left -= size_bytes
@@ -75,8 +84,12 @@ def check_workbook(path: Path) -> None:
             if info.filename.endswith((".xml", ".rels", ".vml")):
                 with archive.open(info) as part:
                     # Entities need a document type, and it stands before the root element.
-                    if _DOCTYPE in part.read(4_096).upper().replace(b"\0", b""):
-                        raise _refuse("bomb", f"{_show(info)} declares a document type, which no sheet does", info)
+                    if _DOCTYPE in part.read(_PROLOG_BYTES).upper().replace(b"\0", b""):
+                        raise JobError(
+                            "table_archive_bomb",
+                            f"{_show(info)} declares a document type, which no sheet does",
+                            details=_name(info),
+                        )
 
 
 @contextmanager
@@ -85,19 +98,18 @@ def _open(path: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError, ValueError) as error:
-        raise refuse("archive_damaged", "the archive cannot be unpacked; make it anew") from error
+        raise JobError("table_archive_damaged", "the archive cannot be unpacked; make it anew") from error
     except zlib.error as error:
-        raise refuse("archive_damaged", "the archive's data is damaged; make it anew") from error
+        raise JobError("table_archive_damaged", "the archive's data is damaged; make it anew") from error
 
 
 def _judge(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     infos = archive.infolist()
     if len(infos) > MEMBERS_MAX:
-        raise refuse(
-            "archive_count",
+        raise JobError(
+            "table_archive_count",
             f"the archive has {len(infos):,} files; it may have {MEMBERS_MAX:,}: send several",
-            files=len(infos),
-            limit=MEMBERS_MAX,
+            details={"files": len(infos), "limit": MEMBERS_MAX},
         )
     seen: set[str] = set()
     for info in infos:
@@ -113,15 +125,25 @@ def _check_member(info: zipfile.ZipInfo, seen: set[str]) -> None:
     path = PurePosixPath(name)
     leads_out = path.is_absolute() or ".." in path.parts or "\\" in name or name[1:2] == ":"
     if leads_out or not name or not name.isprintable() or len(name) > MEMBER_NAME_CHARS_MAX:
-        raise _refuse("name", f"{_show(info)} is no name for a file in an archive", info)
+        raise JobError(
+            "table_archive_name", f"{_show(info)} is no name for a file in an archive", details=_name(info)
+        )
     if stat.S_ISLNK(mode := info.external_attr >> 16) or (stat.S_IFMT(mode) and not _is_ordinary(mode)):
-        raise _refuse("link", f"{_show(info)} is a link or a device; put the file itself in", info)
+        raise JobError(
+            "table_archive_link", f"{_show(info)} is a link or a device; put the file itself in", details=_name(info)
+        )
     if info.flag_bits & _ENCRYPTED:
-        raise _refuse("encrypted", f"{_show(info)} is encrypted; send it without a password", info)
+        raise JobError(
+            "table_archive_encrypted", f"{_show(info)} is encrypted; send it without a password", details=_name(info)
+        )
     if info.compress_type not in _METHODS:
-        raise _refuse("method", f"{_show(info)} is packed in a way that is not taken; use plain zip (deflate)", info)
+        raise JobError(
+            "table_archive_method",
+            f"{_show(info)} is packed in a way that is not taken; use plain zip (deflate)",
+            details=_name(info),
+        )
     if path.as_posix() in seen:
-        raise _refuse("name", f"{_show(info)} is in the archive twice", info)
+        raise JobError("table_archive_name", f"{_show(info)} is in the archive twice", details=_name(info))
     seen.add(path.as_posix())
     _check_size(_show(info), info.compress_size, info.file_size, limit=MEMBER_BYTES_MAX)
 
@@ -132,17 +154,16 @@ def _is_ordinary(mode: int) -> bool:
 
 def _check_size(what: str, packed: int, unpacked: int, *, limit: int) -> None:
     if unpacked > limit:
-        raise refuse(
-            "archive_size",
+        raise JobError(
+            "table_archive_size",
             f"{what} unpacks to {unpacked:,} bytes; it may have {limit:,}",
-            bytes=unpacked,
-            limit=limit,
+            details={"bytes": unpacked, "limit": limit},
         )
     if unpacked > RATIO_FREE_BYTES and unpacked > packed * RATIO_MAX:
-        raise refuse(
-            "archive_bomb",
+        raise JobError(
+            "table_archive_bomb",
             f"{what} unpacks to more than {RATIO_MAX} times its size; nothing real does",
-            limit=RATIO_MAX,
+            details={"limit": RATIO_MAX},
         )
 
 
@@ -161,5 +182,5 @@ def _show(info: zipfile.ZipInfo) -> str:
     return repr(info.orig_filename[:80])
 
 
-def _refuse(code: str, message: str, info: zipfile.ZipInfo) -> Exception:
-    return refuse(f"archive_{code}", message, file=info.orig_filename[:MEMBER_NAME_CHARS_MAX])
+def _name(info: zipfile.ZipInfo) -> dict[str, str]:
+    return {"file": info.orig_filename[:MEMBER_NAME_CHARS_MAX]}

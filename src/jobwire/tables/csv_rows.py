@@ -8,9 +8,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
+from jobwire.domain.errors import JobError
 from jobwire.tables.header import check_header
 from jobwire.tables.sniffing import SAMPLE_CHARS, SAMPLE_LINES, find_delimiter, find_encoding
-from jobwire.tables.spec import FIELD_CHARS_MAX, RECORD_CHARS_MAX, BadRow, Row, Source, refuse
+from jobwire.tables.spec import FIELD_CHARS_MAX, RECORD_CHARS_MAX, BadRow, Row, Source
 
 
 class _TooLong(Exception):  # noqa: N818 - tells what happened, and goes no further than this file
@@ -78,7 +79,7 @@ def read_csv(source: Source) -> Iterator[Row | BadRow]:
             file.seek(0)
             yield from _read_rows(_Lines(file), delimiter)
     except (LookupError, UnicodeError):
-        raise refuse("encoding", f"the file cannot be read as {encoding[:40]!r}; name its encoding") from None
+        raise JobError("table_encoding", f"the file cannot be read as {encoding[:40]!r}; name its encoding") from None
 
 
 def _sample(file: TextIO) -> list[str]:
@@ -91,9 +92,9 @@ def _read_rows(lines: _Lines, delimiter: str) -> Iterator[Row | BadRow]:
     records = _read_records(lines, delimiter)
     first = next((record for record in records if not isinstance(record, list) or record), None)
     if first is None:
-        raise refuse("empty", "the file has no header; its first line must name the columns")
+        raise JobError("table_empty", "the file has no header; its first line must name the columns")
     if isinstance(first, BadRow):
-        raise refuse("header", f"the header in line {first.line} cannot be read: {first.reason}")
+        raise JobError("table_header", f"the header in line {first.line} cannot be read: {first.reason}")
     header = check_header(first)
     width = len(header)
     line = lines.number

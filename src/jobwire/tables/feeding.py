@@ -6,8 +6,8 @@ The feeder reads the ledger while the child writes; the pipe makes whoever is fa
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 encode_page = msgspec.json.Encoder().encode
 
 
-async def feed(pipe: Path, pages: AsyncIterator[list[Any]], *, work: Callable[[], Awaitable[T]]) -> T:
+async def feed(pipe: Path, pages: AsyncGenerator[list[Any], None], *, work: Callable[[], Awaitable[T]]) -> T:
     """The result of `work()`, which reads `pages` from the named pipe by `read_fed`, in another process.
 
     Whichever side fails first ends the other, and its error is raised.
@@ -68,10 +68,11 @@ def read_fed(pipe: Path) -> Iterator[list[list[Any]]]:
     raise EOFError("the rows ended before their end was told")
 
 
-async def _send_all(end: int, pages: AsyncIterator[list[Any]]) -> None:
-    async for page in pages:
-        if page:
-            await _send(end, encode_page(page) + b"\n")
+async def _send_all(end: int, pages: AsyncGenerator[list[Any], None]) -> None:
+    async with aclosing(pages):
+        async for page in pages:
+            if page:
+                await _send(end, encode_page(page) + b"\n")
     await _send(end, _END)
 
 

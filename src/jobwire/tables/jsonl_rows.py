@@ -5,8 +5,9 @@ from pathlib import Path
 
 import msgspec
 
+from jobwire.domain.errors import JobError
 from jobwire.tables.sniffing import find_encoding
-from jobwire.tables.spec import COLUMNS_MAX, RECORD_CHARS_MAX, BadRow, Row, Source, refuse
+from jobwire.tables.spec import COLUMNS_MAX, RECORD_CHARS_MAX, BadRow, Row, Source
 
 _decode = msgspec.json.Decoder().decode
 _NAMES = {list: "an array", str: "text", int: "a number", float: "a number", bool: "a boolean", type(None): "null"}
@@ -29,7 +30,7 @@ def read_jsonl(source: Source) -> Iterator[Row | BadRow]:
                 elif not line.isspace():
                     yield _read_line(number, line)
     except (LookupError, UnicodeError):
-        raise refuse("encoding", f"the file cannot be read as {encoding[:40]!r}; name its encoding") from None
+        raise JobError("table_encoding", f"the file cannot be read as {encoding[:40]!r}; name its encoding") from None
 
 
 def _read_line(number: int, line: str) -> Row | BadRow:

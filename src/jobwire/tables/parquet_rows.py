@@ -7,9 +7,10 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jobwire.domain.errors import JobError
 from jobwire.tables.header import check_header
 from jobwire.tables.plain import make_plain
-from jobwire.tables.spec import BadRow, Row, Source, refuse
+from jobwire.tables.spec import BadRow, Row, Source
 
 BATCH_ROWS: Final = 1_000
 
@@ -35,11 +36,17 @@ def read_parquet(source: Source) -> Iterator[Row | BadRow]:
                 for values in batch.to_pylist():
                     number += 1
                     yield Row(number, make_plain(values))
+    except MemoryError:
+        raise  # also Arrow's own, which is a pa.ArrowException: the limit speaks, not the file
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-        raise refuse(
-            "damaged", f"the Parquet file cannot be read after row {number:,}; write it anew", row=number
+        raise JobError(
+            "table_damaged",
+            f"the Parquet file cannot be read after row {number:,}; write it anew",
+            details={"row": number},
         ) from error
     if number != promised:
-        raise refuse(
-            "damaged", f"the Parquet file promises {promised:,} rows and holds {number:,}; write it anew", row=number
+        raise JobError(
+            "table_damaged",
+            f"the Parquet file promises {promised:,} rows and holds {number:,}; write it anew",
+            details={"row": number},
         )

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from jobwire.domain.errors import JobError
 from jobwire.tables.csv_rows import read_csv
 from jobwire.tables.jsonl_rows import read_jsonl
 from jobwire.tables.parquet_rows import read_parquet
 from jobwire.tables.sniffing import find_format
-from jobwire.tables.spec import BAD_ROWS_MAX, ROWS_MAX, BadRow, Format, Row, Source, refuse
+from jobwire.tables.spec import BAD_ROWS_MAX, ROWS_MAX, BadRow, Format, Row, Source
 from jobwire.tables.xlsx_rows import read_xlsx
 
 READERS: Final[Mapping[Format, Callable[[Source], Iterator[Row | BadRow]]]] = {
@@ -31,17 +32,21 @@ def read_rows(source: Source) -> Iterator[Row | BadRow]:
     """
     form = source.format or find_format(Path(source.path))
     if form is None:
-        raise refuse("type", "this is a zip archive; send CSV, JSON lines, Parquet or XLSX")
+        raise JobError("table_type", "this is a zip archive; send CSV, JSON lines, Parquet or XLSX")
     bad = 0
     for count, row in enumerate(READERS[form](source), 1):
         if count > ROWS_MAX:
-            raise refuse("too_many_rows", f"the table has more than {ROWS_MAX:,} rows; split it", limit=ROWS_MAX)
+            raise JobError(
+                "table_too_many_rows",
+                f"the table has more than {ROWS_MAX:,} rows; split it",
+                details={"limit": ROWS_MAX},
+            )
         if type(row) is BadRow:
             bad += 1
             if bad > BAD_ROWS_MAX:
-                raise refuse(
-                    "too_many_bad_rows",
+                raise JobError(
+                    "table_too_many_bad_rows",
                     f"more than {BAD_ROWS_MAX:,} rows are bad, the last in line {row.line}: {row.reason}",
-                    limit=BAD_ROWS_MAX,
+                    details={"limit": BAD_ROWS_MAX},
                 )
         yield row

@@ -10,7 +10,8 @@ from typing import Final
 
 import charset_normalizer
 
-from jobwire.tables.spec import Format, refuse
+from jobwire.domain.errors import JobError
+from jobwire.tables.spec import Format
 
 DELIMITERS: Final = (",", ";", "\t", "|")
 SAMPLE_LINES: Final = 50
@@ -44,14 +45,14 @@ def find_format(path: Path) -> Format | None:
     with path.open("rb") as file:
         head = file.read(_GUESS_BYTES)
     if not head.strip(b"\0 \t\r\n"):
-        raise refuse("empty", "the file has no content; send one with a header and rows")
+        raise JobError("table_empty", "the file has no content; send one with a header and rows")
     if head.startswith(b"PAR1"):
         return "parquet"
     if head.startswith(_ZIP):
         return "xlsx" if _is_workbook(path) else None
     for mark, what in _OTHERS.items():
         if head.startswith(mark):
-            raise refuse("type", f"this is {what}; send CSV, JSON lines, Parquet, XLSX or a zip of files")
+            raise JobError("table_type", f"this is {what}; send CSV, JSON lines, Parquet, XLSX or a zip of files")
     encoding = next((name for mark, name in _MARKS if head.startswith(mark)), "latin-1")
     text = codecs.getincrementaldecoder(encoding)(errors="replace").decode(head)
     return "jsonl" if text.lstrip("\ufeff \t\r\n").startswith(("{", "[")) else "csv"
@@ -81,10 +82,10 @@ def find_encoding(path: Path) -> str:
     offset, is_mixed = fault
     guessed = None if marked or is_mixed else _guess(path, offset)
     if guessed is None or _find_fault(path, guessed) is not None:
-        raise refuse(
-            "encoding",
+        raise JobError(
+            "table_encoding",
             f"the file is no valid {name}: byte {offset} does not fit; save it as UTF-8, or name its encoding",
-            offset=offset,
+            details={"offset": offset},
         )
     return guessed
 

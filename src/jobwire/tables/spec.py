@@ -7,8 +7,6 @@ from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
-from jobwire.domain.errors import JobError
-
 Format = Literal["csv", "jsonl", "parquet", "xlsx"]
 ColumnKind = Literal["text", "integer", "json", "time", "vector"]
 
@@ -30,10 +28,11 @@ BAD_ROWS_MAX: Final = 100_000
 
 
 class Row(NamedTuple):
-    """A row as its file has it: `line` is where it starts (in a sheet or in Parquet its number), from 1."""
+    """A row as its file has it: `line` is where it starts (in Parquet and in the sheet `part` its number), from 1."""
 
     line: int
     values: dict[str, Any]
+    part: str | None = None
 
 
 class BadRow(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -60,8 +59,3 @@ class Column(msgspec.Struct, frozen=True):
 
     name: str
     kind: ColumnKind = "text"
-
-
-def refuse(code: str, message: str, **details: Any) -> JobError:
-    """The permanent error of a file that cannot be taken as a whole; `code` gets the prefix table_."""
-    return JobError(f"table_{code}", message, details=details)

@@ -11,11 +11,12 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from jobwire.domain.errors import JobError
 from jobwire.tables.csv_writer import open_csv
 from jobwire.tables.feeding import read_fed
 from jobwire.tables.jsonl_writer import open_jsonl
 from jobwire.tables.parquet_writer import open_parquet
-from jobwire.tables.spec import Column, Format, refuse
+from jobwire.tables.spec import Column, Format
 from jobwire.tables.xlsx_writer import open_xlsx
 
 
@@ -65,7 +66,9 @@ def write_table(request: WriteRequest) -> Written:
     except OSError as error:
         if error.errno != errno.EFBIG:
             raise
-        raise refuse("file_too_large", "the table makes a file of more than 1 GiB; export a part of it") from error
+        raise JobError(
+            "table_file_too_large", "the table makes a file of more than 1 GiB; export a part of it"
+        ) from error
     return Written(rows, path.stat().st_size)
 
 

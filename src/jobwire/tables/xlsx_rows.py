@@ -12,10 +12,11 @@ import openpyxl
 from openpyxl.utils.escape import unescape
 from openpyxl.utils.exceptions import InvalidFileException
 
+from jobwire.domain.errors import JobError
 from jobwire.tables.archives import check_workbook
 from jobwire.tables.header import check_header
 from jobwire.tables.plain import make_plain
-from jobwire.tables.spec import COLUMNS_MAX, BadRow, Row, Source, refuse
+from jobwire.tables.spec import COLUMNS_MAX, BadRow, Row, Source
 
 _ESCAPE: Final = "_x"
 
@@ -35,9 +36,9 @@ def read_xlsx(source: Source) -> Iterator[Row | BadRow]:
             with path.open("rb") as file, closing(_open_book(file)) as book:
                 yield from _read_sheets(book, source.sheet)
     except (BadZipFile, InvalidFileException, LookupError, ValueError, TypeError, AttributeError, OSError) as error:
-        raise refuse("damaged", "the XLSX file cannot be read; save it anew") from error
+        raise JobError("table_damaged", "the XLSX file cannot be read; save it anew") from error
     except SyntaxError as error:  # what the XML parsers of openpyxl raise
-        raise refuse("damaged", "the XLSX file holds XML that is not well formed; save it anew") from error
+        raise JobError("table_damaged", "the XLSX file holds XML that is not well formed; save it anew") from error
 
 
 def _open_book(file: BinaryIO) -> Any:
@@ -47,9 +48,13 @@ def _open_book(file: BinaryIO) -> Any:
 def _read_sheets(book: Any, wanted: str | None) -> Iterator[Row | BadRow]:
     names = [sheet.title for sheet in book.worksheets]
     if wanted is not None and wanted not in names:
-        raise refuse("sheet", f"there is no sheet {wanted[:40]!r}; there are {', '.join(names[:20])}", sheets=names)
+        raise JobError(
+            "table_sheet",
+            f"there is no sheet {wanted[:40]!r}; there are {', '.join(names[:20])}",
+            details={"sheets": names},
+        )
     if not names:
-        raise refuse("sheet", "the workbook has no sheet with cells")
+        raise JobError("table_sheet", "the workbook has no sheet with cells")
     first = wanted or names[0]
     continued = [first] if wanted else [first, *(f"{first} {n}" for n in range(2, len(names) + 1))]
     header: list[str] | None = None
@@ -67,7 +72,7 @@ def _read_sheets(book: Any, wanted: str | None) -> Iterator[Row | BadRow]:
         header = own
         yield from _read_rows(rows, header, part=name)
     if header is None:
-        raise refuse("empty", "the sheet has no header; its first row must name the columns")
+        raise JobError("table_empty", "the sheet has no header; its first row must name the columns")
 
 
 def _read_cells(sheet: Any) -> Iterator[tuple[int, list[Any]]]:
@@ -91,4 +96,4 @@ def _read_rows(rows: Iterator[tuple[int, list[Any]]], header: list[str], *, part
         for name, value in values.items():
             if type(value) is str and _ESCAPE in value:
                 values[name] = unescape(value)
-        yield Row(number, values)
+        yield Row(number, values, part)

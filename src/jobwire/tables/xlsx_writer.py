@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import xlsxwriter
 
+from jobwire.domain.errors import JobError
 from jobwire.tables.cells import CELLS
-from jobwire.tables.spec import Column, refuse
+from jobwire.tables.spec import Column
 
 SHEET: Final = "Rows"
 SHEET_ROWS_MAX: Final = 1_048_576
@@ -72,13 +73,11 @@ class XlsxWriter:
                 continue
             text = cell(value)
             if len(text) > CELL_CHARS_MAX // 2 and len(text.encode("utf-16-le")) > 2 * CELL_CHARS_MAX:
-                raise refuse(
-                    "cell_too_long",
+                raise JobError(
+                    "table_cell_too_long",
                     f"{self._columns[place].name!r} of row {self._row:,} has {len(text):,} characters, a cell holds "
                     f"{CELL_CHARS_MAX:,}; choose another format",
-                    column=self._columns[place].name,
-                    row=self._row,
-                    limit=CELL_CHARS_MAX,
+                    details={"column": self._columns[place].name, "row": self._row, "limit": CELL_CHARS_MAX},
                 )
             write_string(self._row, place, text)
         self._row += 1

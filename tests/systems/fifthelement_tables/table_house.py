@@ -16,12 +16,10 @@ from house_engines import address_in
 from jobwire.config import read_settings
 from jobwire.domain.job import JobRow
 from jobwire.domain.phases import FINAL_PHASES, Phase
-from jobwire.kinds.contract import Context
-from jobwire.kinds.registry import make_kind
 from jobwire.serving import bind_socket, run_house
 from jobwire.store.contract import Transaction
 from jobwire.systems.fifthelement.records import DocumentRow, add_repository, count_documents, list_documents
-from jobwire.systems.fifthelement.starting import DOCUMENT_PROCESSING, EXPORT, IMPORT, QUEUE, start_job
+from jobwire.systems.fifthelement.starting import EXPORT, IMPORT, start_job
 from jobwire.systems.fifthelement.texts import read_text
 from jobwire.wiring import House, open_house
 
@@ -45,6 +43,7 @@ class Shelf:
     running: "TableHouse"
     owner: int
     repository: str
+    name: str = ""
 
     def start(self, kind: str, **wanted: Any) -> int:
         jobs = self.running.house.services.jobs
@@ -53,6 +52,23 @@ class Shelf:
             return start_job(tx, jobs, self.owner, kind, wanted, repository=self.repository).number
 
         return self.running.house.store.write(submit).result()
+
+    def open_client(self) -> httpx.Client:
+        """A client with a key of the owner."""
+        owners = self.running.house.services.owners
+        key = asyncio.run(owners.create_key(self.name)).key
+        return httpx.Client(
+            base_url=f"{self.running.base}/v1/api", headers={"Authorization": f"Bearer {key}"}, timeout=DEADLINE_S
+        )
+
+    def wait_for(self, client: httpx.Client, job: str) -> Any:
+        """The job as the API shows it, once it has ended."""
+
+        def look() -> Any:
+            shown = client.get(f"/jobs/{job}").json()["data"]
+            return shown if shown["status"] in ("completed", "failed", "cancelled") else None
+
+        return self.running.wait_until(look)
 
     def keep(self, data: bytes | Path) -> str:
         """A signed link to a kept file, as an upload gives it."""
@@ -126,7 +142,7 @@ class TableHouse:
                 tx, number, name="Shelf", type="knowledge", vector_store="default", batch_model=None
             ).id
 
-        return Shelf(self, number, self.house.store.write(add).result())
+        return Shelf(self, number, self.house.store.write(add).result(), owner)
 
     def wait_until(self, look: Callable[[], Any]) -> Any:
         """What `look` returns once it is not None: asked again after every commit, failing after DEADLINE_S."""
@@ -141,10 +157,6 @@ class TableHouse:
 
     def close(self) -> None:
         self._unlisten()
-
-
-def process_nothing(ctx: Context, repository: str, document: str) -> None:
-    """Stands for the kind that processes documents where that part of the system is not there."""
 
 
 def open_tables(folder: Path, *, workers: int = 2, db: str | None = None, **environment: str) -> House:
@@ -162,10 +174,7 @@ def open_tables(folder: Path, *, workers: int = 2, db: str | None = None, **envi
         workers=workers,
         systems="fifthelement",
     )
-    house = open_house(settings)
-    if house.registry.find(DOCUMENT_PROCESSING) is None:
-        house.registry.add(make_kind(process_nothing, name=DOCUMENT_PROCESSING, queue=QUEUE))
-    return house
+    return open_house(settings)
 
 
 @contextmanager

@@ -11,8 +11,10 @@ from table_house import Shelf
 from jobwire.domain.phases import Phase
 from jobwire.store.contract import Transaction
 from jobwire.systems.fifthelement.ids import show_document_id
+from jobwire.systems.fifthelement.starting import IMPORT
 from jobwire.systems.fifthelement.table_documents import EXPORT_COLUMNS
-from jobwire.tables.spec import Format
+from jobwire.tables.reading import read_rows
+from jobwire.tables.spec import Format, Row, Source
 
 ROWS = [
     {"title": '=HYPERLINK("http://x")', "content": "+cmd", "n": 1, "list": [1, {"a": None}]},
@@ -39,8 +41,6 @@ def test_an_export_is_taken_back_as_what_it_was(shelf: Shelf, other: Shelf, form
 
 
 def test_a_link_of_an_export_is_a_source(shelf: Shelf, other: Shelf) -> None:
-    from jobwire.systems.fifthelement.starting import IMPORT
-
     shelf.load(LINES)
     link = shelf.export(format="parquet").result["downloadUrl"]
     ended = other.wait(other.start(IMPORT, source=link, process=False))
@@ -56,6 +56,21 @@ def test_lines_show_documents_as_the_api_does(shelf: Shelf) -> None:
     documents = shelf.documents()
     assert [row["id"] for row in shown] == [show_document_id(row.id) for row in documents]
     assert [row["metadata"] for row in shown] == [row.fields for row in documents]
+
+
+def test_lines_of_an_export_may_lack_what_they_want_and_are_told_so(shelf: Shelf, other: Shelf) -> None:
+    shelf.load(LINES)
+    lines = shelf.fetch(shelf.export().result["downloadUrl"])
+    broken = (
+        b'{"id":"doc_x","content":"c"}\n{"title":"t","metadata":"{"}\n{"title":"t","metadata":[1]}\n{"title":"t"}\n'
+        + lines.splitlines()[0]
+        + b"\n"
+    )
+    ended = other.load(lines + broken)
+    assert [(bad["line"], bad["field"]) for bad in ended.result["badRows"]] == [
+        (5, "title"), (6, "metadata"), (7, "metadata"), (9, "id"),
+    ]  # fmt: skip
+    assert other.texts()[-1] == ("t", "", {})
 
 
 def test_a_changed_link_leads_nowhere(shelf: Shelf) -> None:
@@ -80,11 +95,6 @@ def test_an_export_shows_nothing_of_another_owner(shelf: Shelf, other: Shelf) ->
     assert (foreign.phase, foreign.error["code"]) == (Phase.FAILED, "repository_gone")
 
 
-VECTORS = """CREATE TABLE IF NOT EXISTS fifthelement_vector (owner BIGINT NOT NULL, repository TEXT NOT NULL,
-document TEXT NOT NULL, place BIGINT NOT NULL, start_offset BIGINT NOT NULL, end_offset BIGINT NOT NULL,
-model TEXT NOT NULL, vector REAL[] NOT NULL, PRIMARY KEY (owner, repository, document, place))"""
-
-
 @pytest.mark.parametrize("form", ["jsonl", "parquet"])
 def test_chunks_are_exported_with_their_vectors(shelf: Shelf, form: Format) -> None:
     long = "x" * 70_000 + "end of it"
@@ -94,7 +104,6 @@ def test_chunks_are_exported_with_their_vectors(shelf: Shelf, form: Format) -> N
     stored = "x'0000003f000080bf'" if is_sqlite else "'{0.5,-1}'"
 
     def add(tx: Transaction) -> None:
-        tx.execute(VECTORS)
         for document, place, start, end in ((short, 0, 0, 3), (short, 1, 4, 9), (longer, 0, 70_000, 70_009)):
             tx.execute(
                 "INSERT INTO fifthelement_vector VALUES (:owner, :repository, :document, :place, :first, :last,"
@@ -123,7 +132,4 @@ def test_chunks_are_exported_with_their_vectors(shelf: Shelf, form: Format) -> N
 
 
 def _read(path: Any, form: Format) -> list[dict[str, Any]]:
-    from jobwire.tables.reading import read_rows
-    from jobwire.tables.spec import Row, Source
-
     return [row.values for row in read_rows(Source(str(path), form)) if isinstance(row, Row)]

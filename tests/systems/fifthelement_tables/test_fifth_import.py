@@ -14,10 +14,19 @@ from table_house import Shelf
 
 from jobwire.domain.phases import Phase
 from jobwire.store.contract import Transaction
+from jobwire.systems.fifthelement import bodies
+from jobwire.systems.fifthelement.ids import show_repository_id
 from jobwire.systems.fifthelement.records import PROCESSING, READY, delete_document, delete_repository
 from jobwire.systems.fifthelement.starting import DOCUMENT_PROCESSING, IMPORT
-from jobwire.systems.fifthelement.table_documents import BAD_ROWS_SHOWN, KEY_CHARS_MAX, TITLE_CHARS_MAX
+from jobwire.systems.fifthelement.table_documents import (
+    BAD_ROWS_SHOWN,
+    KEY_CHARS_MAX,
+    METADATA_BYTES_MAX,
+    TITLE_CHARS_MAX,
+)
 from jobwire.systems.fifthelement.texts import INLINE_BYTES_MAX
+from jobwire.tables.spec import Column
+from jobwire.tables.xlsx_writer import open_xlsx
 
 HOMES = "title,content,price\nA,first,100\nB,second,200\n"
 
@@ -118,9 +127,28 @@ def test_a_key_stands_once_in_a_file(shelf: Shelf) -> None:
     assert [row.content for row in shelf.documents()] == ["first", "second"]
 
 
+def test_a_key_stands_once_in_a_workbook(shelf: Shelf, tmp_path: Path) -> None:
+    path = tmp_path / "book"
+    with open_xlsx(path, [Column("title"), Column("content")], sheet_rows_max=2) as writer:
+        writer.write([["A", "first"], ["A", "second"], ["", "third"]])
+    ended = shelf.load(path, key="title")
+    assert [(bad["line"], bad["part"], bad["reason"]) for bad in ended.result["badRows"]] == [
+        (2, "Rows 2", "has the key of line 2"),
+        (2, "Rows 3", "is empty; every row needs it"),
+    ]
+    assert [row.content for row in shelf.documents()] == ["first"]
+
+
 @pytest.mark.parametrize(("chars", "bad"), [(KEY_CHARS_MAX, 0), (KEY_CHARS_MAX + 1, 1)])
 def test_a_key_has_a_limit(shelf: Shelf, chars: int, bad: int) -> None:
     assert shelf.load(f"title,content,key\nA,b,{'k' * chars}\n", key="key").result["errors"] == bad
+
+
+@pytest.mark.parametrize(("size_bytes", "bad"), [(METADATA_BYTES_MAX, 0), (METADATA_BYTES_MAX + 1, 1)])
+def test_other_columns_have_a_limit(shelf: Shelf, size_bytes: int, bad: int) -> None:
+    assert (METADATA_BYTES_MAX, TITLE_CHARS_MAX) == (bodies.METADATA_BYTES_MAX, bodies.TITLE_CHARS_MAX)
+    rest = "n" * (size_bytes - len('{"note":""}'))
+    assert shelf.load(f"title,content,note\nA,b,{rest}\n").result["errors"] == bad
 
 
 def test_a_deleted_document_comes_back_with_its_row(shelf: Shelf) -> None:
@@ -261,3 +289,29 @@ def test_an_archive_waits_for_its_documents(shelf: Shelf) -> None:
     (row,) = shelf.documents()
     assert row.media_type == "application/pdf"
     assert row.status in (PROCESSING, READY, "Failed")
+
+
+def test_the_call_takes_bytes_or_a_url_and_says_the_rest_in_its_query(shelf: Shelf, site: str) -> None:
+    path = f"/repositories/{show_repository_id(shelf.repository)}/import"
+    options = {"process": "false", "key": "title", "types": "price:number", "name": "homes.csv"}
+    with shelf.open_client() as client:
+        first = client.post(path, params=options, content=HOMES.encode()).json()["data"]
+        assert (first["type"], first["status"]) == ("import", "pending")
+        assert shelf.wait_for(client, first["id"])["result"]["added"] == 2
+        second = client.post(path, params={**options, "url": site}).json()["data"]
+        assert shelf.wait_for(client, second["id"])["result"]["unchanged"] == 2
+        for wrong in (
+            {"types": "price:dear"},
+            {"mode": "some"},
+            {"process": "maybe"},
+            {"format": "xls"},
+            {"rows": "1"},
+        ):
+            assert client.post(path, params=wrong, content=HOMES.encode()).status_code == 400
+        form = client.post(path, files={"file": HOMES.encode()})
+        assert form.status_code == 400, form.text
+        export = client.post(path.replace("import", "export"), json={"format": "csv"}).json()["data"]
+        result = shelf.wait_for(client, export["id"])["result"]
+        assert result["rows"] == 2
+        assert shelf.fetch(result["downloadUrl"]).startswith(b"id,title,content")
+    assert [row.fields for row in shelf.documents()] == [{"price": 100.0}, {"price": 200.0}]

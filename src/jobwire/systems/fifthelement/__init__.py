@@ -28,8 +28,7 @@ from jobwire.tables import writing
 
 PARTS: Final = (documents, crawling, embedding, tables)
 ISOLATED: Final = tuple(
-    module.__name__
-    for module in (extracting, crawl_pages, sitemaps, embedding_local, table_documents, writing)
+    module.__name__ for module in (extracting, crawl_pages, sitemaps, embedding_local, table_documents, writing)
 )
 """The modules whose functions run in child processes."""
 
@@ -40,7 +39,7 @@ records.DOCUMENT_HOOKS = (
     *table_records.DELETE_HOOKS,
     *crawl_records.DOCUMENT_HOOKS,
 )
-records.REPOSITORY_HOOKS = (*records.REPOSITORY_HOOKS, *crawl_records.REPOSITORY_HOOKS)
+records.REPOSITORY_HOOKS = crawl_records.REPOSITORY_HOOKS
 
 
 def make_kinds(services: Services) -> Sequence[Kind]:

@@ -1,7 +1,7 @@
 """The job export: a repository's documents, or their chunks with vectors, become one file behind a signed link."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,8 +21,6 @@ from jobwire.tables.writing import WriteRequest, Written, write_table
 
 LINK_LIFETIME_S: Final = 24 * 3_600
 PAGE_ROWS: Final = 500
-PAGE_CHARS: Final = 1 << 20
-"""A page is sent as soon as it has so much text, however few rows."""
 
 CHILD_LIMITS: Final = ChildLimits(memory_bytes_max=1_000_000_000, cpu_s_max=900, wall_ms_max=1_800_000)
 
@@ -85,7 +83,7 @@ class Exporting:
             "sha256": blob.sha256,
         }
 
-    async def _read(self, ctx: Context, repository: str, source: RowSource) -> AsyncIterator[list[Any]]:
+    async def _read(self, ctx: Context, repository: str, source: RowSource) -> AsyncGenerator[list[Any], None]:
         """The rows in pages by their keys: what is added or deleted meanwhile may be seen or not, each row whole."""
         store, blobs, owner = self._services.store, self._services.blobs, ctx.owner
         total = await store.read(lambda reader: source.count(reader, owner, repository))
@@ -95,18 +93,14 @@ class Exporting:
         ):
             ctx.check_cancelled()
             page: list[Any] = []
-            chars = 0
             for row in rows:
-                # A long text comes out of its blob only now, so that there are never many.
-                page.append(
-                    source.show(row, blobs)
-                    if source.is_short(row)
-                    else await asyncio.to_thread(source.show, row, blobs)
-                )
-                chars += sum(len(value) for value in page[-1] if type(value) is str)
-                if chars >= PAGE_CHARS:
-                    yield page
-                    page, chars = [], 0
+                if source.is_short(row):
+                    page.append(source.show(row, blobs))
+                    continue
+                # A long text comes out of its blob only now and goes at once, so that there are never many.
+                page.append(await asyncio.to_thread(source.show, row, blobs))
+                yield page
+                page = []
             yield page
             after, done = source.key(rows[-1]), done + len(rows)
             ctx.progress(done=done, total=max(done, total))

@@ -37,7 +37,7 @@ _BLOCKS: Final = frozenset(
 )
 _CELLS: Final = frozenset({"td", "th"})
 _SPACES: Final = re.compile(r"[ \t\r\n\f\u00a0]+")
-_AROUND_LINES: Final = re.compile(r" *\n *")
+_AROUND_LINES: Final = re.compile(r"[ \t]*\n[ \t]*")
 _MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
@@ -104,7 +104,7 @@ def _open(tag: str | None) -> str:
 
 
 def _close(tag: str | None) -> str:
-    return "\n\n" if tag in _BLOCKS else "\n" if tag in _LINES else "\t" if tag in _CELLS else ""
+    return "\n\n" if tag in _BLOCKS else "\t" if tag in _CELLS else ""
 
 
 def read_markdown(data: bytes) -> Extracted:

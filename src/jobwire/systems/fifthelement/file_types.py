@@ -165,5 +165,5 @@ def find_delimiter(sample: str, *, rows_min: int | None = None) -> str | None:
             continue
         widths = {len(row) for row in rows}
         if len(rows) >= (rows_min or CSV_ROWS_MIN) and len(widths) == 1:
-            best = max(best, (widths.pop(), delimiter))
+            best = max(best, (widths.pop(), delimiter), key=lambda found: found[0])
     return best[1] or None

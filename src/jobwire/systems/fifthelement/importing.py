@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, BinaryIO, Final, Literal
+from typing import Annotated, Any, BinaryIO, Final, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -34,7 +34,8 @@ from jobwire.tables.spec import Format, Source
 
 LINK_LIFETIME_S: Final = 24 * 3_600
 FILE_BYTES_MAX: Final = 512 << 20
-BATCH_ROWS: Final = 500
+FETCH_MS: Final = 600_000
+BATCH_ROWS: Final = 1_000
 BATCH_BYTES: Final = 2 << 20
 PROCESSED_BATCH_ROWS: Final = 50
 """Rows that each start a job cost the ledger's one writer ten times as much."""
@@ -44,6 +45,9 @@ CHILD_LIMITS: Final = ChildLimits(memory_bytes_max=1_500_000_000, cpu_s_max=600,
 
 BAD_ROWS_NAME: Final = "bad-rows.csv"
 BAD_ROWS_TYPE: Final = "text/csv; charset=utf-8"
+
+
+Delimiter = Annotated[str, msgspec.Meta(pattern=r"^[^\"\r\n]$")]
 
 
 class ImportInput(msgspec.Struct, frozen=True, rename="camel"):
@@ -63,7 +67,7 @@ class ImportInput(msgspec.Struct, frozen=True, rename="camel"):
     key: str | None = None
     types: dict[str, ColumnType] = {}
     encoding: str | None = None
-    delimiter: str | None = None
+    delimiter: Delimiter | None = None
     sheet: str | None = None
     process: bool = True
 
@@ -129,7 +133,7 @@ class Importing:
         if request.url is None:
             raise JobError("source_missing", "There is nothing to import: give a source or a url")
         async with Fetcher(self._policy) as fetcher:
-            fetched = await fetcher.download(request.url, folder / "source", body_bytes_max=FILE_BYTES_MAX)
+            fetched = await fetcher.download(request.url, folder / "source")
         return fetched.path
 
     async def _keep(self, ctx: Context, request: ImportInput, read: _Kept) -> ImportState:

@@ -27,19 +27,16 @@ REFERENCE: Final = JobReference(
 )
 
 _PENDING: Final = frozenset({Phase.SCHEDULED, Phase.WAITING})
-_RUNNING: Final = frozenset({Phase.RETRYING, Phase.RUNNING, Phase.CANCELLING})
 _COMPLETED: Final = frozenset({Phase.COMPLETED})
 _FAILED: Final = frozenset({Phase.FAILED, Phase.EXPIRED})
-_CANCELLED: Final = frozenset({Phase.CANCELLED})
 
 JOB: Final = (
     Field("id", "id"),
     Field("type", "kind"),
     Field("status", "word"),
     Field("progress", value=0, when=_PENDING),
-    # Begun is more than nothing, and the whole is reached with the completion only.
-    Field("progress", "progress.percent", "whole", when=_RUNNING, words={0: 1, 100: 99}),
-    Field("progress", "progress.percent", "whole", when=_FAILED | _CANCELLED, words={100: 99}),
+    # Begun is more than nothing, what has ended does not fall back to it, and only completion is the whole.
+    Field("progress", "progress.percent", "whole", when=ALL_PHASES - _PENDING - _COMPLETED, words={0: 1, 100: 99}),
     Field("progress", value=100, when=_COMPLETED),
     Field("result", when=ALL_PHASES - _COMPLETED - _FAILED),
     Field("result", "output", when=_COMPLETED),

@@ -17,7 +17,6 @@ IDENTITY_HEADER: Final = "x-user-identifier"
 WORKSPACE_SCOPE: Final = "workspace"
 PERMISSIONS: Final = ("jobs:read", "jobs:write")
 EMAIL_CHARS_MAX: Final = 254
-MEMBERS_MAX: Final = 10_000
 
 _EMAIL: Final = re.compile(r"[^@\s\0]+@[^@\s\0]+")
 
@@ -59,9 +58,7 @@ def find_member(reader: Reader, owner: int, email: str) -> MemberRow | None:
 def list_members(reader: Reader, owner: int) -> list[MemberRow]:
     """The members of a workspace, by address."""
     found = reader.query(
-        "SELECT email, permissions FROM fifthelement_member WHERE owner = :owner ORDER BY email LIMIT :most",
-        owner=owner,
-        most=MEMBERS_MAX,
+        "SELECT email, permissions FROM fifthelement_member WHERE owner = :owner ORDER BY email", owner=owner
     )
     return [_read_member(row) for row in found]
 

@@ -160,13 +160,18 @@ def read_upload_title(call: Call) -> str:
     return title
 
 
-async def keep_upload(call: Call) -> str:
-    """The address under which the bytes of an upload are kept now; RequestError for a form, and for no bytes."""
-    assert call.upload is not None
+def refuse_form(call: Call) -> None:
+    """RequestError for a form where the bytes of a file belong."""
     if call.headers.get("content-type", "").lower().startswith("multipart/"):
         raise RequestError(
             "unsupported_media_type", "Send the bytes of the file as the body (curl --data-binary), not a form"
         )
+
+
+async def keep_upload(call: Call) -> str:
+    """The address under which the bytes of an upload are kept now; RequestError for a form, and for no bytes."""
+    refuse_form(call)
+    assert call.upload is not None
     if call.upload.stat().st_size == 0:
         raise RequestError("invalid_request", "The body is empty; send the bytes of the file as the body")
     blob = await asyncio.to_thread(call.services.blobs.put, call.upload)

@@ -1,11 +1,9 @@
 """Starts and repeats jobs over HTTP; reading, listing and cancelling them are the dialect's built-in actions."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
-from jobwire.blobs.links import LIFETIME_S_MAX, TYPE_FALLBACK, clean_name
 from jobwire.dialects.parse import read_reference
 from jobwire.domain.errors import RequestError
 from jobwire.domain.job import JobRow, Receipt
@@ -13,6 +11,7 @@ from jobwire.domain.phases import FINAL_PHASES, Phase
 from jobwire.service.call import Call, Reply
 from jobwire.store.contract import Transaction
 from jobwire.systems.fifthelement.bodies import name_repository, read_start_body
+from jobwire.systems.fifthelement.import_queries import name_source, read_import_query
 from jobwire.systems.fifthelement.job_shape import IDS, REFERENCE
 from jobwire.systems.fifthelement.records import link_job
 from jobwire.systems.fifthelement.routes_documents import keep_upload
@@ -29,8 +28,6 @@ from jobwire.systems.fifthelement.views import show_rerun, show_started
 
 IMPORT_BYTES_MAX: Final = 536_870_912
 RERUN_PHASES: Final = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.EXPIRED})
-
-_FLAGS: Final[Mapping[str, bool]] = {"true": True, "false": False}
 
 
 class _Subject(msgspec.Struct, frozen=True):
@@ -56,18 +53,10 @@ async def post_export(call: Call) -> Reply:
 
 
 async def post_import(call: Call) -> Reply:
-    """Import the rows of a file that is kept here or stands behind a URL."""
-    return await _start(call, IMPORT, read_start_body(call.body))
-
-
-async def post_import_upload(call: Call) -> Reply:
-    """Import the rows of a file: the body is its bytes, the query says the rest."""
-    wanted: dict[str, Any] = {name: _FLAGS.get(value, value) for name, value in call.query.items()}
-    name = clean_name(wanted.pop("name", ""))
-    sha256 = await keep_upload(call)
-    wanted["source"] = call.services.links.sign(
-        sha256, name=name, content_type=TYPE_FALLBACK, lifetime_s=LIFETIME_S_MAX
-    )
+    """Import the rows of a file into a repository: the body is its bytes, or `url` says where they are."""
+    wanted = read_import_query(call.query)
+    if "url" not in wanted:
+        wanted["source"] = name_source(call.services.links, await keep_upload(call))
     return await _start(call, IMPORT, wanted)
 
 

@@ -18,9 +18,7 @@ SETTINGS: Final = (
         "250",
         "Milliseconds between two requests to one host, over all crawls, where its robots.txt wants no more.",
     ),
-    Setting(
-        "FIFTHELEMENT_CRAWL_HOST_REQUESTS", "4", "How many requests to one host a process has under way."
-    ),
+    Setting("FIFTHELEMENT_CRAWL_HOST_REQUESTS", "4", "How many requests to one host a process has under way."),
     Setting(
         "FIFTHELEMENT_EMBEDDING_URL", "", "A server that embeds in OpenAI's form (`https://host/v1`); none: here."
     ),

@@ -12,13 +12,14 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
+from jobwire.domain.errors import JobError
 from jobwire.tables.archives import unpack_archive
 from jobwire.tables.checking import ColumnType, make_checker
 from jobwire.tables.csv_writer import open_csv
 from jobwire.tables.formulas import restore
 from jobwire.tables.reading import is_archive, read_rows
 from jobwire.tables.sniffing import find_format
-from jobwire.tables.spec import RECORD_CHARS_MAX, BadRow, Column, Row, Source, refuse
+from jobwire.tables.spec import RECORD_CHARS_MAX, BadRow, Column, Row, Source
 
 EXPORT_COLUMNS: Final = (
     Column("id"),
@@ -37,8 +38,13 @@ BAD_COLUMNS: Final = (Column("line", "integer"), Column("part"), Column("field")
 BAD_ROWS_SHOWN: Final = 20
 TITLE_CHARS_MAX: Final = 500
 KEY_CHARS_MAX: Final = 500
+METADATA_BYTES_MAX: Final = 65_536
+"""The API's, as is TITLE_CHARS_MAX (bodies.py, which no child process should import for that)."""
+
 REASON_CHARS_MAX: Final = 300
 HASH_BYTES: Final = 16
+
+TEXT_TYPE: Final = "text/plain"
 
 _EXPORTED: Final = frozenset(column.name for column in EXPORT_COLUMNS)
 _SPREADSHEETS: Final = ("csv", "xlsx")
@@ -141,12 +147,17 @@ def _read_table(rows: Iterator[Row | BadRow], mapping: Mapping, *, form: str) ->
         assert isinstance(row, Row)
         if make is None:
             make = _choose_maker(row, mapping, form=form)
-        made = make(row)
-        if type(made) is DocumentLine and mapping.key is not None:
+        try:
+            made = make(row)
+        except (ValueError, TypeError, OverflowError, RecursionError):
+            made = BadRow(row.line, "holds half a character or a number too large")
+        if type(made) is DocumentLine and made.row_key != made.row_hash:
             key = bytes.fromhex(made.row_key)
-            if (first := keys.setdefault(key, row.line)) != row.line:
-                made = BadRow(row.line, f"has the key of line {first}", mapping.key)
-        yield made
+            if key in keys:
+                made = BadRow(row.line, f"has the key of line {keys[key]}", mapping.key or "id")
+            else:
+                keys[key] = row.line
+        yield made if type(made) is DocumentLine else msgspec.structs.replace(made, part=row.part)
 
 
 def _choose_maker(first: Row, mapping: Mapping, *, form: str) -> Callable[[Row], DocumentLine | BadRow]:
@@ -156,10 +167,10 @@ def _choose_maker(first: Row, mapping: Mapping, *, form: str) -> Callable[[Row],
     wanted = [name for name in (mapping.title, mapping.content, mapping.key, *mapping.types) if name is not None]
     # Objects of JSON lines need not have all fields.
     if form != "jsonl" and (missing := [name for name in wanted if name not in names]):
-        raise refuse(
-            "column_missing",
+        raise JobError(
+            "table_column_missing",
             f"there is no column {missing[0]!r}; there are {', '.join(list(names)[:20])}",
-            column=missing[0],
+            details={"column": missing[0]},
         )
     title = mapping.title or ("title" if "title" in names else next(iter(names), "title"))
     content = mapping.content or ("content" if "content" in names else None)
@@ -186,7 +197,7 @@ def _make_exported(*, is_neutralised: bool) -> Callable[[Row], DocumentLine | Ba
 
     def make(row: Row) -> DocumentLine | BadRow:
         values = row.values
-        key, title, content, metadata = (values[name] for name in ("id", "title", "content", "metadata"))
+        key, title, content, metadata = (values.get(name) for name in ("id", "title", "content", "metadata"))
         if is_neutralised:
             title, content, metadata = (restore(v) if type(v) is str else v for v in (title, content, metadata))
         if isinstance(metadata, str):
@@ -198,8 +209,8 @@ def _make_exported(*, is_neutralised: bool) -> Callable[[Row], DocumentLine | Ba
             return BadRow(row.line, "expected an object", "metadata")
         if title in (None, ""):
             return BadRow(row.line, "is empty; every row needs it", "title")
-        content = "" if content is None else _show(content)
-        return _make_line(row.line, _show(title), content, metadata or {}, key=_show(key), title_field="title")
+        content, key = "" if content is None else _show(content), None if key is None else _show(key)
+        return _make_line(row.line, _show(title), content, metadata or {}, key=key, title_field="title")
 
     return make
 
@@ -212,17 +223,17 @@ def _make_line(
             return BadRow(line, f"has {len(text):,} characters; it may have {limit:,}", name)
     if key is not None and len(key) > KEY_CHARS_MAX:
         return BadRow(line, f"the key has {len(key):,} characters; it may have {KEY_CHARS_MAX:,}")
-    try:
-        encoded, data = msgspec.json.encode(metadata, order="sorted"), content.encode()
-        head = title.encode()
-    except (ValueError, TypeError, OverflowError, RecursionError):
-        return BadRow(line, "holds half a character or a number too large")
+    encoded, data, head = msgspec.json.encode(metadata, order="sorted"), content.encode(), title.encode()
+    if len(encoded) > METADATA_BYTES_MAX:
+        return BadRow(
+            line, f"its other columns have {len(encoded):,} bytes as JSON; they may have {METADATA_BYTES_MAX:,}"
+        )
     if b"\0" in data or b"\0" in head or (_NUL in encoded and _holds_nul(metadata)):
         return BadRow(line, "holds a NUL character, which no text of a document may")
     content_sha256 = sha256(data).hexdigest()
     row_hash = _hash(head, content_sha256.encode(), encoded)
     row_key = row_hash if key is None else _hash(b"key", key.encode())
-    return DocumentLine(row_key, row_hash, title, content, content_sha256, encoded.decode())
+    return DocumentLine(row_key, row_hash, title, content, content_sha256, encoded.decode(), media_type=TEXT_TYPE)
 
 
 def _read_archive(path: Path, folder: Path) -> Iterator[DocumentLine | BadRow]:

@@ -5,6 +5,7 @@ Every function works inside the transaction or snapshot it is given, and the own
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from jobwire.domain.errors import JobError
@@ -72,9 +73,13 @@ def insert_rows(
     """Insert many rows: `shared` are the columns with one value for all."""
     for start in range(0, len(rows), ROWS_A_STATEMENT):
         part = rows[start : start + ROWS_A_STATEMENT]
-        values = [value for row in part for value in row]
-        named = {f"p{place}": value for place, value in enumerate(values)}
-        tx.execute(_insert(table, tuple(shared), columns, len(part)), **shared, **named)
+        named = zip(_name_values(len(part) * len(columns)), chain.from_iterable(part), strict=True)
+        tx.execute(_insert(table, tuple(shared), columns, len(part)), **shared, **dict(named))
+
+
+@lru_cache(maxsize=4 * ROWS_A_STATEMENT)
+def _name_values(count: int) -> tuple[str, ...]:
+    return tuple(f"p{place}" for place in range(count))
 
 
 @lru_cache(maxsize=4 * ROWS_A_STATEMENT)

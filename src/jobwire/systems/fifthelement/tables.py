@@ -1,6 +1,7 @@
 """The jobs export and import as kinds: exporting.py writes files, importing.py reads them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from jobwire.kinds.contract import Kind
@@ -8,7 +9,7 @@ from jobwire.kinds.registry import make_kind
 from jobwire.service.services import Services
 from jobwire.systems.fifthelement import records
 from jobwire.systems.fifthelement.exporting import Exporting, ExportInput
-from jobwire.systems.fifthelement.importing import Importing, ImportInput
+from jobwire.systems.fifthelement.importing import FETCH_MS, FILE_BYTES_MAX, Importing, ImportInput
 from jobwire.systems.fifthelement.settings import FifthelementSettings
 from jobwire.systems.fifthelement.starting import EXPORT, IMPORT, QUEUE
 from jobwire.systems.fifthelement.table_records import conclude_import
@@ -32,7 +33,9 @@ def make_kinds(services: Services, settings: FifthelementSettings) -> Sequence[K
             on_final=records.conclude_job,
         ),
         make_kind(
-            Importing(services, settings.fetch_policy).run,
+            Importing(
+                services, replace(settings.fetch_policy, body_bytes_max=FILE_BYTES_MAX, deadline_ms=FETCH_MS)
+            ).run,
             name=IMPORT,
             queue=QUEUE,
             attempts=settings.attempts_max,
