@@ -20,6 +20,7 @@ from rich.markup import escape
 from bench.both import BOTH
 from bench.children import Failed
 from bench.databases import Databases
+from bench.documents import DOCUMENTS
 from bench.drain import DRAIN
 from bench.enqueue import ENQUEUE
 from bench.latency import LATENCY
@@ -37,7 +38,9 @@ from bench.tables import TABLES
 from bench.waiting import WAITING
 from bench.wrk import HOW_TO_INSTALL, is_installed
 
-MEASUREMENTS = (DRAIN, BOTH, ENQUEUE, LATENCY, SUBMIT, STATUS, STATUS_POSTGRES, SATURATED, WAITING, LONGPOLLS, TABLES)
+MEASUREMENTS = (
+    DRAIN, BOTH, ENQUEUE, LATENCY, SUBMIT, STATUS, STATUS_POSTGRES, SATURATED, WAITING, LONGPOLLS, TABLES, DOCUMENTS
+)  # fmt: skip
 OUT = Path(__file__).parent / "out"
 SOMETHING_MISSING = 3
 

@@ -21,7 +21,9 @@ TARGET = ROOT / "src" / "jobwire" / "systems" / "fifthelement" / "demo_corpus"
 WRITTEN_AT = datetime(2026, 1, 1, tzinfo=UTC)
 FONT = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")
 
-PAGES = ("index", "glossary", "queues", "state_machine", "waiting", "quickstart")
+PAGES = ("index", "glossary", "queues", "state_machine")
+DECISIONS_MAX = 15
+"""Enough to crawl, few enough to be embedded while one looks: 3.5 passages a second and core."""
 _LINK = re.compile(r'<a href="([^"]*)">(.*?)</a>', re.DOTALL)
 _STYLE = "body{max-width:46em;margin:2em auto;font-family:sans-serif;line-height:1.5}"
 
@@ -52,7 +54,7 @@ def build_site() -> None:
     """The chosen pages of docs/ as HTML that links to each other, with robots.txt and a site map."""
     site = TARGET / "site"
     site.mkdir()
-    sources = [DOCS / f"{name}.md" for name in PAGES] + sorted((DOCS / "adr").glob("*.md"))
+    sources = [DOCS / f"{name}.md" for name in PAGES] + sorted((DOCS / "adr").glob("*.md"))[:DECISIONS_MAX]
     names = {source.resolve(): _name(source) for source in sources}
     reader = MarkdownIt("commonmark").enable("table")
     for source in sources:

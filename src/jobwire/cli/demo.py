@@ -44,7 +44,7 @@ def demo(
     """Work end to end, with a server and workers: a property listing (rentix), or a crawled site and documents in
     three languages that answer questions (fifthelement).
 
-    It takes about ten seconds and needs nothing but this program.
+    It takes about ten seconds, fifthelement a minute, and needs nothing but this program.
     """
     folder = folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)

@@ -26,7 +26,6 @@ from jobwire.cli.output import console
 from jobwire.config import SettingError
 
 WORKSPACE = "Codru Library"
-PACKAGE = "jobwire.systems.fifthelement"
 MOUNT = "/v1/api"
 POLL_S = 0.5
 END_S = 300.0
@@ -82,7 +81,7 @@ class Client:
 
 def show_knowledge(folder: Path) -> None:
     """Crawl a site, process PDFs, embed, ask, export, rerun."""
-    corpus = Path(str(files(PACKAGE) / "demo_corpus"))
+    corpus = Path(str(files("jobwire.systems") / "fifthelement" / "demo_corpus"))
     environment = {"FIFTHELEMENT_CRAWL_DELAY_MS": "0"}
     with (
         serve_folder(corpus / "site") as site,

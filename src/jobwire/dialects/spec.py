@@ -26,7 +26,8 @@ JobSource = Literal[
     "cancel_requested_at", "retry_after_s",
 ]  # fmt: skip
 ErrorSource = Literal[
-    "status", "reason", "code", "code_upper", "word", "message", "messages", "note", "errors", "details", "request_id"
+    "status", "reason", "code", "code_upper", "word", "message", "messages", "note", "errors", "details",
+    "named_details", "request_id",
 ]
 CodecName = Literal["iso_us", "iso_ms", "iso_s", "epoch_ms", "epoch_s", "whole", "text", "upper"]
 Action = Literal[
@@ -77,7 +78,8 @@ class ErrorField:
 
     Sources: `status` number, `reason` phrase, `code` raised (`code_upper` in capitals), `word` and `note` of the
     table, `message`, `messages` (a list of texts when the call had faults: details["messages"], or the texts of
-    details["errors"]; else the message), `errors` (list of {pointer, detail}), `details` (object), `request_id`.
+    details["errors"]; else the message), `errors` (list of {pointer, detail}), `details` (object), `named_details` (always
+    an object: the details, and each fault's text under its place), `request_id`.
     """
 
     path: str

@@ -69,13 +69,22 @@ def _read_source(item: ErrorField, error: RequestError, *, word: ErrorWord, requ
         case "errors":
             return error.details.get("errors")
         case "details":
-            return {key: value for key, value in error.details.items() if key not in _FAULTS} or None
+            return _plain_details(error.details) or None
+        case "named_details":
+            faults = error.details.get("errors", ())
+            # A fault of the whole body has no place in it.
+            named = {fault["pointer"].lstrip("/") or "body": fault["detail"] for fault in faults}
+            return _plain_details(error.details) | named
         case "request_id":
             return request_id
     assert_never(item.source)
 
 
 _FAULTS = ("errors", "messages")
+
+
+def _plain_details(details: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in details.items() if key not in _FAULTS}
 
 
 def _messages(details: Mapping[str, Any]) -> list[str]:

@@ -78,7 +78,7 @@ _CODECS: Mapping[str | None, Schema] = {
 }
 _ERROR_SOURCES: Mapping[str | None, Schema] = {
     "status": _WHOLE, "reason": _TEXT, "code": _TEXT, "code_upper": _TEXT, "word": _TEXT, "note": _TEXT,
-    "message": _TEXT, "request_id": _TEXT, "details": _OBJECT,
+    "message": _TEXT, "request_id": _TEXT, "details": _OBJECT, "named_details": _OBJECT,
     "messages": {"oneOf": [_TEXT, {"type": "array", "items": _TEXT}]},
     "errors": {
         "type": "array",

@@ -11,6 +11,7 @@ from house_engines import run_on_engines
 
 house_engine = house_engines.house_engine
 pytest_runtest_setup = house_engines.pytest_runtest_setup
+sqlite_file = house_engines.sqlite_file
 
 CORE = {"test_fifthelement_acceptance", "test_fifthelement_resources", "test_fifthelement_members"}
 CORE |= {"test_crawl_sites", "test_crawl_corpus", "test_crawl_killed"}

@@ -31,7 +31,7 @@ class SqliteSide:
         self.address = f"sqlite:{Path(path).resolve()}"
         try:
             self._connection = connect(path)
-            self._connection.create_scalar_function("vector_line", write_vector, 1, deterministic=True)
+            self._connection.create_scalar_function("vector_line", _write_line, 1, deterministic=True)
         except apsw.Error as error:
             raise SettingError(f"the ledger {path} cannot be opened: {error}; check the path") from error
 
@@ -88,7 +88,9 @@ class SqliteSide:
 
     def read_lines(self, table: Table) -> Iterator[str]:
         """See Side: in the order of the file."""
-        for (line,) in self._connection.execute(f"SELECT {line_sql(table.columns, vector_sql=VECTOR_SQL)} FROM {table.content}"):
+        for (line,) in self._connection.execute(
+            f"SELECT {line_sql(table.columns, vector_sql=VECTOR_SQL)} FROM {table.content}"
+        ):
             # PostgreSQL's texts know no NUL.
             yield line.replace("\0", "\ufffd") if "\0" in line else line
 
@@ -146,3 +148,7 @@ class SqliteSide:
         for table in tables:
             for change in ("INSERT", "UPDATE", "DELETE"):
                 self._connection.execute(f'DROP TRIGGER IF EXISTS "sealed_{table}_{change}"')
+
+
+def _write_line(value: Any) -> str | None:
+    return None if value is None else write_vector(value)

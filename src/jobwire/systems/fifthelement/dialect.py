@@ -13,7 +13,7 @@ from jobwire.systems.fifthelement.bodies import (
 )
 from jobwire.systems.fifthelement.crawling import CrawlInput
 from jobwire.systems.fifthelement.embedding import EmbedInput
-from jobwire.systems.fifthelement.error_words import ERRORS, complete_details
+from jobwire.systems.fifthelement.error_words import ERRORS
 from jobwire.systems.fifthelement.job_shape import IDS, JOB, PHASES, REFERENCE
 from jobwire.systems.fifthelement.members import IDENTITY_HEADER, admit
 from jobwire.systems.fifthelement.starting import KINDS
@@ -48,8 +48,7 @@ FIFTHELEMENT = Dialect(
         ErrorField("data"),
         ErrorField("error.name", "word"),
         ErrorField("error.message", "message"),
-        ErrorField("error.details", "details"),
-        ErrorField("error.faults", "errors"),
+        ErrorField("error.details", "named_details"),
     ),
     errors=ERRORS,
     body_bytes_max=BODY_BYTES_MAX,
@@ -58,7 +57,7 @@ FIFTHELEMENT = Dialect(
     ignores_trailing_slash=True,
     identity_header=IDENTITY_HEADER,
     documentation="/v1/documentation",
-    hooks={"admit": admit, "show_error": complete_details},
+    hooks={"admit": admit},
     routes=(
         Route("GET", "/jobs", "list", scope="jobs:read", page=JOBS_PAGE, summary="List your jobs, newest first"),
         Route("GET", "/jobs/{id}", "status", scope="jobs:read", summary="Read the state of a job"),

@@ -62,7 +62,8 @@ def _read(body: bytes, count: int) -> list[bytes]:
         raise JobError(
             "embedding_invalid", f"The embedding server gave {len(items)} vectors of unequal form for {count} texts"
         )
-    vectors = [np.asarray(item.embedding, "<f4") for item in items]
+    with np.errstate(over="ignore"):
+        vectors = [np.asarray(item.embedding, "<f4") for item in items]
     if not all(np.isfinite(vector).all() for vector in vectors):
         raise JobError("embedding_invalid", "The embedding server gave a vector that is not finite")
     return [vector.tobytes() for vector in vectors]

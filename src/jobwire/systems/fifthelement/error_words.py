@@ -1,7 +1,7 @@
-"""How fifthelement says each refusal: HTTP status, name and message, and where the details go."""
+"""How fifthelement says each refusal: HTTP status, name and message."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from jobwire.dialects.spec import ErrorWord
 
@@ -29,11 +29,3 @@ ERRORS: Final[Mapping[str, ErrorWord]] = {
     "internal": ErrorWord(500, "Internal server error", word="InternalServerError"),
     "unavailable": ErrorWord(503, word="InternalServerError"),
 }
-
-
-def complete_details(status: int, body: dict[str, Any]) -> dict[str, Any]:
-    """The error body with `details` always an object, the faults of a body by their place in it."""
-    error = body["error"]
-    faults = {fault["pointer"].lstrip("/") or "body": fault["detail"] for fault in error.pop("faults") or ()}
-    error["details"] = {**(error["details"] or {}), **faults}
-    return body

@@ -42,8 +42,8 @@ TEXT_CHARS_MAX: Final = 20_000_000
 SLICE_MS: Final = 500
 
 CHILD_MEMORY_BYTES_MAX: Final = 1024 * 1024 * 1024
-CHILD_CPU_S_MAX: Final = 60
-CHILD_WALL_MS_MAX: Final = 120_000
+CHILD_CPU_S_MAX: Final = 30
+CHILD_WALL_MS_MAX: Final = 60_000
 LIMITS: Final = ChildLimits(
     memory_bytes_max=CHILD_MEMORY_BYTES_MAX, cpu_s_max=CHILD_CPU_S_MAX, wall_ms_max=CHILD_WALL_MS_MAX
 )

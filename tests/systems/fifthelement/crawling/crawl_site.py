@@ -50,6 +50,7 @@ class Site:
         self.statuses: Counter[int] = Counter()
         self.gate = threading.Event()
         self.reached = threading.Event()
+        self.moved = threading.Event()
         site = self
 
         class Handler(BaseHTTPRequestHandler):

@@ -86,7 +86,9 @@ class DocumentHouse:
 
     def start_embedding(self, repository: RepositoryRow, **wanted: Any) -> int:
         number: int = self.write(
-            lambda tx: start_job(tx, self.services.jobs, self.owner, BATCH_EMBEDDING, wanted, repository=repository.id)
+            lambda tx: start_job(
+                tx, self.services.jobs, self.owner, BATCH_EMBEDDING, wanted, repository=repository.id
+            )
         ).number
         return number
 

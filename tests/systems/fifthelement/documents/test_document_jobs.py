@@ -175,7 +175,9 @@ def test_vectors_are_read_back_as_they_were_made(library: DocumentHouse) -> None
     whole = read(lambda r: list_vectors(r, library.owner, repository.id, vectors=vectors, limit=9)).result()
     assert [len(row.vector) for row in whole] == [384 * 4] * 3
     last = (whole[0].document, whole[0].place)
-    rest = read(lambda r: list_vectors(r, library.owner, repository.id, vectors=vectors, after=last, limit=9)).result()
+    rest = read(
+        lambda r: list_vectors(r, library.owner, repository.id, vectors=vectors, after=last, limit=9)
+    ).result()
     assert rest == whole[1:]
 
 

@@ -120,7 +120,7 @@ def test_a_page_in_an_old_encoding_is_read_as_it_says(tmp_path: Path) -> None:
 def test_markdown_is_read_without_its_marks(tmp_path: Path) -> None:
     text, report = extract(tmp_path, MARKDOWN.encode(), "x.md")
     assert report.title == "Pumps"
-    assert text.split() == "Pumps First prime the pump. one two a b 1 2".split()
+    assert " ".join(text.split()) == "Pumps First prime the pump. one two a b 1 2"
 
 
 def test_rows_of_a_table_are_lines_that_stand_alone(tmp_path: Path) -> None:
@@ -158,9 +158,7 @@ def test_what_cannot_be_read_has_a_code_of_its_own(tmp_path: Path, data: bytes, 
     assert (refused.value.code, refused.value.retryable) == (code, False)
 
 
-texts = st.text(
-    st.one_of(st.characters(codec="utf-8"), st.sampled_from(" \n\t.,;:!?-абвășțîâ")), max_size=6_000
-)
+texts = st.text(st.one_of(st.characters(codec="utf-8"), st.sampled_from(" \n\t.,;:!?-абвășțîâ")), max_size=6_000)
 
 
 @given(texts, st.integers(1, 300))
