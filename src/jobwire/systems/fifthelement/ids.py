@@ -21,9 +21,7 @@ def make_ids(now_ms: int, count: int) -> list[str]:
     """So many ids in ascending order, three times as fast as one by one."""
     step = _RANDOM_BITS // 8
     drawn = secrets.token_bytes(step * count)
-    return sorted(
-        _shape(now_ms, int.from_bytes(drawn[start : start + step])) for start in range(0, len(drawn), step)
-    )
+    return sorted(_shape(now_ms, int.from_bytes(drawn[start : start + step])) for start in range(0, len(drawn), step))
 
 
 def _shape(now_ms: int, random: int) -> str:
