@@ -45,7 +45,8 @@ def walk(site: FolderSite, depth_max: int) -> set[str]:
             page = site.find(path)
             if DISALLOWED.search(path) or page.status != 200 or not page.content_type.startswith("text/html"):
                 continue
-            for link in re.findall(rb'<a\b[^>]*?\bhref="([^"]*)"', page.body):
+            anchors = [a for a in re.findall(rb"<a\b[^>]*>", page.body) if b'rel="nofollow"' not in a]
+            for link in re.findall(rb'\bhref="([^"]*)"', b"".join(anchors)):
                 address = urldefrag(urljoin(f"{site.base}{path}", link.decode().replace("&amp;", "&")))[0]
                 target = address.removeprefix(site.base)
                 if address.startswith(site.base) and target not in known:
