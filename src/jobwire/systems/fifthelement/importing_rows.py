@@ -10,7 +10,7 @@ from jobwire.blobs.local import LocalBlobs
 from jobwire.service.jobs import Jobs
 from jobwire.store.contract import Transaction
 from jobwire.systems.fifthelement import records
-from jobwire.systems.fifthelement.ids import make_id
+from jobwire.systems.fifthelement.ids import make_ids
 from jobwire.systems.fifthelement.records import PROCESSING, READY
 from jobwire.systems.fifthelement.starting import start_processing
 from jobwire.systems.fifthelement.table_documents import DocumentLine
@@ -49,16 +49,15 @@ class Batch:
 
 def keep_texts(blobs: LocalBlobs, lines: Sequence[DocumentLine]) -> list[KeptText | None]:
     """The texts of these rows, long ones kept in blobs; None for a file. Blocks."""
-    return [None if line.content is None else _keep_text(blobs, line) for line in lines]
+    return [_keep_text(blobs, line) for line in lines]
 
 
-def _keep_text(blobs: LocalBlobs, line: DocumentLine) -> KeptText:
-    assert line.content is not None
-    assert line.content_sha256 is not None
+def _keep_text(blobs: LocalBlobs, line: DocumentLine) -> KeptText | None:
+    text, sha256 = line.content, line.content_sha256
+    if text is None or sha256 is None:
+        return None
     # A character has up to four bytes: what is surely short needs no counting.
-    if len(line.content) * 4 <= INLINE_BYTES_MAX:
-        return KeptText(line.content, None, line.content_sha256)
-    return put_text(blobs, line.content)
+    return KeptText(text, None, sha256) if len(text) * 4 <= INLINE_BYTES_MAX else put_text(blobs, text)
 
 
 def keep_batch(tx: Transaction, jobs: Jobs, target: Target, batch: Batch) -> ImportState:
@@ -90,8 +89,8 @@ def keep_batch(tx: Transaction, jobs: Jobs, target: Target, batch: Batch) -> Imp
 
 
 def _add(tx: Transaction, jobs: Jobs, target: Target, new: Sequence[tuple[DocumentLine, KeptText | None]]) -> None:
-    # Sorted, so that the documents of a file stand in its order.
-    ids = sorted(make_id(tx.now) for _ in new)
+    # In ascending order, so that the documents of a file stand in its order.
+    ids = make_ids(tx.now, len(new))
     shared = {
         "owner": target.owner,
         "repository": target.repository,

@@ -259,11 +259,7 @@ def _read_archive(path: Path, folder: Path) -> Iterator[DocumentLine | BadRow]:
 
 def _hash(*parts: bytes) -> str:
     """16 bytes in hex; the length of each part counts, so that no two lists have the same text."""
-    digest = blake2b(digest_size=HASH_BYTES)
-    for part in parts:
-        digest.update(b"%d:" % len(part))
-        digest.update(part)
-    return digest.hexdigest()
+    return blake2b(b"".join([b"%d:%b" % (len(part), part) for part in parts]), digest_size=HASH_BYTES).hexdigest()
 
 
 def _show_row(values: dict[str, Any]) -> str:

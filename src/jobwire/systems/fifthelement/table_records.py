@@ -13,8 +13,8 @@ from jobwire.kinds.contract import FinalJob
 from jobwire.store.contract import Reader, Transaction
 from jobwire.systems.fifthelement.records import conclude_job, link_job, require_repository
 
-ROWS_A_STATEMENT: Final = 50
-"""SQLite looks a parameter's name up among all of its statement: 200 rows in one take as long as one by one."""
+ROWS_A_STATEMENT: Final = 25
+"""SQLite looks each parameter up by its name: a row costs 14 µs with 25 in a statement, 17 with 50, 22 with 100."""
 
 DELETE_HOOKS: Final = ("DELETE FROM fifthelement_row_key WHERE owner = :owner AND document = :document",)
 
