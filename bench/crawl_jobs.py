@@ -108,9 +108,9 @@ async def _crawl(house: House, url: str, pages_max: int) -> dict[str, float]:
     services = house.services
     owner = (await services.owners.create_owner("bench")).id
     repository = await house.store.write(
-        lambda tx: add_repository(
-            tx, owner, name="bench", type="knowledge", vector_store="default", batch_model=None
-        ).id
+        lambda tx: (
+            add_repository(tx, owner, name="bench", type="knowledge", vector_store="default", batch_model=None).id
+        )
     )
     wanted = {"url": url, "maxPages": pages_max, "maxDepth": DEPTH}
     loop, moved = asyncio.get_running_loop(), asyncio.Event()

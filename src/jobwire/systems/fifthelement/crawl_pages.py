@@ -1,7 +1,8 @@
 """Reads a batch of pages, in a limited child process: title, main text, links, and what a page wants of crawlers.
 
-A file of pages in, a file of readings out: what a child is told and answers is for small things. A child because a page may be made to be expensive: 4 MB of nested elements keep the
-parser busy for many minutes (its time grows with the square of the depth), which no event loop can afford.
+A file of pages in, a file of readings out: what a child is told and answers is for small things. A child because a
+page may be made to be expensive: 4 MB of nested elements keep the parser busy for minutes (its time grows with the
+square of the depth), which no event loop can afford.
 """
 
 import hashlib
