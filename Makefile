@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 SECONDS ?= 600
 ENGINES ?= sqlite
 SERVER ?= 18
-DEPENDENCIES := requirements/dev.txt pyproject.toml
+DEPENDENCIES := requirements/dev.txt requirements/corpora.txt pyproject.toml
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo serve test test-postgres test-fast test-all fuzz check format lock bench clean
@@ -21,6 +21,7 @@ $(READY): $(DEPENDENCIES)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python tools/fetch_corpora.py
 	@touch $@
 
 install: $(READY) ## make .venv with the locked dependencies (every other command does this by itself)

@@ -19,7 +19,9 @@ from rich.markup import escape
 
 from bench.both import BOTH
 from bench.children import Failed
+from bench.crawling import CRAWLING
 from bench.databases import Databases
+from bench.documents import DOCUMENTS
 from bench.drain import DRAIN
 from bench.enqueue import ENQUEUE
 from bench.latency import LATENCY
@@ -33,10 +35,14 @@ from bench.report import Run, replace_figures, show_run, write_markdown
 from bench.saturated import SATURATED
 from bench.status import STATUS, STATUS_POSTGRES
 from bench.submit import SUBMIT
+from bench.tables import TABLES
 from bench.waiting import WAITING
 from bench.wrk import HOW_TO_INSTALL, is_installed
 
-MEASUREMENTS = (DRAIN, BOTH, ENQUEUE, LATENCY, SUBMIT, STATUS, STATUS_POSTGRES, SATURATED, WAITING, LONGPOLLS)
+MEASUREMENTS = (
+    DRAIN, BOTH, ENQUEUE, LATENCY, SUBMIT, STATUS, STATUS_POSTGRES, SATURATED, WAITING, LONGPOLLS, TABLES, DOCUMENTS,
+    CRAWLING
+)  # fmt: skip
 OUT = Path(__file__).parent / "out"
 SOMETHING_MISSING = 3
 

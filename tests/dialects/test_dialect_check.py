@@ -114,7 +114,7 @@ def test_a_field_that_contradicts_itself_is_refused_where_it_stands(field: Field
         (Route("POST", "/a", "cancel", job=JobReference("body")), "but the route's body is 'none'"),
         (
             Route("GET", "/a", "list", page=PageWords({}, (PageField("x", "jobs"),))),
-            "a name for limit and for cursor",
+            "a name for limit, and for one of cursor and start",
         ),
         (
             Route("GET", "/a", "list", page=PageWords({"limit": "l", "cursor": "c", "offset": "o"}, ())),

@@ -20,6 +20,12 @@ from jobwire.service.tail import BUFFERED_MAX
 from jobwire.service.watching import STREAMS_KEY_MAX, STREAMS_MAX, WAITS_KEY_MAX, WAITS_MAX
 from jobwire.store.sqlite.store import CHECKPOINT_PAGES, RESTART_PAGES
 from jobwire.store.writer import GROUP_MAX
+from jobwire.systems.fifthelement.bodies import DOCUMENTS_DEFAULT, DOCUMENTS_MAX
+from jobwire.systems.fifthelement.dialect import CANCEL_WAIT_S, FIFTHELEMENT
+from jobwire.systems.fifthelement.routes_documents import UPLOAD_BYTES_MAX
+from jobwire.systems.fifthelement.routes_jobs import IMPORT_BYTES_MAX
+from jobwire.systems.fifthelement.routes_tokens import TOKENS_MAX
+from jobwire.systems.fifthelement.texts import INLINE_BYTES_MAX
 from jobwire.systems.rentix.dialect import RENTIX
 from jobwire.systems.rentix.photo_decode import PIXELS_MAX, SIDE_PX_MAX
 from jobwire.systems.rentix.publishing import STAGES
@@ -27,6 +33,7 @@ from jobwire.worker.loop import STOP_GRACE_S
 
 CHILD = ChildLimits()
 RATES = {limit.name: limit.count for limit in RENTIX.limits}
+(HOUR,) = FIFTHELEMENT.limits
 TOLD = [
     ("api.md", f"at most {INPUT_BYTES_MAX:,} bytes as JSON"),
     ("api.md", f"at most {HORIZON_DAYS_MAX} days ahead"),
@@ -52,6 +59,16 @@ TOLD = [
     ("operating/sqlite.md", f"{CHECKPOINT_PAGES:,} pages"),
     ("operating/sqlite.md", f"{RESTART_PAGES:,} pages"),
     ("dialects/rentix.md", f"{RATES['minute']} calls a minute for each key, {RATES['bulk']} of them bulk calls"),
+    ("dialects/fifthelement.md", f"{HOUR.count:,} calls an hour for each key"),
+    ("dialects/fifthelement.md", f"has {HOUR.tiers['premium']:,}, one with"),
+    ("dialects/fifthelement.md", f"`tier:enterprise` {HOUR.tiers['enterprise']:,} and"),
+    ("dialects/fifthelement.md", f"a JSON body over {FIFTHELEMENT.body_bytes_max >> 20} MiB"),
+    ("dialects/fifthelement.md", f"an upload over {UPLOAD_BYTES_MAX >> 20} MiB"),
+    ("dialects/fifthelement.md", f"an import over {IMPORT_BYTES_MAX >> 20} MiB"),
+    ("dialects/fifthelement.md", f"up to {CANCEL_WAIT_S} s for its end"),
+    ("dialects/fifthelement.md", f"at most {TOKENS_MAX} in a"),
+    ("dialects/fifthelement.md", f"over {INLINE_BYTES_MAX >> 10} KiB"),
+    ("dialects/fifthelement.md", f"`limit` ({DOCUMENTS_DEFAULT}, at most {DOCUMENTS_MAX})"),
     ("kinds/announcement_finalize.md", f"{PIXELS_MAX // 10**6} million pixels, {SIDE_PX_MAX:,} px"),
     *(("kinds/announcement_finalize.md", f"| `{name}` | {share:g} % |") for name, share in STAGES.items()),
 ]
@@ -77,5 +94,8 @@ def test_the_codes_of_a_kind_agree_with_the_catalogue(page: Path) -> None:
                 assert catalogue[code] == "it depends", code
 
 
-def test_every_kind_of_the_system_has_its_page() -> None:
-    assert {page.stem for page in (DOCS / "kinds").glob("*.md")} == set(RENTIX.kinds or ())
+def test_every_kind_of_a_system_has_its_page() -> None:
+    assert {page.stem for page in (DOCS / "kinds").glob("*.md")} == {
+        *(RENTIX.kinds or {}).values(),
+        *(FIFTHELEMENT.kinds or {}).values(),
+    }

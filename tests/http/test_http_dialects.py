@@ -273,7 +273,7 @@ def test_a_systems_own_code_and_a_refined_one_have_their_words(
 
 
 def test_the_three_hooks_admit_and_show(tmp_path: Path) -> None:
-    def admit(principal: Any, headers: Any) -> Any:
+    async def admit(principal: Any, headers: Any, services: Any) -> Any:
         return replace(principal, scopes=frozenset()) if "x-nobody" in headers else principal
 
     def show_error(status: int, body: Any) -> Any:

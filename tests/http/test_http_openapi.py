@@ -19,11 +19,12 @@ from jobwire.dialects.spec import CODES, Dialect
 from jobwire.domain.outcome import PublicError
 from jobwire.http.action_notes import ACTION_NOTES
 from jobwire.http.actions import ACTIONS
+from jobwire.systems.fifthelement.dialect import FIFTHELEMENT
 from jobwire.systems.rentix.dialect import RENTIX
 from market_tables import MARKET
 from shop_dialect import SHOP
 
-DIALECTS = (NATIVE, SHOP, RENTIX, AZURE, GOOGLE, *MARKET)
+DIALECTS = (NATIVE, SHOP, RENTIX, FIFTHELEMENT, AZURE, GOOGLE, *MARKET)
 HEADERS_OF_THE_SERVER = {"date", "server", "content-type", "content-length", "cache-control"}
 
 

@@ -1,5 +1,6 @@
 """A ledger with something of everything in it, to be moved, and what it must look like wherever it is."""
 
+import struct
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from jobwire.store.issuers import IssuerRow, keep_issuer, revoke_token
 from jobwire.store.moving.files import Files
 from jobwire.store.moving.move import Plan, Report, move
 from jobwire.store.moving.side import NOT_COPIED, Side, Table
+from jobwire.store.vectors import open_vectors
 from jobwire.store.webhook_deliveries import add_deliveries
 from jobwire.store.webhooks import ensure_secret, insert_endpoint
 from jobwire.wiring import keep_secret, load_systems, migrate_system
@@ -32,11 +34,18 @@ _MEDIA = """
 INSERT INTO rentix_media (id, owner, external_id, optimization, upload_sha256, created_at, updated_at)
 VALUES (1, 1, NULL, 'pending', :sha256, 1, 2)
 """
+_VECTOR = """
+INSERT INTO fifthelement_vector (owner, repository, document, place, start_offset, end_offset, model, vector)
+VALUES (1, 'r', 'd', 0, 0, 5, 'm', :vector)
+"""
+VECTOR = struct.pack("<4f", 0.1, -1 / 3, 1e-30, 16_777_216)
 
 
 def fill(ledger: Ledger, *, waiting: int = 0) -> None:
     """Jobs in every state and table, and `waiting` more of several owners and priorities; no worker is left."""
     ledger.store.write(_write_accounts).result(WAIT_S)
+    vector = open_vectors(ledger.store).encode(VECTOR)
+    ledger.store.write(lambda tx: tx.execute(_VECTOR, vector=vector)).result(WAIT_S)
     give_weight(ledger, 20, 3)
     ledger.submit(queue="done", key="0" * 26, input='{"text":"' + "ż" * 500 + '"}', tags='["a","b"]')
     ledger.run(DONE, queue="done")
@@ -129,10 +138,15 @@ def content_of(address: str) -> dict[str, Any]:
     with closing(open_side(address, is_source=True)) as side:
         tables = {name: columns for name, columns in side.find_tables().items() if name not in NOT_COPIED}
         rows = {
-            name: sorted(side.query(f"SELECT {_names(columns)} FROM {Table(name, ()).content}"), key=repr)
+            name: sorted(map(_show, side.query(f"SELECT {_names(columns)} FROM {Table(name, ()).content}")), key=repr)
             for name, columns in tables.items()
         }
         return {**rows, "registers": side.read_registers()}
+
+
+def _show(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The row with the vectors of PostgreSQL as SQLite keeps them."""
+    return tuple(struct.pack(f"<{len(v)}f", *v) if isinstance(v, list) else v for v in row)
 
 
 def _names(columns: Any) -> str:

@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.markup import escape
 
-from jobwire.cli import accounts, demo, doctor, issuers, jobs, move, serve, webhooks
+from jobwire.cli import accounts, demo, doctor, issuers, jobs, members, move, serve, webhooks
 from jobwire.cli.output import errors
 from jobwire.config import SettingError
 from jobwire.domain.errors import JobwireError
@@ -30,6 +30,7 @@ app.command()(jobs.rerun)
 app.add_typer(accounts.keys, name="keys")
 app.add_typer(accounts.owners, name="owners")
 app.add_typer(webhooks.webhooks, name="webhooks")
+app.add_typer(members.members, name="members")
 app.add_typer(issuers.issuers, name="issuers")
 app.command()(doctor.doctor)
 app.command("move")(move.move_ledger)

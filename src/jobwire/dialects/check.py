@@ -161,8 +161,8 @@ def _check_pattern(pattern: str | None) -> Iterator[str]:
 def _check_page(page: PageWords) -> Iterator[str]:
     if unknown := set(page.query) - set(QUERY_FIELDS):
         yield f"the page has no field {_list(unknown)}; there are {', '.join(QUERY_FIELDS)}"
-    if "limit" not in page.query or "cursor" not in page.query:
-        yield "the page needs a name for limit and for cursor"
+    if "limit" not in page.query or ("cursor" in page.query) == ("start" in page.query):
+        yield "the page needs a name for limit, and for one of cursor and start"
     if not any(item.source == "jobs" for item in page.fields):
         yield "the page shows no jobs"
 

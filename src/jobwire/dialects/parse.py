@@ -13,7 +13,7 @@ from jobwire.dialects.sent import NATIVE_PAGE, PageWords, Sent
 from jobwire.dialects.spec import Dialect, IdForm, JobReference
 from jobwire.dialects.taking import Parts, find_sent
 from jobwire.domain.errors import RequestError
-from jobwire.domain.ids import read_id, read_uuid
+from jobwire.domain.ids import read_hex, read_id, read_uuid
 from jobwire.domain.job import Page
 from jobwire.domain.phases import Phase
 from jobwire.kinds.faults import Fault, find_faults
@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 NUMBER_DIGITS_MAX = 18
 PAGE_DEFAULT, PAGE_MAX = 20, 100
+START_MAX = 10_000
 DELAY_S_MAX = 365 * 24 * 3_600
 IDEMPOTENCY_KEY_CHARS_MAX = 255
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -69,6 +70,9 @@ def read_name(style: str, text: str, ids: IdForm = NATIVE_IDS) -> JobName | None
             key = read_id(text, ids.prefix)
         case "uuid":
             key = read_uuid(text.removeprefix(ids.prefix)) if text.startswith(ids.prefix) else None
+        case "hex":
+            after = text.removeprefix(ids.prefix) if text.startswith(ids.prefix) else ""
+            key = read_hex(after) or read_uuid(text) or read_id(text, ids.prefix)
         case "number":
             return _read_number(text.removeprefix(ids.prefix)) if text.startswith(ids.prefix) else None
     return None if key is None else JobName(key, None)
@@ -93,15 +97,17 @@ def read_reference(
     place = Sent(reference.place, reference.name, reference.pattern)
     sent = find_sent(place, Parts(params, query, {}, body))
     if sent is None or sent == "":
-        raise _refuse(reference.code, reference.missing)
+        raise _refuse(reference, reference.missing)
     name = read_name(reference.style, sent, ids) if isinstance(sent, str) else None
     if name is None:
-        raise _refuse(reference.code, reference.malformed)
+        raise _refuse(reference, reference.malformed)
     return name
 
 
-def _refuse(code: str, message: str | None) -> RequestError:
-    return RequestError("not_found", JOB_NOT_FOUND) if message is None else RequestError(code, message)
+def _refuse(reference: JobReference, message: str | None) -> RequestError:
+    if message is None:
+        return RequestError("not_found", JOB_NOT_FOUND)
+    return RequestError(reference.code, message, details={"parameter": reference.name})
 
 
 JOB_NOT_FOUND = "Job not found"
@@ -167,6 +173,7 @@ def read_page(query: Mapping[str, str], dialect: Dialect, words: PageWords = NAT
         created_after=_read_time("created_after", sent, words),
         created_before=_read_time("created_before", sent, words),
         before=None if words.cursor == "id" else read_cursor(sent.get("cursor")),
+        start=_read_start(sent.get("start"), words),
         limit=_read_limit(sent.get("limit"), words),
     )
 
@@ -198,6 +205,15 @@ def _read_time(name: str, sent: Mapping[str, str], words: PageWords) -> int | No
         return unix_ms(msgspec.convert(sent[name], Time))
     except (msgspec.ValidationError, OverflowError, ValueError):
         raise refuse_faults([Fault(f"/{words.query[name]}", "not a time; write 2031-03-04T05:06:07Z")]) from None
+
+
+def _read_start(text: str | None, words: PageWords) -> int | None:
+    if "start" not in words.query:
+        return None
+    sent = "0" if text is None else text
+    if sent.isascii() and sent.isdecimal() and len(sent) <= len(str(START_MAX)) and int(sent) <= START_MAX:
+        return int(sent)
+    raise refuse_faults([Fault(f"/{words.query['start']}", f"a whole number from 0 to {START_MAX}, not {sent!r}")])
 
 
 def _read_limit(text: str | None, words: PageWords) -> int:

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 SentPlace = Literal["path", "query", "header", "body"]
 PageSource = Literal[
-    "jobs", "count", "limit", "has_more", "next_cursor", "next_url", "first_id", "last_id"
+    "jobs", "count", "limit", "has_more", "next_cursor", "next_url", "first_id", "last_id", "start", "total"
 ]  # fmt: skip
-QUERY_FIELDS = ("kind", "phase", "tag", "queue", "created_after", "created_before", "cursor", "limit")
+QUERY_FIELDS = ("kind", "phase", "tag", "queue", "created_after", "created_before", "cursor", "start", "limit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,8 @@ class PageField:
     """One key of a page of jobs: what the page has, or the constant `value`.
 
     Sources: `jobs`, their `count`, the `limit` that held, `has_more`, `next_cursor` and `next_url` (null on the last
-    page; the URL is absolute), `first_id` and `last_id` (null on an empty page).
+    page; the URL is absolute), `first_id` and `last_id` (null on an empty page); of a page that begins at a number,
+    its `start` and the `total` of all that match, counted up to TOTAL_MAX.
     """
 
     path: str
@@ -53,8 +54,9 @@ class PageField:
 class PageWords:
     """How a list is asked for and answered. `query` gives each of QUERY_FIELDS that is served its vendor's name.
 
-    Fields of `ignored` may be sent and say nothing; any other is refused. `cursor` "id" goes on below the job named
-    instead of a token of ours. `caps_limit` takes a limit of 0 as none and one too high as the highest.
+    A page goes on by `cursor`, or begins behind as many jobs as `start` says. Fields of `ignored` may be sent and say
+    nothing; any other is refused. `cursor` "id" goes on below the job named instead of a token of ours. `caps_limit`
+    takes a limit of 0 as none and one too high as the highest.
     """
 
     query: Mapping[str, str]
@@ -65,6 +67,6 @@ class PageWords:
 
 
 NATIVE_PAGE = PageWords(
-    query={name: name for name in QUERY_FIELDS},
+    query={name: name for name in QUERY_FIELDS if name != "start"},
     fields=(PageField("jobs", "jobs"), PageField("next_cursor", "next_cursor")),
 )

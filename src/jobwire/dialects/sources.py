@@ -13,7 +13,7 @@ import msgspec
 from jobwire.dialects.codecs import CODECS, plain, quote
 from jobwire.dialects.spec import CodecName, Field, IdForm, JobSource
 from jobwire.domain.estimate import Estimate
-from jobwire.domain.ids import show_uuid
+from jobwire.domain.ids import show_hex, show_uuid
 from jobwire.domain.job import JobRow, Receipt
 from jobwire.domain.outcome import PublicError
 from jobwire.domain.progress import NO_PROGRESS, Progress
@@ -109,6 +109,8 @@ def find_id(ids: IdForm) -> tuple[Piece, ...]:
             hole = Hole(_COLUMNS["row.key"])
         case "uuid":
             hole = Hole(_COLUMNS["row.key"], show_uuid)
+        case "hex":
+            hole = Hole(_COLUMNS["row.key"], show_hex)
         case "number":
             hole = Hole(_COLUMNS["row.number"])
         case _ as unknown:
@@ -127,6 +129,8 @@ def _show_end(ids: IdForm, key: str, number: int) -> str:
             return key
         case "uuid":
             return show_uuid(key)
+        case "hex":
+            return show_hex(key)
         case "number":
             return str(number)
     assert_never(ids.form)

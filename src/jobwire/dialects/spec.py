@@ -36,6 +36,7 @@ ErrorSource = Literal[
     "note",
     "errors",
     "details",
+    "named_details",
     "request_id",
     "problem_type",
     "violated_policies",
@@ -90,9 +91,10 @@ class ErrorField:
 
     Sources: `status` number, `reason` phrase, `code` raised (`code_upper` in capitals), `word` and `note` of the
     table, `message`, `messages` (a list of texts when the call had faults: details["messages"], or the texts of
-    details["errors"]; else the message), `errors` (list of {pointer, detail}), `details` (object), `request_id`,
-    `violated_policies` (the names of the limits that refused the call) and `problem_type` (RFC 9457: the registered
-    one where there are such, else about:blank).
+    details["errors"]; else the message), `errors` (list of {pointer, detail}), `details` (object), `named_details`
+    (always an object: the details, and each fault's text under its place), `request_id`, `violated_policies` (the
+    names of the limits that refused the call) and `problem_type` (RFC 9457: the registered one where there are such,
+    else about:blank).
     """
 
     path: str
@@ -131,10 +133,13 @@ class Carrier:
 
 @dataclass(frozen=True, slots=True)
 class IdForm:
-    """What a job's id looks like: `prefix`, then 26 characters, a UUID of the same bits, or the ledger's number."""
+    """What a job's id looks like: `prefix`, then 26 characters, a UUID of the same bits, or the ledger's number.
+
+    "hex" is that UUID without dashes; the dashed one without the prefix and the 26 characters name the job, too.
+    """
 
     prefix: str = ID_PREFIX
-    form: Literal["key", "uuid", "number"] = "key"
+    form: Literal["key", "uuid", "hex", "number"] = "key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +161,15 @@ class JobReference:
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """At most `count` calls in `window_s` seconds for one API key, counted under `name`."""
+    """At most `count` calls in `window_s` seconds for one API key, counted under `name`.
+
+    A key with the scope `tier:<name>` has the count that `tiers` gives it, one with `tier:<name>:<count>` that count.
+    """
 
     name: str
     count: int
     window_s: int
+    tiers: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +213,8 @@ class Route:
     nothing but its head was read. `limits` names the limits that count
     this call, the last one being shown in the headers (None: the dialect's). `shape` and `envelope` override the
     dialect's here. `status` is that of an action's success; an endpoint's Reply has its own. `wait` lets callers of
-    submit and status wait for the end. `request` and `response` are types for OpenAPI, `notes` the rest of what it
-    tells.
+    submit, status and cancel wait for the end. `request` and `response` are types for OpenAPI, `notes` the rest of
+    what it tells.
 
     `takes` say where a submission's fields are sent (empty: the body is a `dialects.parse.Submission`); a key of
     the body that none of them and not `ignored` names is refused. `headers` of a new job are templates as in Field
@@ -251,8 +260,10 @@ class Dialect:
     `retry_after_s` is the least time until pollers of a live job come back: they are told so, or to come later where
     the estimate says so. `error_headers` go out with every refusal. A repeated submission is known by the header
     `idempotency_header`, or by its `natural_key`: the body's field (dotted for nesting) that names it in the vendor's
-    own words. Hooks: `admit(principal, headers) -> principal` after authentication, `show_output(output) -> output`
-    for the source `output`, `show_error(status, body) -> body`.
+    own words. `documentation` is a path outside the mount where the dialect's page stands, too. Hooks:
+    `admit(principal, headers, services) -> principal`, awaited after authentication for calls that carry
+    `identity_header` (without one: for all), `show_output(output) -> output` for the source `output`,
+    `show_error(status, body) -> body`.
     """
 
     name: str
@@ -283,6 +294,8 @@ class Dialect:
     ignores_trailing_slash: bool = False
     idempotency_header: str | None = None
     natural_key: str | None = None
+    identity_header: str | None = None
+    documentation: str | None = None
     hooks: Mapping[HookName, Callable[..., Any]] = field(default_factory=dict)
 
 

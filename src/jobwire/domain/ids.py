@@ -13,6 +13,7 @@ RANDOM_BITS = 82
 _ALPHABET = "0123456789abcdefghijklmnopqrstuv"
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 _SHAPE = re.compile(r"[0-9a-v]{26}")
+_HEX = re.compile(r"[0-9A-Fa-f]{32}")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
@@ -42,15 +43,25 @@ def read_id(text: str, prefix: str = ID_PREFIX) -> str | None:
     return text[start:]
 
 
+def show_hex(key: str) -> str:
+    """The same job in 32 hex digits; their 128 bits hold every key before the year 4199."""
+    return f"{int(key, 32):032x}"
+
+
 def show_uuid(key: str) -> str:
-    """The same job in a UUID's 36 characters; its 128 bits hold every key before the year 4199."""
-    digits = f"{int(key, 32):032x}"
+    """The same job in a UUID's 36 characters."""
+    digits = show_hex(key)
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 def read_uuid(text: str) -> str | None:
     """The 26 characters of the job that `show_uuid` has written, in any case, or None if `text` is no UUID."""
-    if _UUID.fullmatch(text) is None:
+    return read_hex(text.replace("-", "")) if _UUID.fullmatch(text) is not None else None
+
+
+def read_hex(text: str) -> str | None:
+    """The 26 characters of the job that `show_hex` has written, in any case, or None for other texts."""
+    if _HEX.fullmatch(text) is None:
         return None
-    bits = int(text.replace("-", ""), 16)
+    bits = int(text, 16)
     return "".join([_ALPHABET[(bits >> shift) & 31] for shift in range(125, -1, -5)])

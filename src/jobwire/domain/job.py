@@ -9,6 +9,7 @@ from jobwire.domain.phases import Phase, phase_of
 from jobwire.domain.states import Reason, State
 
 IDEMPOTENCY_MS = 24 * 3_600_000
+TOTAL_MAX = 10_000
 
 
 class NewJob(NamedTuple):
@@ -87,9 +88,10 @@ class Selection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Selection):
-    """Up to `limit` of the selected jobs, newest first, from below the job number `before`."""
+    """Up to `limit` of the selected jobs, newest first, below the job number `before` or behind `start` jobs."""
 
     before: int | None = None
+    start: int | None = None
     limit: int
 
 

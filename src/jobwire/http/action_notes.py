@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobwire.dialects.notes import Notes, Parameter
-from jobwire.dialects.parse import IDEMPOTENCY_KEY_CHARS_MAX, PAGE_DEFAULT, PAGE_MAX
+from jobwire.dialects.parse import IDEMPOTENCY_KEY_CHARS_MAX, PAGE_DEFAULT, PAGE_MAX, START_MAX
 from jobwire.http.batch import NDJSON
 from jobwire.kinds.registry import NAME_SHAPE
 from jobwire.service.submission import TAG_CHARS_MAX
@@ -50,6 +50,11 @@ ACTION_NOTES: Mapping[str, Notes] = {
             Parameter("queue", {"type": "string", "pattern": f"^{NAME_SHAPE.pattern}$"}, "Only jobs of this queue."),
             Parameter("created_after", _TIME, "Only jobs made after this time."),
             Parameter("created_before", _TIME, "Only jobs made before this time."),
+            Parameter(
+                "start",
+                {"type": "integer", "minimum": 0, "maximum": START_MAX, "default": 0},
+                "How many of the newest to leave out.",
+            ),
             *_PAGE,
         ),
     ),

@@ -1,7 +1,7 @@
 """The built-in actions a route may name: one function each, the same for every dialect."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import msgspec
 from starlette.responses import Response
@@ -31,7 +31,7 @@ from jobwire.http.waiting import is_final, read_asked, tell_applied, wait_for_en
 from jobwire.http.webhooks import WEBHOOK_ACTIONS
 from jobwire.service.call import Call
 from jobwire.service.jobs import accept_receipt
-from jobwire.service.paging import find_page
+from jobwire.service.paging import find_page, find_slice
 
 
 async def find_job(site: Site, served: Served, call: Call) -> JobRow:
@@ -143,15 +143,23 @@ async def _show_job(
 async def list_jobs(site: Site, served: Served, call: Call) -> Answer:
     """A page of the caller's jobs, newest first, in the route's words for pages."""
     page = read_page(call.query, site.dialect, served.route.page)
-    page = await find_start(site, served, call, page)
-    rows, before = await find_page(call.services.jobs, call.principal.owner, page, kinds=site.dialect.kinds)
+    owner, kinds, before, total = call.principal.owner, site.dialect.kinds, None, None
+    if page.start is None:
+        page = await find_start(site, served, call, page)
+        rows, before = await find_page(call.services.jobs, owner, page, kinds=kinds)
+    else:
+        rows, total = await find_slice(call.services.store, owner, page, kinds=kinds)
     items = [await render_job(call.services, site.item_views, row, origin=call.base_url) for row in rows]
-    body = show_page(site, served, call, limit=page.limit, rows=rows, items=items, before=before)
+    body = show_page(
+        site, served, call, limit=page.limit, rows=rows, items=items, before=before, start=page.start, total=total
+    )
     return json_answer(served.route.status, wrap_body(body, served.envelope))
 
 
 async def cancel_job(site: Site, served: Served, call: Call) -> Answer:
-    """The job after the cancel: cancelled if it waited, cancelling if it runs, as it is if the route answers then."""
+    """The job after the cancel: cancelled if it waited, cancelling if it runs (unless the caller waits for its end),
+    as it is if the route answers then."""
+    asked = read_asked(served, call)
     row = await find_job(site, served, call)
     try:
         with _in_words(site.dialect):
@@ -160,6 +168,10 @@ async def cancel_job(site: Site, served: Served, call: Call) -> Answer:
         if error.code != "conflict" or served.route.if_final == "refuse":
             raise
         after = await find_job(site, served, call)
+    if asked.seconds:
+        # Where nobody else may wait, the job is shown as it is.
+        with suppress(RequestError):
+            after = await wait_for_end(call, after, asked)
     return await _show_job(served, call, after, status=served.route.status)
 
 

@@ -178,27 +178,30 @@ async def _admit(exchange: Exchange, match: Match, token: str, headers: Mapping[
     principal = services.owners.known(token) or await services.owners.authenticate(token)
     first = match.choices[0]
     await _count(exchange, list_limits(principal, first.route, first.limits))
-    principal = _open(dialect, principal, headers)
+    principal = await _open(exchange, principal, headers)
     if len(match.choices) == 1:
         check_rights(dialect, first, principal)
     return principal
 
 
-def _open(dialect: Dialect, principal: Principal, headers: Mapping[str, str]) -> Principal:
+async def _open(exchange: Exchange, principal: Principal, headers: Mapping[str, str]) -> Principal:
     """The caller as the dialect takes it."""
-    return dialect.hooks["admit"](principal, headers) if "admit" in dialect.hooks else principal
+    dialect = exchange.site.dialect
+    if "admit" in dialect.hooks and (dialect.identity_header is None or dialect.identity_header in headers):
+        principal = await dialect.hooks["admit"](principal, headers, exchange.site.services)
+    return principal
 
 
 def _wait_in(
     exchange: Exchange, served: Served, token: str | None, headers: Mapping[str, str]
 ) -> Callable[[], Awaitable[None]]:
     """What a call waits in: raises when its caller has hung up, or may not make it any more."""
-    dialect, gone = exchange.site.dialect, partial(wait_until_gone, exchange.receive)
+    gone = partial(wait_until_gone, exchange.receive)
     if token is None:
         return gone
 
-    def check(principal: Principal) -> None:
-        check_rights(dialect, served, _open(dialect, principal, headers))
+    async def check(principal: Principal) -> None:
+        check_rights(exchange.site.dialect, served, await _open(exchange, principal, headers))
 
     return partial(exchange.site.services.owners.standing.keep, token, check, gone=gone)
 

@@ -66,8 +66,9 @@ def _read_source(item: ErrorField, error: RequestError, *, word: ErrorWord, requ
             return _messages(error.details) or message
         case "errors" | "violated_policies":
             return error.details.get(item.source)
-        case "details":
-            return {key: value for key, value in error.details.items() if key not in _FAULTS} or None
+        case "details" | "named_details":
+            plain = {key: value for key, value in error.details.items() if key not in _FAULTS}
+            return plain or None if item.source == "details" else plain | _name_faults(error.details)
         case "problem_type":
             return _find_type(error)
         case "request_id":
@@ -80,6 +81,11 @@ def _find_type(error: RequestError) -> str:
 
 
 _FAULTS = ("errors", "messages", "violated_policies")
+
+
+def _name_faults(details: Mapping[str, Any]) -> dict[str, str]:
+    # A fault of the whole body has no place in it.
+    return {fault["pointer"].lstrip("/") or "body": fault["detail"] for fault in details.get("errors", ())}
 
 
 def _messages(details: Mapping[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ from jobwire.dialects.spec import LimitHeaders, Route
 from jobwire.domain.errors import RequestError
 from jobwire.http.answer import Headers, encode_header
 from jobwire.service.call import Principal
-from jobwire.service.limits import Limit, Limits, LimitState, Subject
+from jobwire.service.limits import Limit, Limits, LimitState, Subject, fit_tier
 
 
 def list_limits(principal: Principal, route: Route | None, own: Sequence[Limit]) -> list[Subject]:
@@ -16,7 +16,7 @@ def list_limits(principal: Principal, route: Route | None, own: Sequence[Limit])
     limit = principal.plan.get("read" if route is None or route.method == "GET" else "write")
     if limit is not None:
         wanted.append((f"owner:{principal.owner}", limit))
-    wanted += [(principal.key_id, one) for one in own]
+    wanted += [(principal.key_id, fit_tier(one, principal.scopes) if one.tiers else one) for one in own]
     return wanted
 
 

@@ -22,7 +22,7 @@ from jobwire.service.call import Call
 async def find_start(site: Site, served: Served, call: Call, page: Page) -> Page:
     """The page from where the caller's cursor says, where that is a job; RequestError if it is none of theirs."""
     words = served.route.page
-    sent = call.query.get(words.query["cursor"])
+    sent = call.query.get(words.query.get("cursor", ""))
     if words.cursor == "token" or sent is None:
         return page
     name = read_name("id", sent, site.dialect.ids)
@@ -43,9 +43,12 @@ def show_page(
     limit: int,
     rows: Sequence[JobRow],
     items: Sequence[bytes],
-    before: int | None,
+    before: int | None = None,
+    start: int | None = None,
+    total: int | None = None,
 ) -> dict[str, Any]:
-    """The body of a page; `before` is the number it goes on below, None on the last."""
+    """The body of a page; `before` is the number it goes on below, None on the last; `start` and `total` are of a
+    page that begins at a number."""
     ids = site.dialect.ids
 
     def read(item: PageField) -> Any:
@@ -68,6 +71,10 @@ def show_page(
                 return show_job_id(ids, rows[0]) if rows else None
             case "last_id":
                 return show_job_id(ids, rows[-1]) if rows else None
+            case "start":
+                return start
+            case "total":
+                return total
         assert_never(item.source)
 
     body: dict[str, Any] = {}

@@ -7,12 +7,15 @@ from typing import Any
 from jobwire.dialects.notes import Parameter
 from jobwire.dialects.parse import PAGE_DEFAULT
 from jobwire.dialects.sent import PageField, PageWords
+from jobwire.domain.job import TOTAL_MAX
 from jobwire.http.schemas import Schema, assemble
 
 _WHOLE: Schema = {"type": "integer"}
 _SOURCES: Mapping[str, Schema] = {
     "count": {**_WHOLE, "description": "How many jobs this page has."},
     "limit": {**_WHOLE, "description": "How many it could have."},
+    "start": {**_WHOLE, "description": "How many jobs stand before this page."},
+    "total": {**_WHOLE, "description": f"How many jobs match, counted up to {TOTAL_MAX:,}."},
     "has_more": {"type": "boolean", "description": "Whether another page follows."},
 }
 _TEXTS: Mapping[str, str] = {

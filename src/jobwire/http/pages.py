@@ -86,6 +86,8 @@ class Pages:
             described = Description(site, links)
             for mount in {site.dialect.mount, "" if site is sites[0] else site.dialect.mount}:
                 self._add(site, mount, described)
+            if site.dialect.documentation is not None:
+                self._by_path[site.dialect.documentation] = described.answer_docs
         self._by_path[CATALOG_PATH] = self._answer_catalog
 
     def _add(self, site: Site, mount: str, described: Description) -> None:

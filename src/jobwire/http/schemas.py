@@ -78,7 +78,7 @@ _CODECS: Mapping[str | None, Schema] = {
 }
 _ERROR_SOURCES: Mapping[str | None, Schema] = {
     "status": _WHOLE, "reason": _TEXT, "code": _TEXT, "code_upper": _TEXT, "word": _TEXT, "note": _TEXT,
-    "message": _TEXT, "request_id": _TEXT, "details": _OBJECT,
+    "message": _TEXT, "request_id": _TEXT, "details": _OBJECT, "named_details": _OBJECT,
     "problem_type": {"type": "string", "format": "uri-reference"},
     "violated_policies": {"type": "array", "items": _TEXT},
     "messages": {"oneOf": [_TEXT, {"type": "array", "items": _TEXT}]},
@@ -207,6 +207,7 @@ def describe_id(ids: IdForm) -> Schema:
 _ID_SHAPES: Mapping[str, str] = {
     "key": f"[0-9a-v]{{{ID_LENGTH}}}",
     "uuid": "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
+    "hex": "[0-9a-f]{32}",
     "number": f"[1-9][0-9]{{0,{NUMBER_DIGITS_MAX - 1}}}",
 }
 

@@ -4,6 +4,7 @@ It answers only what it is sure of. Anything unusual gives None, and endpoint.py
 same bytes: an unknown key, a scope that lacks, a limit that is used up, a job that is not there.
 """
 
+import re
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -25,7 +26,8 @@ class Target(NamedTuple):
     """A status route that can be read off the request line: by its last segment, or by its one query field.
 
     `carriers` gives for each header what stands before its token, in lower case; `needs_origin` says that some of its
-    answers name the server as the caller does.
+    answers name the server as the caller does; `identity` is the header by which a caller says for whom it calls,
+    `pattern` what a whole name in the path must be.
     """
 
     site: Site
@@ -33,6 +35,8 @@ class Target(NamedTuple):
     carriers: dict[bytes, bytes]
     query_start: bytes | None
     needs_origin: bool
+    identity: bytes | None = None
+    pattern: re.Pattern[str] | None = None
 
 
 class Poll(NamedTuple):
@@ -89,18 +93,24 @@ class StatusReader:
         is_plain = all(carrier.place == "header" for carrier in dialect.credentials) and len(carriers) == len(
             dialect.credentials
         )
-        if served.route.method != "GET" or "admit" in dialect.hooks or not is_plain or reference.pattern is not None:
+        identity = None if dialect.identity_header is None else dialect.identity_header.encode()
+        if served.route.method != "GET" or ("admit" in dialect.hooks and identity is None) or not is_plain:
             return
+        if reference.pattern is not None and reference.place != "path":
+            return
+        pattern = None if reference.pattern is None else re.compile(reference.pattern)
         if served.route.only is not None or _shares_path(site, served):
             return
         head, _, last = served.route.path.rpartition("/")
         needs_origin = any(view.needs_origin for view in served.views.values())
         for mount in (dialect.mount, *dialect.aliases):
             if reference.place == "path" and last == f"{{{reference.name}}}" and "{" not in head:
-                self._by_head[mount + head] = Target(site, served, carriers, None, needs_origin)
+                self._by_head[mount + head] = Target(site, served, carriers, None, needs_origin, identity, pattern)
             elif reference.place == "query" and "{" not in served.route.path:
                 start = f"{reference.name}=".encode()
-                self._by_path[mount + served.route.path] = Target(site, served, carriers, start, needs_origin)
+                self._by_path[mount + served.route.path] = Target(
+                    site, served, carriers, start, needs_origin, identity
+                )
 
     def answer_now(self, scope: Scope) -> Answer | Asked | None:
         """The whole answer to a poll, or what it waits for, or None.
@@ -165,7 +175,7 @@ class StatusReader:
                 seen = value if seen is None else seen + b", " + value
             elif header == b"x-request-id":
                 sent_id = sent_id or value
-            elif header == b"prefer" and target.served.route.wait is not None:
+            elif header == target.identity or (header == b"prefer" and target.served.route.wait is not None):
                 return None
         if token is None or len(token) > TOKEN_CHARS_MAX:
             return None
@@ -184,6 +194,8 @@ class StatusReader:
         if target is not None:
             if target.served.route.wait is not None and scope["query_string"]:
                 return None, None
+            if target.pattern is not None and not _is_whole(target.pattern, last):
+                return None, None
             return target, read_name(target.served.reference.style, last, target.site.dialect.ids)
         target = self._by_path.get(path)
         if target is None or target.query_start is None:
@@ -199,6 +211,11 @@ class StatusReader:
 def _read_origin(scope: Scope) -> str:
     hosts = b", ".join([value for name, value in scope["headers"] if name == b"host"])
     return read_base_url(scope, {"host": hosts.decode("latin-1")})
+
+
+def _is_whole(pattern: re.Pattern[str], text: str) -> bool:
+    found = pattern.search(text)
+    return found is not None and found[pattern.groups] == text
 
 
 def _shares_path(site: Site, served: Served) -> bool:

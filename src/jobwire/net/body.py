@@ -17,6 +17,10 @@ _PLAIN = ("", "identity")
 _GZIP = ("gzip", "x-gzip")
 
 
+class _Enough(Exception):  # noqa: N818 - no error: the rest is not wanted
+    """As many bytes as are wanted have been handed over."""
+
+
 class GzipDecoder:
     """Unfold gzip members piece by piece, holding at most one piece; raises zlib.error on bytes that are not gzip.
 
@@ -55,15 +59,21 @@ class PlainDecoder:
 
 
 async def copy_body(
-    response: ClientResponse, write: Callable[[bytes], object], *, host: str, body_bytes_max: int
+    response: ClientResponse,
+    write: Callable[[bytes], object],
+    *,
+    host: str,
+    body_bytes_max: int,
+    is_cut: bool = False,
 ) -> int:
     """Hand every decoded byte of `response` to `write` in order and return their number.
 
-    Raises JobError fetch_too_large as soon as more than `body_bytes_max` bytes are announced, arrive, or unfold;
+    Raises JobError fetch_too_large as soon as more than `body_bytes_max` bytes are announced, arrive, or unfold,
+    unless it `is_cut` there: then the first bytes are handed over and the rest is never read. Raises
     fetch_body_broken when the encoding is one we did not ask for or is damaged.
     """
     decoder = _choose_decoder(response, host)
-    if response.method != "HEAD" and (response.content_length or 0) > body_bytes_max:
+    if response.method != "HEAD" and not is_cut and (response.content_length or 0) > body_bytes_max:
         raise explain_too_large(host, body_bytes_max)
     arrived = size = 0
 
@@ -72,7 +82,10 @@ async def copy_body(
         for piece in pieces:
             size += len(piece)
             if max(arrived, size) > body_bytes_max:
-                raise explain_too_large(host, body_bytes_max)
+                if not is_cut:
+                    raise explain_too_large(host, body_bytes_max)
+                write(piece[: len(piece) - max(0, size - body_bytes_max)])
+                raise _Enough
             write(piece)
             await asyncio.sleep(0)
 
@@ -83,6 +96,8 @@ async def copy_body(
         await take(decoder.finish())
     except zlib.error:
         raise explain_broken_body(host, "its gzip encoding is damaged or cut short", retryable=True) from None
+    except _Enough:
+        return body_bytes_max
     return size
 
 

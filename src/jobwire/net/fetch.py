@@ -159,6 +159,27 @@ class Fetcher:
         ):
             return await self._read(target, response, body_bytes_max)
 
+    async def visit(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        wants: Callable[[int, Mapping[str, str]], bool],
+        body_bytes_max: int | None = None,
+        deadline_ms: int | None = None,
+        is_cut: bool = False,
+    ) -> Response:
+        """GET `url` and return the answer whatever its status; redirects are not followed.
+
+        The body is read only if `wants(status, headers)`, and is empty otherwise. One over the limit is an error,
+        unless it `is_cut`: then its first bytes are returned and the rest is never read.
+        """
+        target = validate_url(url, self._policy)
+        async with self._deadline(target, deadline_ms), self._exchange("GET", target, headers=headers) as response:
+            if not wants(response.status, response.headers):
+                return Response(response.status, response.headers, b"", str(target))
+            return await self._read(target, response, body_bytes_max, is_cut=is_cut)
+
     async def post(
         self,
         url: str,
@@ -228,16 +249,24 @@ class Fetcher:
         except TimeoutError as error:
             raise explain_timeout(_host_of(url), limit_ms) from error
 
-    async def _read(self, url: URL, response: ClientResponse, body_bytes_max: int | None) -> Response:
+    async def _read(
+        self, url: URL, response: ClientResponse, body_bytes_max: int | None, *, is_cut: bool = False
+    ) -> Response:
         body = bytearray()
-        await self._copy(url, response, body.extend, body_bytes_max)
+        await self._copy(url, response, body.extend, body_bytes_max, is_cut=is_cut)
         return Response(status=response.status, headers=response.headers, body=bytes(body), url=str(url))
 
     async def _copy(
-        self, url: URL, response: ClientResponse, write: Callable[[bytes], object], body_bytes_max: int | None
+        self,
+        url: URL,
+        response: ClientResponse,
+        write: Callable[[bytes], object],
+        body_bytes_max: int | None,
+        *,
+        is_cut: bool = False,
     ) -> int:
         limit = _lower(body_bytes_max, self._policy.body_bytes_max)
-        return await copy_body(response, write, host=_host_of(url), body_bytes_max=limit)
+        return await copy_body(response, write, host=_host_of(url), body_bytes_max=limit, is_cut=is_cut)
 
 
 @contextmanager

@@ -7,7 +7,8 @@ counts on: so `n` processes serve at most n - 1 tenths of a limit more than it a
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import islice
 
 from jobwire.store import rates
@@ -25,6 +26,8 @@ FORGET_INTERVAL_MS = 60_000
 SLICES = 10
 _SWEEP = 2
 
+TIER_SCOPE = "tier:"
+
 Key = tuple[str, str, int]
 Subject = tuple[str, "Limit"]
 
@@ -34,13 +37,15 @@ class Limit:
     """At most `count` calls of one subject in `window_s` seconds; each limit named `name` counts by itself.
 
     A window begins with its first call and serves its count once. A limit that `flows` gives back one call every
-    window_s / count seconds (the generic cell rate algorithm): nobody waits for the end of a window.
+    window_s / count seconds (the generic cell rate algorithm): nobody waits for the end of a window. `tiers` are the
+    counts of keys of other tiers (fit_tier).
     """
 
     name: str
     count: int
     window_s: int
     flows: bool = False
+    tiers: tuple[tuple[str, int], ...] = ()
     slice: int = field(init=False, repr=False, compare=False)
     """How many calls one process counts before it must have asked the ledger."""
     window_us: int = field(init=False, repr=False, compare=False)
@@ -55,6 +60,18 @@ class Limit:
         object.__setattr__(self, "slice", max(1, self.count // SLICES))
         object.__setattr__(self, "window_us", window_us)
         object.__setattr__(self, "cost_us", max(1, window_us // self.count) if self.flows else 0)
+
+
+@lru_cache(maxsize=1_000)
+def fit_tier(limit: Limit, scopes: frozenset[str]) -> Limit:
+    """The limit of a key with these scopes: `tier:<name>` has its tier's count, `tier:<name>:<count>` its own."""
+    counts = dict(limit.tiers)
+    for scope in sorted(scopes):
+        name, _, count = scope.removeprefix(TIER_SCOPE).partition(":")
+        if scope.startswith(TIER_SCOPE) and name in counts:
+            own = int(count) if count.isascii() and count.isdecimal() else counts[name]
+            return replace(limit, count=max(1, min(own, LIMIT_COUNT_MAX)))
+    return limit
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,15 @@
-"""One page of an owner's jobs: what the ledger finds, sifted by what it does not select by."""
+"""One page of an owner's jobs: what the ledger finds, sifted by what it does not select by.
+
+store/slices.py has the pages that begin at a number instead of below a job.
+"""
 
 from collections.abc import Collection
 
 from jobwire.domain.job import JobFilter, JobRow, Page
 from jobwire.domain.phases import STATE_OF
 from jobwire.service.jobs import Jobs
+from jobwire.store import slices
+from jobwire.store.contract import Store
 
 FIND_MAX = 100
 FIND_ROUNDS_MAX = 10
@@ -30,6 +35,20 @@ async def find_page(
             return rows, None
         before = found[-1].number
     return rows, before
+
+
+async def find_slice(
+    store: Store, owner: int, page: Page, *, kinds: Collection[str] | None
+) -> tuple[list[JobRow], int]:
+    """The rows of a page that begins at a number, and how many jobs match in all (TOTAL_MAX if there are more)."""
+    wanted = kinds if page.kind is None else [kind for kind in (page.kind,) if kinds is None or kind in kinds]
+    numbers, total = await store.read(
+        lambda reader: slices.find_slice(
+            reader, owner, kinds=wanted, phases=page.phases, start=page.start or 0, limit=page.limit
+        )
+    )
+    pending = [store.get(owner, number=number) for number in numbers]
+    return [row for row in [await one for one in pending] if row is not None], total
 
 
 def _select(page: Page, *, before: int | None, limit: int) -> JobFilter:

@@ -25,7 +25,7 @@ class _Seat:
 
     __slots__ = ("check", "refusal", "timer")
 
-    def __init__(self, check: Callable[[Principal], None]) -> None:
+    def __init__(self, check: Callable[[Principal], Awaitable[None]]) -> None:
         self.check = check
         self.refusal: RequestError | None = None
         self.timer = asyncio.timeout(None)
@@ -54,11 +54,11 @@ class Standing:
         self._moved = asyncio.Event()
 
     async def keep(
-        self, token: str, check: Callable[[Principal], None], *, gone: Callable[[], Awaitable[None]]
+        self, token: str, check: Callable[[Principal], Awaitable[None]], *, gone: Callable[[], Awaitable[None]]
     ) -> None:
         """Wait in `gone` while the token may make the call; RequestError, its own or that of `check`, when it may not
         any more. Raises what `gone` raises."""
-        check(await self._judge(token))
+        await check(await self._judge(token))
         seat = _Seat(check)
         beside = self._seats.setdefault(token, set())
         beside.add(seat)
@@ -122,6 +122,6 @@ class Standing:
             try:
                 if refusal is not None:
                     raise refusal
-                seat.check(principal)
+                await seat.check(principal)
             except RequestError as error:
                 seat.end(error)

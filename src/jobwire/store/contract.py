@@ -8,7 +8,7 @@ time from the store's clock; a test passes its own. Anything whose guard does no
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from jobwire.domain.caps import Cap
 from jobwire.domain.job import JobFilter, JobRow, NewJob, Receipt
@@ -187,6 +187,9 @@ class Transaction(Reader, Protocol):
 
 class Store(Protocol):
     """The durable ledger: at most 25 methods, each docstring a guarantee."""
+
+    engine: ClassVar[str]
+    """The package below `store` that speaks to the database."""
 
     def submit(self, jobs: Sequence[NewJob]) -> Pending[list[Receipt]]:
         """G1, G2: every job is on disk with its keys, or none is; a known key gives the job it named before."""

@@ -74,6 +74,8 @@ class NurseryLink:
         )
         # One thread per numeric library: a fork while others run would copy their locks and lose them.
         threads = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
+        # And none that pyarrow starts as soon as it is imported.
+        threads["JE_ARROW_MALLOC_CONF"] = "background_thread:false"
         with theirs:
             ours.setblocking(False)
             try:

@@ -17,8 +17,8 @@ from crash_house import check
 from PIL import Image
 from served import Served, make_key
 
-from jobwire.cli import demo
-from jobwire.cli.demo_story import make_listings
+from jobwire.cli import demo_server
+from jobwire.cli.demo_story import PHOTOS, make_listings
 from jobwire.domain.states import State
 from jobwire.systems.rentix.fields import ACTIVE, PUBLISH_FAILED
 
@@ -121,16 +121,15 @@ class Agency:
 
 
 @pytest.fixture
-def photos(tmp_path, monkeypatch):
+def photos(tmp_path):
     """The photos of the demo, smaller."""
     folder = tmp_path / "photos"
     folder.mkdir()
-    for path in demo.PHOTOS.glob("*.jpg"):
+    for path in PHOTOS.glob("*.jpg"):
         with Image.open(path) as image:
             image.thumbnail((PHOTO_PIXELS_MAX, PHOTO_PIXELS_MAX))
             image.save(folder / path.name)
-    monkeypatch.setattr(demo, "PHOTOS", folder)
-    with demo.serve_photos() as address:
+    with demo_server.serve_folder(folder) as address:
         yield address
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
+from jobwire.store.moving.vectors import read_vector
+
 CHUNK_BYTES = 256 * 1024
 HASH_BYTES = 7
 """Of a line's SHA-256: as many as PostgreSQL's bigint takes without a sign."""
@@ -16,14 +18,15 @@ NULL = "\\N"
 ESCAPES = (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"))
 _ESCAPED = {escaped: char for char, escaped in ESCAPES}
 
-Value: TypeAlias = str | int | None
+Value: TypeAlias = str | int | bytes | None
 
 
 class Column(NamedTuple):
-    """A column of a table; what is not text is a whole number."""
+    """A column of a table; what is neither text nor a vector is a whole number."""
 
     name: str
     is_text: bool
+    is_vector: bool = False
 
 
 @dataclass(slots=True)
@@ -54,13 +57,15 @@ class Tally:
             yield chunk
 
 
-def line_sql(columns: Sequence[Column]) -> str:
-    """The SQL expression of a row's line."""
-    return " || '\t' || ".join(f"coalesce({_text_sql(column)}, '{NULL}')" for column in columns)
+def line_sql(columns: Sequence[Column], *, vector_sql: str) -> str:
+    """The SQL expression of a row's line; `vector_sql` is what gives an engine's vector `{}` as vectors.py has it."""
+    return " || '\t' || ".join(f"coalesce({_text_sql(column, vector_sql)}, '{NULL}')" for column in columns)
 
 
-def _text_sql(column: Column) -> str:
+def _text_sql(column: Column, vector_sql: str) -> str:
     name = f'"{column.name}"'
+    if column.is_vector:
+        return vector_sql.format(name)
     if not column.is_text:
         return f"CAST({name} AS text)"
     for char, escaped in ESCAPES:
@@ -71,12 +76,14 @@ def _text_sql(column: Column) -> str:
 def split_line(line: str, columns: Sequence[Column]) -> tuple[Value, ...]:
     """The values of a line."""
     fields = zip(columns, line.split("\t"), strict=True)
-    return tuple(
-        None if field == NULL else _read(field) if column.is_text else int(field) for column, field in fields
-    )
+    return tuple(None if field == NULL else _read(field, column) for column, field in fields)
 
 
-def _read(field: str) -> str:
+def _read(field: str, column: Column) -> Value:
+    if column.is_vector:
+        return read_vector(field)
+    if not column.is_text:
+        return int(field)
     if "\\" not in field:
         return field
     # Escaped backslashes part what may hold other escapes.

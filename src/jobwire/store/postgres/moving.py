@@ -7,8 +7,9 @@ from typing import Any
 import psycopg
 
 from jobwire.config import SettingError
-from jobwire.store.moving.lines import HASH_BYTES, Column, Tally, line_sql
+from jobwire.store.moving.lines import HASH_BYTES, NULL, Column, Tally, line_sql
 from jobwire.store.moving.side import Registers, Table
+from jobwire.store.moving.vectors import show_array
 from jobwire.store.postgres.migrate import MIGRATION_LOCK, migrate
 from jobwire.store.postgres.ring import begin_load, end_load, make_room
 from jobwire.store.postgres.session import Session, explain_refusal, show_address
@@ -21,6 +22,8 @@ SET LOCAL lock_timeout = 0;
 SET LOCAL idle_in_transaction_session_timeout = 0;
 SET LOCAL standard_conforming_strings = on
 """
+
+VECTOR_SQL = "encode(array_send({}), 'hex')"
 
 
 class PostgresSide:
@@ -82,43 +85,44 @@ class PostgresSide:
     def find_tables(self) -> Mapping[str, Sequence[Column]]:
         """See Side."""
         tables: dict[str, list[Column]] = {}
-        for table, column, is_text in self.query(
-            "SELECT c.relname, a.attname, a.atttypid = 'text'::regtype FROM pg_class AS c "
+        for table, column, is_text, is_vector in self.query(
+            "SELECT c.relname, a.attname, a.atttypid = 'text'::regtype, a.atttypid = 'real[]'::regtype "
+            "FROM pg_class AS c "
             "JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
             "WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') "
             "AND NOT c.relispartition ORDER BY c.relname, a.attnum"
         ):
-            tables.setdefault(table, []).append(Column(column, is_text))
+            tables.setdefault(table, []).append(Column(column, is_text, is_vector))
         return tables
 
     def read_lines(self, table: Table) -> Iterator[str]:
         """See Side."""
-        sql = f"SELECT {line_sql(table.columns)} FROM {table.content}"
+        sql = f"SELECT {line_sql(table.columns, vector_sql=VECTOR_SQL)} FROM {table.content}"
         for (line,) in self._connection.cursor().stream(sql.encode()):
             yield line
 
     def load_lines(self, table: Table, chunks: Iterable[list[bytes]]) -> None:
         """See Side: frozen, because nobody can see the table yet; so no vacuum has to write it once more."""
-        names = ", ".join(f'"{column.name}"' for column in table.columns)
         if table.name == "event":
-            self._copy(begin_load(self._session), names, chunks)
+            self._copy(begin_load(self._session), table, chunks)
             end_load(self._session)
             return
         self._session.execute_script(f'TRUNCATE "{table.name}"')
-        self._copy(table.name, names, chunks)
+        self._copy(table.name, table, chunks)
 
-    def _copy(self, name: str, columns: str, chunks: Iterable[list[bytes]]) -> None:
+    def _copy(self, name: str, table: Table, chunks: Iterable[list[bytes]]) -> None:
+        columns = ", ".join(f'"{column.name}"' for column in table.columns)
         command = f'COPY "{name}" ({columns}) FROM STDIN (FREEZE)'
         with self._connection.cursor().copy(command.encode()) as copy:
             for chunk in chunks:
-                copy.write(b"\n".join(chunk) + b"\n")
+                copy.write(b"\n".join(_show_vectors(chunk, table.columns)) + b"\n")
 
     def sum_lines(self, table: Table) -> Tally:
         """See Side."""
         digits = f"encode(substr(sha256(convert_to(line, 'UTF8')), 1, {HASH_BYTES}), 'hex')"
         rows = self.query(
             f"SELECT count(*), coalesce(sum(('x' || {digits})::bit({8 * HASH_BYTES})::bigint), 0) "
-            f"FROM (SELECT {line_sql(table.columns)} AS line FROM {table.content}) AS lines"
+            f"FROM (SELECT {line_sql(table.columns, vector_sql=VECTOR_SQL)} AS line FROM {table.content}) AS lines"
         )
         return Tally(rows[0][0], int(rows[0][1]))
 
@@ -170,3 +174,18 @@ class PostgresSide:
     def unseal(self, tables: Sequence[str]) -> None:
         """See Side."""
         self._session.execute_script("DROP FUNCTION IF EXISTS refuse_sealed() CASCADE")
+
+
+def _show_vectors(lines: list[bytes], columns: Sequence[Column]) -> Iterable[bytes]:
+    """The lines with their vectors in the words of COPY."""
+    places = [place for place, column in enumerate(columns) if column.is_vector]
+    if not places:
+        return lines
+    return (_show_line(line.decode(), places) for line in lines)
+
+
+def _show_line(line: str, places: list[int]) -> bytes:
+    fields = line.split("\t")
+    for place in places:
+        fields[place] = fields[place] if fields[place] == NULL else show_array(fields[place])
+    return "\t".join(fields).encode()

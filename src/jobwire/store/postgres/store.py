@@ -6,7 +6,7 @@ of processes may open the same ledger.
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 import psycopg
@@ -50,6 +50,8 @@ class PostgresStore(PostingStore):
     The work given to `write` may run more than once: when the connection is lost before its commit, or when another
     process was in the way.
     """
+
+    engine: ClassVar[str] = "postgres"
 
     def __init__(self, dsn: str, *, clock: Callable[[], int] | None = None, can_prepare: bool = True) -> None:
         self.path = show_address(dsn)

@@ -10,6 +10,7 @@ from jobwire.domain.errors import JobwireError, RequestError
 from jobwire.store.contract import LeaseLost
 from jobwire.store.operations import OpenTransaction
 from jobwire.store.sqlite.libraries import remember
+from jobwire.store.sqlite.vectors import load_functions
 from jobwire.store.statements import load_migrations, load_sql
 from jobwire.store.transaction import FinalHook
 
@@ -95,6 +96,7 @@ def connect(path: str, *, is_reader: bool = False) -> apsw.Connection:
         raise RuntimeError(f"SQLite 3.51.3 or newer is needed, apsw brings {apsw.sqlite_lib_version()}; upgrade apsw")
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
     connection = remember(apsw.Connection(path, flags=flags, statementcachesize=256), path)
+    load_functions(connection)
     connection.set_busy_timeout(BUSY_MS)
     # Without it SQLite plans a statement anew for each bound value: 22 µs instead of 4 for a read by key.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)

@@ -10,8 +10,12 @@ import apsw
 from jobwire.config import SettingError
 from jobwire.store.moving.lines import Column, Tally, line_sql, split_line
 from jobwire.store.moving.side import Registers, Table
+from jobwire.store.moving.vectors import write_vector
 from jobwire.store.sqlite.engine import connect, migrate, read_clock
 from jobwire.store.statements import load_migrations
+
+VECTOR_TYPE = "REAL[]"
+VECTOR_SQL = "vector_line({})"
 
 
 class SqliteSide:
@@ -27,6 +31,7 @@ class SqliteSide:
         self.address = f"sqlite:{Path(path).resolve()}"
         try:
             self._connection = connect(path)
+            self._connection.create_scalar_function("vector_line", _write_line, 1, deterministic=True)
         except apsw.Error as error:
             raise SettingError(f"the ledger {path} cannot be opened: {error}; check the path") from error
 
@@ -78,12 +83,14 @@ class SqliteSide:
             "SELECT m.name, c.name, c.type FROM sqlite_master AS m, pragma_table_info(m.name) AS c "
             "WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY m.name, c.cid"
         ):
-            tables.setdefault(table, []).append(Column(column, kind == "TEXT"))
+            tables.setdefault(table, []).append(Column(column, kind == "TEXT", kind == VECTOR_TYPE))
         return tables
 
     def read_lines(self, table: Table) -> Iterator[str]:
         """See Side: in the order of the file."""
-        for (line,) in self._connection.execute(f"SELECT {line_sql(table.columns)} FROM {table.content}"):
+        for (line,) in self._connection.execute(
+            f"SELECT {line_sql(table.columns, vector_sql=VECTOR_SQL)} FROM {table.content}"
+        ):
             # PostgreSQL's texts know no NUL.
             yield line.replace("\0", "\ufffd") if "\0" in line else line
 
@@ -141,3 +148,7 @@ class SqliteSide:
         for table in tables:
             for change in ("INSERT", "UPDATE", "DELETE"):
                 self._connection.execute(f'DROP TRIGGER IF EXISTS "sealed_{table}_{change}"')
+
+
+def _write_line(*values: Any) -> str | None:
+    return None if values[0] is None else write_vector(values[0])

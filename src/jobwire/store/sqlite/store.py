@@ -10,7 +10,7 @@ import threading
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import apsw
 import msgspec
@@ -49,6 +49,8 @@ RESTART_PAGES = 64_000
 
 class SqliteStore(PostingStore):
     """The Store on one SQLite file (or in memory): see contract.py for what each method promises."""
+
+    engine: ClassVar[str] = "sqlite"
 
     def __init__(self, path: str, *, clock: Callable[[], int] = read_clock) -> None:
         self.path = path
