@@ -19,6 +19,7 @@ from rich.markup import escape
 
 from bench.both import BOTH
 from bench.children import Failed
+from bench.crawling import CRAWLING
 from bench.databases import Databases
 from bench.documents import DOCUMENTS
 from bench.drain import DRAIN
@@ -39,7 +40,8 @@ from bench.waiting import WAITING
 from bench.wrk import HOW_TO_INSTALL, is_installed
 
 MEASUREMENTS = (
-    DRAIN, BOTH, ENQUEUE, LATENCY, SUBMIT, STATUS, STATUS_POSTGRES, SATURATED, WAITING, LONGPOLLS, TABLES, DOCUMENTS
+    DRAIN, BOTH, ENQUEUE, LATENCY, SUBMIT, STATUS, STATUS_POSTGRES, SATURATED, WAITING, LONGPOLLS, TABLES, DOCUMENTS,
+    CRAWLING
 )  # fmt: skip
 OUT = Path(__file__).parent / "out"
 SOMETHING_MISSING = 3

@@ -150,5 +150,5 @@ class SqliteSide:
                 self._connection.execute(f'DROP TRIGGER IF EXISTS "sealed_{table}_{change}"')
 
 
-def _write_line(value: Any) -> str | None:
-    return None if value is None else write_vector(value)
+def _write_line(*values: Any) -> str | None:
+    return None if values[0] is None else write_vector(values[0])

@@ -1,4 +1,4 @@
-"""Decode a page whatever it says of its charset: byte order mark, header, page, the bytes themselves, in this order."""
+"""Decode a page whatever it says of its charset: byte order mark, header, page, the bytes themselves, in turn."""
 
 import codecs
 import re

@@ -9,7 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple, assert_never
+
+import msgspec
 
 from jobwire.blobs.local import LocalBlobs
 from jobwire.domain.errors import JobError
@@ -19,7 +23,7 @@ from jobwire.net.policy import REDIRECTS_MAX
 from jobwire.store.contract import Transaction
 from jobwire.systems.fifthelement.crawl_documents import PageText, put_page, withdraw_page
 from jobwire.systems.fifthelement.crawl_frontier import Frontier, Target
-from jobwire.systems.fifthelement.crawl_pages import PageBatch, PageBytes, PageReading, read_pages
+from jobwire.systems.fifthelement.crawl_pages import BatchFiles, PageBatch, PageBytes, PageReading, read_batch
 from jobwire.systems.fifthelement.crawl_records import (
     DISALLOWED,
     FAILED_PAGE,
@@ -97,6 +101,7 @@ class Keeper:
         results = [self._interpret(visit, readings) for visit in visits]
         results = await asyncio.to_thread(lambda: [self._put_text(result) for result in results])
         targets: list[Target] = []
+        # Nothing is awaited from here to the write: what is made known here is written before anybody can visit it.
         for result in results:
             if result.visit.answer == Left(DISALLOWED):
                 self._frontier.forget_visit()
@@ -111,8 +116,7 @@ class Keeper:
         if not pages:
             return {}
         try:
-            batch = PageBatch(pages, sorted(self._scope.authorities))
-            readings: list[PageReading] = await self._ctx.isolate(read_pages, batch, limits=LIMITS)
+            readings = await self._read_batch(PageBatch(pages, sorted(self._scope.authorities)))
         except JobError as error:
             if error.retryable:
                 raise
@@ -120,6 +124,13 @@ class Keeper:
                 return {pages[0].url: error}
             return {url: found for page in pages for url, found in (await self._read([page])).items()}
         return {page.url: reading for page, reading in zip(pages, readings, strict=True)}
+
+    async def _read_batch(self, batch: PageBatch) -> list[PageReading]:
+        with TemporaryDirectory(prefix="jobwire-crawl-") as folder:
+            source, into = Path(folder) / "pages", Path(folder) / "readings"
+            source.write_bytes(msgspec.msgpack.encode(batch))
+            await self._ctx.isolate(read_batch, BatchFiles(str(source), str(into)), limits=LIMITS)
+            return msgspec.msgpack.decode(into.read_bytes(), type=list[PageReading])
 
     def _interpret(self, visit: Visit, readings: dict[str, PageReading | JobError]) -> Result:
         target, answer = visit.target, visit.answer

@@ -1,12 +1,14 @@
 """Reads a batch of pages, in a limited child process: title, main text, links, and what a page wants of crawlers.
 
-Pure: bytes in, readings out. A child because a page may be made to be expensive: 4 MB of nested elements keep the
-parser busy for many minutes (its time grows with the square of the depth), which no event loop can afford.
+A file of pages in, a file of readings out: what a child is told and answers is for small things. A child because a
+page may be made to be expensive: 4 MB of nested elements keep the parser busy for minutes (its time grows with the
+square of the depth), which no event loop can afford.
 """
 
 import hashlib
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -23,7 +25,7 @@ LINKS_MAX: Final = 2_000
 
 LINK_CHARS_MAX: Final = 256 * 1024
 TEXT_BYTES_MAX: Final = 1024 * 1024
-"""Text of one page that is kept; the answer of a child for one page stays below what it may send."""
+"""Text of one page that is kept."""
 
 TITLE_CHARS_MAX: Final = 500
 
@@ -67,6 +69,21 @@ class PageReading(msgspec.Struct, frozen=True):
     links: list[str]
     wants_no_index: bool
     is_cut: bool
+
+
+class BatchFiles(msgspec.Struct, frozen=True):
+    """Where a batch lies, and where its readings are to lie; both in MessagePack."""
+
+    source: str
+    into: str
+
+
+def read_batch(files: BatchFiles) -> int:
+    """Read the pages of a file and write their readings, in the same order; how many there were."""
+    batch = msgspec.msgpack.decode(Path(files.source).read_bytes(), type=PageBatch)
+    readings = read_pages(batch)
+    Path(files.into).write_bytes(msgspec.msgpack.encode(readings))
+    return len(readings)
 
 
 def read_pages(batch: PageBatch) -> list[PageReading]:

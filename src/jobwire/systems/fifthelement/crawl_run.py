@@ -7,7 +7,7 @@ written together. One page at a time would cost a process and a commit each.
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from jobwire.blobs.local import LocalBlobs
 from jobwire.kinds.contract import Context
@@ -28,8 +28,14 @@ FETCHES_MAX: Final = 8
 IN_HAND_MAX: Final = 24
 """Pages that were asked for and are not written yet: all that a crash can make us ask for again."""
 
-BATCH_BYTES_MAX: Final = 2_500_000
-"""Pages read by one child together: below what its message may hold after base64."""
+KEEPING_MAX: Final = 2
+"""Batches that are read and written at a time: one is read while the other is on its way to the disk."""
+
+BATCH_PAGES_MIN: Final = 4
+"""Pages that make it worth to begin a second batch."""
+
+BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
+"""Pages read by one child together, beside the first."""
 
 KnownTarget = tuple[Target, str | None, str | None]
 
@@ -60,8 +66,7 @@ class CrawlRun:
         self._keeper = Keeper(ctx, blobs, repository=repository, frontier=self._frontier, scope=self._scope)
         self._fetching: set[asyncio.Task[Visit]] = set()
         self._arrived: list[Visit] = []
-        self._keeping: asyncio.Task[list[Finished]] | None = None
-        self._being_kept = 0
+        self._keeping: dict[asyncio.Task[list[Finished]], int] = {}
         self._kept = 0
 
     async def crawl(self, start: str, hosts: Sequence[str], known: Sequence[KnownTarget]) -> list[dict[str, str]]:
@@ -139,9 +144,7 @@ class CrawlRun:
         while True:
             self._start_fetching()
             self._start_keeping()
-            under_way: set[asyncio.Task[Visit] | asyncio.Task[list[Finished]]] = {*self._fetching}
-            if self._keeping is not None:
-                under_way.add(self._keeping)
+            under_way: set[asyncio.Task[Any]] = {*self._fetching, *self._keeping}
             if not under_way:
                 return
             await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
@@ -161,20 +164,18 @@ class CrawlRun:
         self._arrived += [task.result() for task in arrived]
 
     def _start_keeping(self) -> None:
-        if self._keeping is not None or not self._arrived:
+        enough = BATCH_PAGES_MIN if self._keeping else 1
+        if len(self._keeping) >= KEEPING_MAX or len(self._arrived) < enough:
             return
         count = _count_batch(self._arrived)
         batch, self._arrived = self._arrived[:count], self._arrived[count:]
-        self._being_kept = count
-        self._keeping = asyncio.create_task(self._keeper.keep(batch))
+        self._keeping[asyncio.create_task(self._keeper.keep(batch))] = count
 
     def _take_kept(self) -> None:
-        if self._keeping is None or not self._keeping.done():
-            return
-        finished = self._keeping.result()
-        self._keeping, self._being_kept = None, 0
-        self._kept += sum(one.outcome != DISALLOWED for one in finished)
-        self._tell()
+        for task in [task for task in self._keeping if task.done()]:
+            del self._keeping[task]
+            self._kept += sum(one.outcome != DISALLOWED for one in task.result())
+            self._tell()
 
     def _tell(self) -> None:
         if self._kept < (total := self._frontier.total):
@@ -182,11 +183,11 @@ class CrawlRun:
 
     @property
     def _in_hand(self) -> int:
-        return len(self._fetching) + len(self._arrived) + self._being_kept
+        return len(self._fetching) + len(self._arrived) + sum(self._keeping.values())
 
     async def _stop(self) -> None:
         """End what is under way: a job that was cancelled asks for nothing more."""
-        tasks = [*self._fetching, *([self._keeping] if self._keeping is not None else [])]
+        tasks: list[asyncio.Task[Any]] = [*self._fetching, *self._keeping]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

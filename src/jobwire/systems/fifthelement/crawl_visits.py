@@ -13,7 +13,7 @@ from jobwire.systems.fifthelement.crawl_pages import PageBytes
 from jobwire.systems.fifthelement.crawl_records import DISALLOWED, GONE, PageRow
 from jobwire.systems.fifthelement.crawl_urls import find_authority
 
-PAGE_BYTES_MAX: Final = 2 * 1024 * 1024
+PAGE_BYTES_MAX: Final = 4 * 1024 * 1024
 PAGE_DEADLINE_MS: Final = 30_000
 PAGE_TRIES_MAX: Final = 2
 """Requests for one page within one attempt of the job, when the failure may pass."""

@@ -46,7 +46,7 @@ def _read_open(document: pypdfium2.PdfDocument, first: int, slice_ms: int) -> Pd
         raise JobError(
             "document_too_complex", f"the PDF has {pages:,} pages, more than the limit of {PAGES_MAX:,}; split it"
         )
-    until = time.monotonic() + slice_ms / 1000
+    until = time.process_time() + slice_ms / 1000
     texts: list[str] = []
     unreadable: list[int] = []
     for number in range(first, pages):
@@ -55,7 +55,7 @@ def _read_open(document: pypdfium2.PdfDocument, first: int, slice_ms: int) -> Pd
         except pypdfium2.PdfiumError:
             texts.append("")
             unreadable.append(number + 1)
-        if time.monotonic() >= until:
+        if time.process_time() >= until:
             break
     facts = _read_facts(document) if first == 0 else {}
     return PdfPart(texts, pages, facts, unreadable)

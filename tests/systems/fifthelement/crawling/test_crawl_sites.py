@@ -230,8 +230,8 @@ def test_a_cancel_stops_in_the_middle_of_a_download(crawler: Client, serve: Serv
     crawler.data("POST", f"/jobs/{job}/cancel")
     assert wait(crawler, job)["status"] == "cancelled"
     assert not site.gate.is_set()
-    rows = crawler.running.house.store.read(lambda r: r.query("SELECT COUNT(*) FROM fifthelement_crawl_url")).result(60)
-    assert rows == [(0,)]
+    left = "SELECT COUNT(*) FROM fifthelement_crawl_url"
+    assert crawler.running.house.store.read(lambda reader: reader.query(left)).result(60) == [(0,)]
 
 
 def test_a_document_that_was_deleted_comes_back_with_the_next_crawl(crawler: Client, serve: Serve) -> None:
@@ -252,7 +252,9 @@ def test_repositories_know_nothing_of_each_others_pages(crawler: Client, serve: 
         assert len(documents(crawler, repository)) == 1
 
 
-@pytest.mark.parametrize(("field", "value"), [("maxPages", 0), ("maxPages", 10_001), ("maxDepth", -1), ("maxDepth", 51)])
+@pytest.mark.parametrize(
+    ("field", "value"), [("maxPages", 0), ("maxPages", 10_001), ("maxDepth", -1), ("maxDepth", 51)]
+)
 def test_limits_beyond_what_a_crawl_may_are_refused(crawler: Client, field: str, value: int) -> None:
     path = f"/repositories/{crawler.make_repository()}/crawl"
     answer = crawler.post(path, json={"url": "https://example.org", field: value})
