@@ -28,7 +28,7 @@ JobSource = Literal[
 ErrorSource = Literal[
     "status", "reason", "code", "code_upper", "word", "message", "messages", "note", "errors", "details",
     "named_details", "request_id",
-]
+]  # fmt: skip
 CodecName = Literal["iso_us", "iso_ms", "iso_s", "epoch_ms", "epoch_s", "whole", "text", "upper"]
 Action = Literal[
     "submit", "status", "events", "list", "cancel", "rerun", "remove", "result", "file", "me", "batch", "cancel_many",
@@ -78,8 +78,8 @@ class ErrorField:
 
     Sources: `status` number, `reason` phrase, `code` raised (`code_upper` in capitals), `word` and `note` of the
     table, `message`, `messages` (a list of texts when the call had faults: details["messages"], or the texts of
-    details["errors"]; else the message), `errors` (list of {pointer, detail}), `details` (object), `named_details` (always
-    an object: the details, and each fault's text under its place), `request_id`.
+    details["errors"]; else the message), `errors` (list of {pointer, detail}), `details` (object), `named_details`
+    (always an object: the details, and each fault's text under its place), `request_id`.
     """
 
     path: str

@@ -68,13 +68,9 @@ def _read_source(item: ErrorField, error: RequestError, *, word: ErrorWord, requ
             return _messages(error.details) or message
         case "errors":
             return error.details.get("errors")
-        case "details":
-            return _plain_details(error.details) or None
-        case "named_details":
-            faults = error.details.get("errors", ())
-            # A fault of the whole body has no place in it.
-            named = {fault["pointer"].lstrip("/") or "body": fault["detail"] for fault in faults}
-            return _plain_details(error.details) | named
+        case "details" | "named_details":
+            plain = {key: value for key, value in error.details.items() if key not in _FAULTS}
+            return plain or None if item.source == "details" else plain | _name_faults(error.details)
         case "request_id":
             return request_id
     assert_never(item.source)
@@ -83,8 +79,9 @@ def _read_source(item: ErrorField, error: RequestError, *, word: ErrorWord, requ
 _FAULTS = ("errors", "messages")
 
 
-def _plain_details(details: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in details.items() if key not in _FAULTS}
+def _name_faults(details: Mapping[str, Any]) -> dict[str, str]:
+    # A fault of the whole body has no place in it.
+    return {fault["pointer"].lstrip("/") or "body": fault["detail"] for fault in details.get("errors", ())}
 
 
 def _messages(details: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,7 @@
 """Documents over HTTP: create of a text or a file, list, read, change, delete. documents.py has their job."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -178,7 +179,7 @@ async def keep_upload(call: Call) -> str:
     return blob.sha256
 
 
-def _naming(call: Call) -> Any:
+def _naming(call: Call) -> Callable[[Reader], DocumentRow]:
     """Finds the document of a call's path; RequestError document_not_found."""
     owner, repository, document = call.principal.owner, name_repository(call.params), name_document(call.params)
 
