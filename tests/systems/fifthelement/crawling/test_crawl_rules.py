@@ -174,8 +174,14 @@ def test_a_page_is_read_block_by_block_without_its_surroundings() -> None:
 
 @pytest.mark.parametrize(
     ("tags", "wants_no_index"),
-    [("noindex", True), ("NONE", True), ("nofollow, NoIndex", True), ("index", False), ("otherbot: noindex", False)]
-    + [("jobwire: noindex", True)],
+    [
+        ("noindex", True),
+        ("NONE", True),
+        ("nofollow, NoIndex", True),
+        ("index", False),
+        ("otherbot: noindex", False),
+        ("jobwire: noindex", True),
+    ],
 )
 def test_a_header_says_what_crawlers_may_do(tags: str, wants_no_index: bool) -> None:
     assert read("<p>words", tags=tags).wants_no_index is wants_no_index
