@@ -97,7 +97,13 @@ def _unpack(archive: Path, folder: Path) -> None:
             zipped.extractall(folder)
         return
     with tarfile.open(archive) as tar:
-        tar.extractall(folder, filter="data")
+        # By hand: the filter that refuses links and outer paths is younger than the oldest Python that is supported.
+        for member in tar:
+            content = tar.extractfile(member) if member.isreg() else None
+            if content is not None and ".." not in Path(member.name).parts and not Path(member.name).is_absolute():
+                path = folder / member.name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content.read())
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -97,3 +98,37 @@ def test_statements_cannot_load_extensions(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="not authorized"):
         store.read(lambda reader: reader.query(load, path=sqlite_vectors.EXTENSION)).result()
     store.close()
+
+
+def test_pgvector_ranks_where_the_database_has_it() -> None:
+    if is_left_out():
+        pytest.skip("PostgreSQL is left out")
+    store = import_module("jobwire.store.postgres").open_postgres(new_ledger())
+    try:
+        if not store.read(lambda r: r.query("SELECT 1 FROM pg_available_extensions WHERE name = 'vector'")).result():
+            pytest.skip("this PostgreSQL has no pgvector")
+        store.write(lambda tx: tx.execute(TABLE)).result()
+        circle = [struct.pack("<2f", np.cos(n / 10), np.sin(n / 10)) for n in range(9)]
+        fill(store, 1, circle)
+        by_numpy = rank(store, 1, circle[4], 3)
+        store.write(lambda tx: tx.execute("CREATE EXTENSION vector")).result()
+        asked: list[str] = []
+
+        def look(reader: Reader) -> Ranked:
+            class Listening:
+                def query(self, sql: str, /, **params: object) -> list[tuple[object, ...]]:
+                    asked.append(sql)
+                    return reader.query(sql, **params)
+
+            return open_vectors(store).rank(
+                Listening(), "t.id", "tried t WHERE t.owner = :owner", column="t.v", key="t.id", to=circle[4],
+                limit=3, named={"owner": 1},
+            )  # fmt: skip
+
+        by_extension = store.read(look).result()
+        assert any("<=>" in sql for sql in asked)
+        assert by_extension[0][0] == by_numpy[0][0] == (4,)
+        assert [s for _, s in by_extension] == pytest.approx([s for _, s in by_numpy], abs=1e-5)
+        store.write(lambda tx: tx.execute("DROP EXTENSION vector")).result()
+    finally:
+        store.close()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -9,11 +10,14 @@ import msgspec
 from jobwire.tables.formulas import neutralise
 from jobwire.tables.spec import ColumnKind
 
+TIMES_KEPT: Final = 1_024
+
 _encode = msgspec.json.Encoder().encode
 
 
+@lru_cache(maxsize=TIMES_KEPT)
 def show_time(at: int) -> str:
-    """Unix milliseconds as ISO 8601 in UTC."""
+    """Unix milliseconds as ISO 8601 in UTC; rows written together share theirs, so some are remembered."""
     return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

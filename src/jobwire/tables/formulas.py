@@ -7,13 +7,14 @@ so does one that has apostrophes before such a character, which keeps the way ba
 import re
 from typing import Final
 
+_FIRST: Final = frozenset("'=+-@\t\r\n＝＋－＠")
 _LIVE: Final = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 _STILLED: Final = re.compile(r"''*[=+\-@\t\r\n＝＋－＠]")
 
 
 def neutralise(text: str) -> str:
     """The text as a cell that no spreadsheet runs; `restore` gives it back exactly."""
-    return f"'{text}" if _LIVE.match(text) else text
+    return f"'{text}" if text[:1] in _FIRST and _LIVE.match(text) else text
 
 
 def restore(cell: str) -> str:

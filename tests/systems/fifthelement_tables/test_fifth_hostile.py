@@ -1,7 +1,10 @@
 """Tables that are small outside and huge inside end at the child's limits, and the worker goes on."""
 
 import io
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -57,3 +60,24 @@ def test_a_hostile_row_costs_itself_only(shelf: Shelf, make: Callable[[], bytes]
     ended = shelf.load(make())
     assert ended.phase is Phase.COMPLETED, ended.error
     assert (ended.result["added"], ended.result["errors"]) == (added, 1)
+
+
+FULL = """
+import resource, sys
+from jobwire.domain.errors import JobError
+from jobwire.systems.fifthelement.table_documents import ReadRequest, read_documents
+from jobwire.tables.spec import Source
+
+folder = sys.argv[1]
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    read_documents(ReadRequest(Source(f"{folder}/in"), f"{folder}/rows", f"{folder}/bad", folder, "mark"))
+except JobError as error:
+    print(error.code)
+"""
+
+
+def test_rows_that_outgrow_their_file_are_an_error_that_says_so(tmp_path: Path) -> None:
+    (tmp_path / "in").write_text("title,content\n" + "".join(f"{n},{'x' * 100}\n" for n in range(2_000)))
+    done = subprocess.run([sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout == "table_file_too_large\n"

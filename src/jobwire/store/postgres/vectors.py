@@ -44,7 +44,7 @@ class PostgresVectors:
         named: Mapping[str, Any],
     ) -> Ranked:
         """See Vectors."""
-        if reader.query("SELECT 1 FROM pg_extension WHERE extname = 'vector'"):
+        if reader.query("SELECT 1 WHERE to_regtype('vector') IS NOT NULL"):
             rows = reader.query(
                 f"SELECT {columns}, {column}::vector <=> :ranked_to::real[]::vector AS distance FROM {source}"  # noqa: S608
                 f" ORDER BY distance, {key} LIMIT :ranked_limit",

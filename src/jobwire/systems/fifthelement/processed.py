@@ -97,9 +97,8 @@ class Tally:
         first = self.failures[self.ids[0]]
         if len(self.ids) == 1:
             return first
-        codes = {error.code for error in self.failures.values()}
-        return JobError(
-            first.code if len(codes) == 1 else "documents_failed",
-            f"None of the {len(self.ids)} documents could be processed; the first: {first.message}",
-            details={"failures": self._show_failures()},
-        )
+        message = f"None of the {len(self.ids)} documents could be processed; the first: {first.message}"
+        details = {"failures": self._show_failures()}
+        if len({error.code for error in self.failures.values()}) == 1:
+            return JobError(first.code, message, details=details)
+        return JobError("documents_failed", message, details=details)

@@ -3,6 +3,7 @@
 What comes out is two files: `rows` with a JSON array a line (DocumentLine), `bad` with a CSV of what was not taken.
 """
 
+import errno
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from hashlib import blake2b, sha256
@@ -105,6 +106,17 @@ def read_documents(request: ReadRequest) -> ReadReport:
     Without a mapping the title is the column `title`, else the first; the content is the column `content`, else all
     columns, a line each; the key is the row itself. JobError (permanent, table_…) refuses the file as a whole.
     """
+    try:
+        return _read_into(request)
+    except OSError as error:
+        if error.errno != errno.EFBIG:
+            raise
+        raise JobError(
+            "table_file_too_large", "the rows take more than 1 GiB as documents; split the file"
+        ) from error
+
+
+def _read_into(request: ReadRequest) -> ReadReport:
     source = request.source
     with ExitStack() as stack:
         lines = stack.enter_context(Path(request.rows).open("xb"))
