@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from jobwire.domain.errors import JobError
 from jobwire.store.contract import Transaction
 from jobwire.systems.fifthelement.crawl_pages import PageReading
 from jobwire.systems.fifthelement.crawl_records import (
@@ -70,8 +71,8 @@ def withdraw_page(tx: Transaction, owner: int, repository: str, *, url: str, out
     if before is None or before.document is None:
         return
     if count_pages_of(tx, owner, before.document) == 1:
-        message = f"The page {url} is no longer there to be read ({outcome})"
-        fail_document(tx, owner, before.document, code="page_gone", message=message)
+        error = JobError("page_gone", f"The page {url} is no longer there to be read ({outcome})")
+        fail_document(tx, owner, before.document, error)
         keep_page(tx, owner, repository, before._replace(text_key=None, etag=None, last_modified=None))
     else:
         keep_page(tx, owner, repository, before._replace(document=None, text_key=None))

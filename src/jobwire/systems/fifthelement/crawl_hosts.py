@@ -53,6 +53,7 @@ class Hosts:
         self._gates = gates
         self._delay_ms = delay_ms
         self._robots: dict[str, asyncio.Task[Robots]] = {}
+        self._held: set[str] = set()
 
     async def robots(self, url: str) -> Robots:
         """The rules for a URL, fetched once an attempt for each scheme and host.
@@ -73,13 +74,14 @@ class Hosts:
         gate = self._gates.of(authority)
         async with gate:
             delay_ms = max(self._delay_ms, (await self.robots(url)).delay_ms)
-            if delay_ms:
+            if delay_ms or authority in self._held:
                 wait_ms = await self._ctx.write(partial(reserve_turn, authority=authority, delay_ms=delay_ms))
                 await asyncio.sleep(wait_ms / 1000)
             yield
 
     async def hold(self, url: str, wait_ms: int) -> None:
         """The host wants to be left alone for so long: by every crawl."""
+        self._held.add(find_authority(url))
         await self._ctx.write(partial(hold_host, authority=find_authority(url), wait_ms=wait_ms))
 
     async def close(self) -> None:

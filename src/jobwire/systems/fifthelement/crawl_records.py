@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from jobwire.domain.errors import JobError
 from jobwire.store.contract import Reader, Transaction
 from jobwire.systems.fifthelement.crawl_frontier import Target
 from jobwire.systems.fifthelement.records import FAILED
@@ -108,13 +109,13 @@ def count_pages_of(reader: Reader, owner: int, document: str) -> int:
     return int(reader.query(count, owner=owner, document=document)[0][0])
 
 
-def fail_document(tx: Transaction, owner: int, document: str, *, code: str, message: str) -> None:
+def fail_document(tx: Transaction, owner: int, document: str, error: JobError) -> None:
     """The document's page is no more: it has failed, its text stays."""
     tx.execute(
         "UPDATE fifthelement_document SET status = :failed, error = :error, updated_at = :now"
         " WHERE owner = :owner AND id = :document",
         failed=FAILED,
-        error=msgspec.json.encode({"code": code, "message": message}).decode(),
+        error=msgspec.json.encode({"code": error.code, "message": error.message}).decode(),
         now=tx.now,
         owner=owner,
         document=document,

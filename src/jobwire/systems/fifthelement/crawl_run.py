@@ -75,6 +75,10 @@ class CrawlRun:
         Raises JobError start_unreachable when there is no page to begin with.
         """
         self._scope.authorities |= {find_authority(start), *(host.lower() for host in hosts)}
+        if known and all(outcome is not None and not is_read(outcome) for _, outcome, _ in known):
+            # Killed between finding no start page and saying so.
+            await self._forget()
+            known = ()
         self._restore(known)
         if not known:
             await self._ctx.write(partial(self._begin, targets=self._frontier.add([start], depth=0)))
@@ -108,6 +112,9 @@ class CrawlRun:
             (finished,) = await self._keeper.keep([visit])
             self._kept += finished.outcome != DISALLOWED
             self._tell()
+            if finished.outcome == REDIRECTED:
+                # Of one page asked for, one is to be read.
+                self._frontier.forget_visit()
             if is_read(finished.outcome):
                 is_begun, site = True, target.url
             elif not (is_begun or self._frontier.has_waiting):
@@ -117,8 +124,11 @@ class CrawlRun:
     async def _fail_start(self, visit: Visit, finished: Finished) -> None:
         retryable = isinstance(visit.answer, Broken) and visit.answer.error.retryable
         # The next attempt begins anew.
-        await self._ctx.write(partial(forget_crawl, owner=self._ctx.owner, job=self._ctx.number))
+        await self._forget()
         raise explain_unreachable(finished, retryable=retryable)
+
+    async def _forget(self) -> None:
+        await self._ctx.write(partial(forget_crawl, owner=self._ctx.owner, job=self._ctx.number))
 
     async def _read_sitemaps(self, site: str) -> list[dict[str, str]]:
         if self._frontier.depth_max == 0:

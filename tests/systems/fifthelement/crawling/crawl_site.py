@@ -76,6 +76,9 @@ class Site:
         if not isinstance(page, Page):
             page(handler)
             return
+        self.send(handler, page)
+
+    def send(self, handler: BaseHTTPRequestHandler, page: Page) -> None:
         tag = f'"{hashlib.sha256(page.body).hexdigest()[:20]}"'
         is_known = page.status == 200 and handler.headers.get("If-None-Match") == tag
         status, body = (304, b"") if is_known else (page.status, page.body)

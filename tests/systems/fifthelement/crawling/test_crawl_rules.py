@@ -12,6 +12,15 @@ from hypothesis import strategies as st
 from jobwire.domain.errors import JobError
 from jobwire.systems.fifthelement import sitemaps
 from jobwire.systems.fifthelement.crawl_frontier import Frontier
+from jobwire.systems.fifthelement.crawl_pages import (
+    LINK_CHARS_MAX,
+    TEXT_BYTES_MAX,
+    TITLE_CHARS_MAX,
+    PageBatch,
+    PageBytes,
+    PageReading,
+    read_pages,
+)
 from jobwire.systems.fifthelement.crawl_records import hold_host, reserve_turn
 from jobwire.systems.fifthelement.crawl_urls import join_link, normalise_url
 from jobwire.systems.fifthelement.robots import CRAWL_DELAY_MS_MAX, ROBOTS_BYTES_MAX, judge_robots
@@ -127,6 +136,55 @@ def test_a_sitemap_may_be_a_list_of_lines(sitemap: Path) -> None:
     sitemap.write_text("http://example.org/a\n\nhttps://example.org/b#x\nnone\n")
     pages = read_sitemap(SitemapFile(str(sitemap), "http://example.org/s")).pages
     assert pages == ["http://example.org/a", "https://example.org/b"]
+
+
+def read(body: str, **headers: str) -> PageReading:
+    page = PageBytes("http://example.org/", "text/html; charset=utf-8", headers.get("tags", ""), body.encode())
+    (reading,) = read_pages(PageBatch([page], ["example.org"]))
+    return reading
+
+
+def test_a_text_is_cut_where_its_limit_is() -> None:
+    whole, cut = read("<p>" + "ș" * (TEXT_BYTES_MAX // 2)), read("<p>" + "ș" * (TEXT_BYTES_MAX // 2 + 1))
+    assert len(whole.text) == len(cut.text) == TEXT_BYTES_MAX // 2
+    assert whole.sha256 != cut.sha256
+
+
+def test_a_title_is_cut_where_its_limit_is() -> None:
+    for chars in (TITLE_CHARS_MAX, TITLE_CHARS_MAX + 1):
+        assert read(f"<title>{'t' * chars}</title>").title == "t" * TITLE_CHARS_MAX
+
+
+def test_links_are_followed_up_to_so_many_characters() -> None:
+    long = [f"/{n:04}{'x' * 1_000}" for n in range(300)]
+    links = read("".join(f"<a href='{link}'>x</a>" for link in long)).links
+    size = len(f"http://example.org{long[0]}")
+    assert len(links) == LINK_CHARS_MAX // size < len(long)
+
+
+def test_a_page_is_read_block_by_block_without_its_surroundings() -> None:
+    reading = read(
+        "<html lang='ro-MD'><title> A \n title </title><body><nav>menu</nav><h1>Head</h1><p>one\n <b>t</b>wo<br>three"
+        "<ul><li>a<li>b</ul><pre>x = 1\ny = 2</pre><footer>end</footer><script>no()</script>"
+    )
+    assert (reading.title, reading.language) == ("A title", "ro-md")
+    assert reading.text == "Head\n\none two\nthree\n\na\nb\n\nx = 1\ny = 2"
+    assert [reading.text[chunk.start : chunk.end] for chunk in reading.chunks] == [reading.text]
+
+
+@pytest.mark.parametrize(
+    ("tags", "wants_no_index"),
+    [
+        ("noindex", True),
+        ("NONE", True),
+        ("nofollow, NoIndex", True),
+        ("index", False),
+        ("otherbot: noindex", False),
+        ("jobwire: noindex", True),
+    ],
+)
+def test_a_header_says_what_crawlers_may_do(tags: str, wants_no_index: bool) -> None:
+    assert read("<p>words", tags=tags).wants_no_index is wants_no_index
 
 
 def test_all_crawls_wait_for_one_clock_of_a_host(stopped: RunningHouse) -> None:

@@ -1,10 +1,15 @@
 """What a crawl makes of a site, over real HTTP, on each engine."""
 
+import gzip
 from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler
+from itertools import pairwise
 
 import pytest
 from crawl_site import Answerer, Page, Site, crawl, documents, html, redirect, start, wait
 from fifthelement_house import Client
+
+from jobwire.systems.fifthelement.robots import ROBOTS_REDIRECTS_MAX
 
 Serve = Callable[[Mapping[str, Page | Answerer]], Site]
 
@@ -52,6 +57,19 @@ def test_a_host_whose_robots_txt_fails_allows_nothing(crawler: Client, serve: Se
     assert (job["status"], job["result"]["documentsProcessed"], job["result"]["errors"]) == ("failed", 0, 1)
     assert job["result"]["message"].startswith("Start URL unreachable: the robots.txt of '127.0.0.1")
     assert site.hits["/"] == 0
+
+
+@pytest.mark.parametrize(("redirects", "documents_"), [(ROBOTS_REDIRECTS_MAX, 1), (ROBOTS_REDIRECTS_MAX + 1, 2)])
+def test_a_robots_txt_behind_too_many_redirects_is_none(
+    crawler: Client, serve: Serve, redirects: int, documents_: int
+) -> None:
+    hops = ["/robots.txt", *(f"/robots{n}" for n in range(1, redirects)), "/rules"]
+    site = serve(
+        {"/": html("S", "/a"), "/a": html("A"), "/rules": Page(b"User-agent: *\nDisallow: /a", "text/plain")}
+    )
+    site.pages |= {hop: redirect(target) for hop, target in pairwise(hops)}
+    result = result_of(crawl(crawler, crawler.make_repository(), site.base))
+    assert result["documentsProcessed"] == documents_
 
 
 def test_limits_of_pages_and_depth_hold(crawler: Client, serve: Serve) -> None:
@@ -160,6 +178,30 @@ def test_redirects_are_followed_within_the_site(crawler: Client, serve: Serve) -
     assert sum(other.hits.values()) == 0
 
 
+def test_of_one_page_asked_for_one_is_read_behind_a_redirect(crawler: Client, serve: Serve) -> None:
+    site = serve({"/": redirect("/home"), "/home": html("Home", "/more"), "/more": html("More")})
+    result = result_of(crawl(crawler, crawler.make_repository(), site.base, maxPages=1))
+    assert (result["documentsProcessed"], result["skipped"]) == (1, {"limit": 1, "redirected": 1})
+
+
+def test_a_host_that_asks_for_time_is_asked_again_when_it_has_passed(crawler: Client, serve: Serve) -> None:
+    busy = Page(b"", status=503, headers={"Retry-After": "1"})
+    site = serve({"/": html("S", "/a")})
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        site.pages["/a"] = html("A")
+        site.send(handler, busy)
+
+    site.pages["/a"] = answer
+    assert result_of(crawl(crawler, crawler.make_repository(), site.base))["documentsProcessed"] == 2
+    held = crawler.running.house.store.read(
+        lambda reader: reader.query(
+            "SELECT COUNT(*) FROM fifthelement_host WHERE authority = :host", host=f"127.0.0.1:{site.port}"
+        )
+    )
+    assert held.result(60) == [(1,)] and site.hits["/a"] == 2
+
+
 def test_further_hosts_are_crawled_when_they_are_named(crawler: Client, serve: Serve) -> None:
     other = serve({"/": html("Other")})
     site = serve({"/": html("S", f"{other.base}/")})
@@ -171,8 +213,6 @@ def test_further_hosts_are_crawled_when_they_are_named(crawler: Client, serve: S
 
 def test_sitemaps_name_pages_that_nothing_links_to(crawler: Client, serve: Serve) -> None:
     site = serve({"/": html("S"), "/lonely": html("Lonely"), "/zipped": html("Zipped")})
-    import gzip
-
     urls = f"<urlset><url><loc>{site.base}/lonely</loc></url><url><loc>http://elsewhere.example/</loc></url></urlset>"
     zipped = gzip.compress(f"<urlset><url><loc>{site.base}/zipped</loc></url></urlset>".encode())
     index = "".join(f"<sitemap><loc>{site.base}/{name}</loc></sitemap>" for name in ("1.xml", "2.xml.gz", "bad.xml"))
@@ -253,9 +293,16 @@ def test_repositories_know_nothing_of_each_others_pages(crawler: Client, serve: 
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("maxPages", 0), ("maxPages", 10_001), ("maxDepth", -1), ("maxDepth", 51)]
+    ("field", "value"),
+    [("maxPages", 0), ("maxPages", 10_001), ("maxDepth", -1), ("maxDepth", 51), ("hosts", ["h"] * 21)],
 )
-def test_limits_beyond_what_a_crawl_may_are_refused(crawler: Client, field: str, value: int) -> None:
+def test_limits_beyond_what_a_crawl_may_are_refused(crawler: Client, field: str, value: object) -> None:
     path = f"/repositories/{crawler.make_repository()}/crawl"
     answer = crawler.post(path, json={"url": "https://example.org", field: value})
     assert answer.status_code == 400, answer.text
+
+
+def test_the_widest_limits_are_taken(crawler: Client, serve: Serve) -> None:
+    site = serve({"/": html("S")})
+    wanted = {"maxPages": 10_000, "maxDepth": 50, "hosts": [f"h{n}.example" for n in range(20)]}
+    assert result_of(crawl(crawler, crawler.make_repository(), site.base, **wanted))["documentsProcessed"] == 1
