@@ -11,6 +11,7 @@ from jobwire.store.files import NAMED_FILE
 from jobwire.store.moving.side import Table
 
 _EXAMPLES_MAX = 5
+_HELD = ("file_hold", "sha256")
 _ADDRESS = re.compile(r"[0-9a-f]{64}")
 
 
@@ -29,7 +30,7 @@ class Files:
         """Pass the lines on; the files they name are there, on disk, when their line goes."""
         kept = LocalBlobs(self.folder) if self.folder.is_dir() else None
         copies = LocalBlobs(self.copies) if self.copies is not None else None
-        columns = [place for place, column in enumerate(table.columns) if column.name.endswith("sha256")]
+        columns = [place for place, column in enumerate(table.columns) if (table.name, column.name) == _HELD]
         for line in lines:
             if columns or FILE_MARK in line:
                 for sha256 in _find_addresses(line, columns):

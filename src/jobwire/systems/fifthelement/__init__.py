@@ -61,4 +61,5 @@ SYSTEM: Final = System(
     kinds=make_kinds,
     migrations=_read_migrations(),
     isolated=ISOLATED,
+    holds_files=True,
 )

@@ -11,6 +11,7 @@ import msgspec
 
 from jobwire.kinds.contract import ChildLimits, Context
 from jobwire.service.services import Services
+from jobwire.store.files import hold_files, name_job
 from jobwire.systems.fifthelement.exporting_rows import ROW_SOURCES, RowSource
 from jobwire.systems.fifthelement.records import require_repository
 from jobwire.systems.fifthelement.table_records import take_up
@@ -75,6 +76,7 @@ class Exporting:
                 work=lambda: ctx.isolate(write_table, wanted, limits=CHILD_LIMITS),
             )
             blob = await asyncio.to_thread(self._services.blobs.put, folder / "table")
+        await ctx.write(partial(hold_files, holder=name_job(ctx.number), files=[blob.sha256]))
         return {
             "table": source.name,
             "format": request.format,

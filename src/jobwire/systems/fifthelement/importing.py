@@ -20,6 +20,7 @@ from jobwire.kinds.contract import ChildLimits, Context
 from jobwire.net.fetch import Fetcher
 from jobwire.net.policy import FetchPolicy
 from jobwire.service.services import Services
+from jobwire.store.files import hold_files, name_job
 from jobwire.systems.fifthelement.importing_rows import Batch, Target, keep_batch, keep_texts
 from jobwire.systems.fifthelement.table_documents import (
     DocumentLine,
@@ -97,7 +98,6 @@ class Importing:
         if request.mode == "all" and read.report.bad:
             raise _refuse_bad(read.report, result)
         state = await self._keep(ctx, request, read)
-        await asyncio.to_thread(self._services.blobs.delete, read.rows_sha256)
         return result | {"added": state.added, "changed": state.changed, "unchanged": state.unchanged}
 
     async def _read(self, ctx: Context, request: ImportInput) -> _Kept:
@@ -122,6 +122,8 @@ class Importing:
                 await asyncio.to_thread(blobs.put, file)
             rows = await asyncio.to_thread(blobs.put, folder / "rows")
             bad = await asyncio.to_thread(blobs.put, folder / BAD_ROWS_NAME) if report.bad else None
+        kept = [rows.sha256, *([bad.sha256] if bad else [])]
+        await ctx.write(partial(hold_files, holder=name_job(ctx.number), files=kept))
         return _Kept(report, rows.sha256, rows.size_bytes, bad.sha256 if bad else None)
 
     async def _bring(self, request: ImportInput, folder: Path) -> Path:

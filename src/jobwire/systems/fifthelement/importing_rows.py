@@ -107,6 +107,8 @@ def _add(tx: Transaction, jobs: Jobs, target: Target, new: Sequence[tuple[Docume
         for document, (line, text) in zip(ids, new, strict=True)
     ]  # fmt: skip
     insert_rows(tx, "fifthelement_document", shared, columns=_COLUMNS, rows=documents)
+    for document, (line, text) in zip(ids, new, strict=True):
+        records.hold_blobs(tx, document, line.blob, text.text_blob if text else None)
     _know(tx, target, [(line, document) for document, (line, _) in zip(ids, new, strict=True)])
     if target.processes:
         for document in ids:

@@ -11,6 +11,7 @@ import msgspec
 from jobwire.domain.errors import JobError
 from jobwire.kinds.contract import FinalJob
 from jobwire.store.contract import Reader, Transaction
+from jobwire.store.files import hold_files, release_files
 from jobwire.systems.fifthelement.ids import make_id
 from jobwire.systems.fifthelement.texts import KeptText
 
@@ -135,7 +136,8 @@ def delete_repository(tx: Transaction, owner: int, repository: str) -> None:
         owner=owner,
         repository=repository,
     )
-    for (document,) in documents if DOCUMENT_HOOKS else ():
+    for (document,) in documents:
+        release_files(tx, _holder(document))
         _run_hooks(tx, DOCUMENT_HOOKS, owner=owner, document=document)
     _run_hooks(tx, REPOSITORY_HOOKS, owner=owner, repository=repository)
     tx.execute(
@@ -216,7 +218,18 @@ def add_document(
         owner=owner,
         **row._asdict(),
     )
+    hold_blobs(tx, row.id, row.source_blob, row.text_blob)
     return row
+
+
+def hold_blobs(tx: Transaction, document: str, *blobs: str | None) -> None:
+    """The document needs these kept files."""
+    if files := [blob for blob in blobs if blob is not None]:
+        hold_files(tx, _holder(document), files=files)
+
+
+def _holder(document: str) -> str:
+    return f"fifthelement:document:{document}"
 
 
 def change_document(
@@ -289,6 +302,7 @@ def cancel_document_jobs(tx: Transaction, owner: int, document: str) -> None:
 def delete_document(tx: Transaction, owner: int, document: str) -> None:
     """Remove the document with what was made of it, and cancel the jobs that work on it."""
     cancel_document_jobs(tx, owner, document)
+    release_files(tx, _holder(document))
     _run_hooks(tx, DOCUMENT_HOOKS, owner=owner, document=document)
     tx.execute("DELETE FROM fifthelement_document WHERE owner = :owner AND id = :id", owner=owner, id=document)
 
@@ -357,6 +371,8 @@ def _update_document(tx: Transaction, owner: int, row: DocumentRow) -> None:
         owner=owner,
         **row._asdict(),
     )
+    release_files(tx, _holder(row.id))
+    hold_blobs(tx, row.id, row.source_blob, row.text_blob)
 
 
 def _cancel_jobs(tx: Transaction, owner: int, column: str, subject: str) -> None:

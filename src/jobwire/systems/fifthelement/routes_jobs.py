@@ -1,5 +1,6 @@
 """Starts and repeats jobs over HTTP; reading, listing and cancelling them are the dialect's built-in actions."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -10,6 +11,7 @@ from jobwire.domain.job import JobRow, Receipt
 from jobwire.domain.phases import FINAL_PHASES, Phase
 from jobwire.service.call import Call, Reply
 from jobwire.store.contract import Transaction
+from jobwire.store.files import hold_files, name_job
 from jobwire.systems.fifthelement.bodies import name_repository, read_start_body
 from jobwire.systems.fifthelement.import_queries import name_source, read_import_query
 from jobwire.systems.fifthelement.job_shape import IDS, REFERENCE
@@ -54,10 +56,11 @@ async def post_export(call: Call) -> Reply:
 
 async def post_import(call: Call) -> Reply:
     """Import the rows of a file into a repository: the body is its bytes, or `url` says where they are."""
-    wanted = read_import_query(call.query)
+    wanted, files = read_import_query(call.query), list[str]()
     if "url" not in wanted:
-        wanted["source"] = name_source(call.services.links, await keep_upload(call))
-    return await _start(call, IMPORT, wanted)
+        files = [await keep_upload(call)]
+        wanted["source"] = name_source(call.services.links, files[0])
+    return await _start(call, IMPORT, wanted, files=files)
 
 
 async def post_rerun(call: Call) -> Reply:
@@ -88,12 +91,14 @@ async def _find_job(call: Call) -> JobRow:
     return row
 
 
-async def _start(call: Call, kind: str, wanted: dict[str, Any]) -> Reply:
+async def _start(call: Call, kind: str, wanted: dict[str, Any], *, files: Sequence[str] = ()) -> Reply:
+    """Start a job that needs these kept files."""
     owner, repository = call.principal.owner, name_repository(call.params)
 
     def start(tx: Transaction) -> tuple[Receipt, int]:
         expect_repository(tx, owner, repository)
         receipt = start_job(tx, call.services.jobs, owner, kind, wanted, repository=repository)
+        hold_files(tx, name_job(receipt.number), files=files)
         return receipt, tx.now
 
     receipt, created_at = await call.services.store.write(start)
