@@ -103,7 +103,7 @@ class Keeper:
         targets: list[Target] = []
         # Nothing is awaited from here to the write: what is made known here is written before anybody can visit it.
         for result in results:
-            if result.visit.answer == Left(DISALLOWED):
+            if result.outcome == DISALLOWED:
                 self._frontier.forget_visit()
             targets += self._frontier.add(result.found, depth=result.depth, hops=result.hops)
         finished: list[Finished] = await self._ctx.write(
