@@ -74,36 +74,40 @@ def _shorten(text: str) -> str | None:
 
 
 def _walk(body: LexborNode) -> Iterator[str]:
-    """The text in order, without recursion: a page may nest as deep as its author likes."""
-    node: LexborNode | None = body
-    preformatted = 0
-    while node is not None:
-        tag = node.tag
+    """The text in order, without recursion: a page may nest as deep as its author likes.
+
+    Nodes are not compared: `==` writes both out as HTML, which took 20 s for a page of 200 KB.
+    """
+    node = body
+    depth = preformatted = 0
+    while True:
+        tag = node.tag or ""
         if tag == "-text":
             text = node.text_content or ""
             yield text if preformatted else _SPACES.sub(" ", text)
         elif tag not in _UNSEEN:
-            preformatted += tag == "pre"
             yield _open(tag)
             if (child := node.child) is not None:
                 node = child
+                depth += 1
+                preformatted += tag == "pre"
                 continue
-            preformatted -= tag == "pre"
             yield _close(tag)
-        while node is not None and node.next is None:
-            node = node.parent if node != body else None
-            if node is None or node == body:
-                return
+        while depth and node.next is None and node.parent is not None:
+            node = node.parent
+            depth -= 1
             preformatted -= node.tag == "pre"
             yield _close(node.tag or "")
-        node = node.next if node is not None and node != body else None
+        if not depth or node.next is None:
+            return
+        node = node.next
 
 
-def _open(tag: str | None) -> str:
+def _open(tag: str) -> str:
     return "\n\n" if tag in _BLOCKS else "\n" if tag in _LINES else ""
 
 
-def _close(tag: str | None) -> str:
+def _close(tag: str) -> str:
     return "\n\n" if tag in _BLOCKS else "\t" if tag in _CELLS else ""
 
 

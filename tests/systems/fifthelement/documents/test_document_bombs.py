@@ -77,6 +77,13 @@ def test_a_bomb_ends_in_an_error_and_the_worker_lives(
 
 
 @pytest.mark.slow
+def test_a_large_page_is_read_within_the_limits_of_its_child(library: DocumentHouse) -> None:
+    page = b"<html><body>" + b"<div><p>Some <b>words</b> of a <a href=/>page</a>.</p></div>\n" * 60_000
+    row = library.add_file(library.add_repository(), page, "large.html")
+    assert library.result(library.start_processing(row))["chunks"] > 500
+
+
+@pytest.mark.slow
 def test_a_page_that_nests_without_end_is_stopped_by_its_processor_time(tmp_path: Path) -> None:
     source = tmp_path / "deep.html"
     source.write_bytes(b"<html>" + b"<div>" * 1_000_000)
