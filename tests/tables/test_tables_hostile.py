@@ -154,7 +154,7 @@ def repack(path: Path, name: str, change: Callable[[bytes], bytes]) -> Path:
 SHEET = "xl/worksheets/sheet1.xml"
 LAUGHS = b'<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]>'
 BROKEN_BOOKS: Mapping[str, tuple[str, Callable[[bytes], bytes], str]] = {
-    "a bomb": (SHEET, lambda data: data + b" " * (300 << 20), "table_archive_size"),
+    "a bomb": ("xl/sharedStrings.xml", lambda data: data + b" " * (300 << 20), "table_archive_size"),
     "a bomb by ratio": (SHEET, lambda data: data + b" " * (20 << 20), "table_archive_bomb"),
     "laughing entities": (SHEET, lambda data: data.replace(b"?>", b"?>" + LAUGHS, 1), "table_archive_bomb"),
     "no XML": (SHEET, lambda _: b"hello", "table_damaged"),
