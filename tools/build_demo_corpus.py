@@ -21,7 +21,7 @@ TARGET = ROOT / "src" / "jobwire" / "systems" / "fifthelement" / "demo_corpus"
 WRITTEN_AT = datetime(2026, 1, 1, tzinfo=UTC)
 FONT = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")
 
-PAGES = ("index", "glossary", "queues", "state_machine")
+PAGES = ("index", "glossary", "queues", "state_machine", "adr/README")
 DECISIONS_MAX = 15
 """Enough to crawl, few enough to be embedded while one looks: 3.5 passages a second and core."""
 _LINK = re.compile(r'<a href="([^"]*)">(.*?)</a>', re.DOTALL)
@@ -54,7 +54,7 @@ def build_site() -> None:
     """The chosen pages of docs/ as HTML that links to each other, with robots.txt and a site map."""
     site = TARGET / "site"
     site.mkdir()
-    sources = [DOCS / f"{name}.md" for name in PAGES] + sorted((DOCS / "adr").glob("*.md"))[:DECISIONS_MAX]
+    sources = [DOCS / f"{name}.md" for name in PAGES] + sorted((DOCS / "adr").glob("[0-9]*.md"))[:DECISIONS_MAX]
     names = {source.resolve(): _name(source) for source in sources}
     reader = MarkdownIt("commonmark").enable("table")
     for source in sources:
