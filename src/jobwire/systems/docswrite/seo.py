@@ -16,7 +16,7 @@ META_NAMES: Final[Mapping[str, str]] = {
 
 
 class SplitFields(NamedTuple):
-    """`meta` is what the site takes, by its own names; `refused` are the names, as customers know them, it does not."""
+    """`meta` is what the site takes, by its own names; `refused` are those it does not, as customers know them."""
 
     meta: dict[str, str]
     refused: list[str]

@@ -77,7 +77,8 @@ def _find_named(page: Response) -> str | None:
     except (etree.ParserError, ValueError):
         return None
     hrefs = root.xpath("//link[@rel=$rel]/@href", rel=_REL)
-    return urljoin(page.url, hrefs[0]) if hrefs else None
+    href: str = hrefs[0] if hrefs else ""
+    return urljoin(page.url, href) if href else None
 
 
 async def _get_index(fetcher: Fetcher, root: str) -> _Index | None:

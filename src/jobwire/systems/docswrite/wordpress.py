@@ -138,7 +138,7 @@ class WordPress:
 
     async def check_login(self) -> SiteUser:
         """Who we are, if we may write posts and upload files; site_permission_missing says what we may not."""
-        user = await self._read("users/me", SiteUser, context="edit")
+        user = await self._read("users/me", SiteUser, {"context": "edit"})
         capabilities = user.capabilities if isinstance(user.capabilities, dict) else {}
         for capability, what in _NEEDED.items():
             if not capabilities.get(capability):
@@ -149,7 +149,9 @@ class WordPress:
         """The id of the user with this user name, full name or slug, in any letter case; author_unknown for none."""
         wanted = name.strip().casefold()
         for context in ("edit", "view"):  # user names are shown to those who may list users
-            response = await self._send("GET", "users", search=name.strip(), context=context, per_page=_PAGE_MAX)
+            response = await self._send(
+                "GET", "users", query={"search": name.strip(), "context": context, "per_page": _PAGE_MAX}
+            )
             if response.status == 403 and context == "edit":
                 continue
             for user in _decode(response, list[SiteUser]):
@@ -178,16 +180,8 @@ class WordPress:
 
     async def find_post(self, mark: str, kind: PostType) -> SavedPost | None:
         """The post that was made from the mark's document, the oldest if somebody copied it; none in the trash."""
-        posts = await self._read(
-            _PATHS[kind],
-            list[_Post],
-            search=mark,
-            status=_STATUSES,
-            context="edit",
-            orderby="id",
-            order="asc",
-            per_page=_PAGE_MAX,
-        )
+        query: dict[str, str | int] = {"search": mark, "status": _STATUSES, "context": "edit", "per_page": _PAGE_MAX}
+        posts = await self._read(_PATHS[kind], list[_Post], {**query, "orderby": "id", "order": "asc"})
         return next((_to_saved(post) for post in posts if has_mark(post.content.raw, mark)), None)
 
     async def save_post(
@@ -205,7 +199,7 @@ class WordPress:
 
     async def get_post(self, number: int, kind: PostType) -> SavedPost | None:
         """The post of this id; None if it was deleted or lies in the trash."""
-        response = await self._send("GET", f"{_PATHS[kind]}/{number}", context="edit")
+        response = await self._send("GET", f"{_PATHS[kind]}/{number}", query={"context": "edit"})
         if response.status == 404 and read_refusal(response).code == "rest_post_invalid_id":
             return None
         saved = _decode(response, SavedPost)
@@ -230,7 +224,7 @@ class WordPress:
         return frozenset(schema if isinstance(schema, dict) else ())
 
     async def _ensure_term(self, taxonomy: Taxonomy, name: str) -> int:
-        terms = await self._read(taxonomy, list[_Term], search=name, per_page=_PAGE_MAX)
+        terms = await self._read(taxonomy, list[_Term], {"search": name, "per_page": _PAGE_MAX})
         for term in terms:
             if html.unescape(term.name).casefold() == name.casefold():
                 return term.id
@@ -242,7 +236,7 @@ class WordPress:
         return _decode(response, _Term).id
 
     async def _find_picture(self, marker: str) -> _Picture | None:
-        found = await self._read("media", list[_Picture], slug=marker)
+        found = await self._read("media", list[_Picture], {"slug": marker})
         return found[0] if found else None
 
     async def _upload(self, picture: PreparedPicture, folder: Path, title: str) -> _Picture:
@@ -253,10 +247,10 @@ class WordPress:
         body = (folder / picture.file).read_bytes()
         # The marker travels with the file: an answer that is lost leaves no picture that cannot be found again.
         query = {"slug": picture.marker, **({"title": title[:TERM_CHARS_MAX]} if title else {})}
-        return _decode(await self._send("POST", "media", headers=headers, body=body, **query), _Picture)
+        return _decode(await self._send("POST", "media", headers=headers, body=body, query=query), _Picture)
 
-    async def _read(self, path: str, type_: type[_Answer], **query: str | int) -> _Answer:
-        return _decode(await self._send("GET", path, **query), type_)
+    async def _read(self, path: str, type_: type[_Answer], query: Mapping[str, str | int]) -> _Answer:
+        return _decode(await self._send("GET", path, query=query), type_)
 
     async def _change(self, path: str, type_: type[_Answer], json: Any) -> _Answer:
         return _decode(await self._send("POST", path, json=json), type_)
@@ -269,11 +263,11 @@ class WordPress:
         json: Any = None,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-        **query: str | int,
+        query: Mapping[str, str | int] | None = None,
     ) -> Response:
         return await self._fetcher.request(
             method,
-            self._address(path, query),
+            self._address(path, query or {}),
             headers={**self._headers, **(headers or {})},
             json=json,
             body=body,
