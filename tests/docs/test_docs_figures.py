@@ -21,7 +21,7 @@ from jobwire.service.watching import STREAMS_KEY_MAX, STREAMS_MAX, WAITS_KEY_MAX
 from jobwire.store.sqlite.store import CHECKPOINT_PAGES, RESTART_PAGES
 from jobwire.store.writer import GROUP_MAX
 from jobwire.systems.rentix.dialect import RENTIX
-from jobwire.systems.rentix.photo_decode import PIXELS_MAX, SIDE_PX_MAX
+from jobwire.pictures.decode import PIXELS_MAX, SIDE_PX_MAX
 from jobwire.systems.rentix.publishing import STAGES
 from jobwire.worker.loop import STOP_GRACE_S
 
