@@ -82,7 +82,8 @@ def _let_keep(dialect: Dialect) -> tuple[tuple[bytes, bytes], ...]:
 
 def _name_limits(dialect: Dialect) -> dict[str, Limit]:
     return {
-        limit.name: Limit(f"{dialect.name}.{limit.name}", limit.count, limit.window_s) for limit in dialect.limits
+        limit.name: Limit(f"{dialect.name}.{limit.name}", limit.count, limit.window_s, flows=limit.flows)
+        for limit in dialect.limits
     }
 
 

@@ -1,0 +1,164 @@
+"""Documents, posts, ids and claims of docswrite, as portable SQL; records_sites.py has the sites.
+
+Every function works inside the transaction or snapshot it is given, and the owner is in every WHERE.
+"""
+
+import secrets
+from typing import Final, NamedTuple
+
+from jobwire.store.contract import Reader, Transaction
+from jobwire.store.files import hold_files, name_job, release_files
+from jobwire.systems.docswrite.source import Form
+
+DOCUMENT_PREFIX: Final = "doc-"
+
+_ID_BYTES: Final = 6
+_LOOKED_AT: Final = 4
+
+
+class DocumentRow(NamedTuple):
+    """An uploaded document: its id and name, its form, the address of its file and when it came."""
+
+    id: str
+    name: str
+    form: Form
+    sha256: str
+    size_bytes: int
+    created_at: int
+    updated_at: int
+
+
+class NewDocument(NamedTuple):
+    """The file of a document that was just kept."""
+
+    name: str
+    form: Form
+    sha256: str
+    size_bytes: int
+
+
+_DOCUMENT = "SELECT {} FROM docswrite_document WHERE owner = :owner AND id = :id".format(
+    ", ".join(DocumentRow._fields)
+)
+
+
+def find_document(reader: Reader, owner: int, document: str) -> DocumentRow | None:
+    """The owner's document; None if absent or another owner's."""
+    found = reader.query(_DOCUMENT, owner=owner, id=document)
+    return DocumentRow(*found[0]) if found else None
+
+
+def add_document(tx: Transaction, owner: int, new: NewDocument) -> DocumentRow:
+    """A new document, which holds its file."""
+    row = DocumentRow(DOCUMENT_PREFIX + secrets.token_hex(_ID_BYTES), *new, tx.now, tx.now)
+    tx.execute(
+        "INSERT INTO docswrite_document (id, owner, name, form, sha256, size_bytes, created_at, updated_at)"
+        " VALUES (:id, :owner, :name, :form, :sha256, :size_bytes, :created_at, :updated_at)",
+        owner=owner,
+        **row._asdict(),
+    )
+    hold_files(tx, _name_document(row.id), files=[row.sha256])
+    return row
+
+
+def replace_document(tx: Transaction, owner: int, document: str, new: NewDocument) -> DocumentRow | None:
+    """The document with other content; None if there is none."""
+    changed = tx.execute(
+        "UPDATE docswrite_document SET name = :name, form = :form, sha256 = :sha256, size_bytes = :size_bytes,"
+        " updated_at = :now WHERE owner = :owner AND id = :id",
+        id=document,
+        owner=owner,
+        now=tx.now,
+        **new._asdict(),
+    )
+    if not changed:
+        return None
+    release_files(tx, _name_document(document))
+    hold_files(tx, _name_document(document), files=[new.sha256])
+    return find_document(tx, owner, document)
+
+
+def delete_document(tx: Transaction, owner: int, document: str) -> bool:
+    """Forget the document and let its file go; False if there was none."""
+    deleted = tx.execute("DELETE FROM docswrite_document WHERE owner = :owner AND id = :id", owner=owner, id=document)
+    if deleted:
+        release_files(tx, _name_document(document))
+    return bool(deleted)
+
+
+def take_document(tx: Transaction, owner: int, document: str, *, job: int) -> DocumentRow | None:
+    """The document as it is now; the job holds its file from here on, whatever becomes of the document."""
+    row = find_document(tx, owner, document)
+    if row is not None:
+        hold_files(tx, name_job(job), files=[row.sha256])
+    return row
+
+
+def _name_document(document: str) -> str:
+    return f"docswrite:document:{document}"
+
+
+def find_post(reader: Reader, owner: int, *, root: str, mark: str, kind: str) -> int | None:
+    """The post that was made from the mark's document on this site."""
+    found = reader.query(
+        "SELECT post FROM docswrite_post WHERE owner = :owner AND root = :root AND mark = :mark AND kind = :kind",
+        owner=owner,
+        root=root,
+        mark=mark,
+        kind=kind,
+    )
+    return int(found[0][0]) if found else None
+
+
+def keep_post(tx: Transaction, owner: int, *, root: str, mark: str, kind: str, post: int) -> None:
+    """The post is the one of the mark's document from now on."""
+    tx.execute(
+        "INSERT INTO docswrite_post (owner, root, mark, kind, post) VALUES (:owner, :root, :mark, :kind, :post)"
+        " ON CONFLICT (owner, root, mark, kind) DO UPDATE SET post = excluded.post",
+        owner=owner,
+        root=root,
+        mark=mark,
+        kind=kind,
+        post=post,
+    )
+
+
+def find_job(reader: Reader, id_: str) -> tuple[int, int] | None:
+    """Whose job has this id on the wire, and its number."""
+    found = reader.query("SELECT owner, job FROM docswrite_job WHERE id = :id", id=id_)
+    return (int(found[0][0]), int(found[0][1])) if found else None
+
+
+def keep_job(tx: Transaction, id_: str, *, owner: int, job: int) -> None:
+    """The job has this id on the wire; a few ids of jobs that are long gone are forgotten on the way."""
+    tx.execute(
+        "INSERT INTO docswrite_job (id, owner, job, seen_at) VALUES (:id, :owner, :job, :now)",
+        id=id_,
+        owner=owner,
+        job=job,
+        now=tx.now,
+    )
+    looked_at = tx.query("SELECT id, job FROM docswrite_job ORDER BY seen_at, id LIMIT :limit", limit=_LOOKED_AT)
+    for old, number in looked_at:
+        if tx.query("SELECT 1 FROM job WHERE number = :number", number=number):
+            tx.execute("UPDATE docswrite_job SET seen_at = :now WHERE id = :id", now=tx.now, id=old)
+        else:
+            tx.execute("DELETE FROM docswrite_job WHERE id = :id", id=old)
+
+
+def take_claim(tx: Transaction, name: str, *, job: int, lifetime_ms: int) -> bool:
+    """Whether the job may do what the claim names, for so long; a job may take its own claim again."""
+    tx.execute("DELETE FROM docswrite_claim WHERE until <= :now", now=tx.now)
+    taken = tx.execute(
+        "INSERT INTO docswrite_claim AS c (name, job, until) VALUES (:name, :job, :until)"
+        " ON CONFLICT (name) DO UPDATE SET until = excluded.until WHERE c.job = excluded.job",
+        name=name,
+        job=job,
+        until=tx.now + lifetime_ms,
+    )
+    return bool(taken)
+
+
+def drop_claim(tx: Transaction, name: str, *, job: int) -> None:
+    """The job is done with what the claim names."""
+    tx.execute("DELETE FROM docswrite_claim WHERE name = :name AND job = :job", name=name, job=job)
