@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from jobwire.domain.errors import JobError
 from jobwire.pictures.decode import BYTES_MAX as PICTURE_BYTES_MAX
 from jobwire.systems.docswrite import archive, shelf, tree
+from jobwire.systems.docswrite.limits import LIMITS
 from jobwire.systems.docswrite.source import (
-    LIMITS,
     SOURCE_BYTES_MAX,
     Form,
     Source,

@@ -21,6 +21,7 @@ from jobwire.systems.docswrite.pictures import PictureRequest, PreparedPicture, 
 from jobwire.systems.docswrite.seo import split_fields
 from jobwire.systems.docswrite.site_search import FoundSite, find_site
 from jobwire.systems.docswrite.wordpress import (
+    TERM_CHARS_MAX,
     TERMS_MAX,
     PostFields,
     SavedPost,
