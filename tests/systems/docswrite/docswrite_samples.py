@@ -20,7 +20,7 @@ TAGS |= {"a", "b", "code", "em", "s", "strong", "sub", "sup", "u"}
 ATTRIBUTES = {"a": {"href", "id", "rel"}, "img": {"src", "alt"}, "ol": {"start"}, "td": {"colspan", "rowspan"}}
 ATTRIBUTES |= {"th": ATTRIBUTES["td"]} | {f"h{level}": {"id"} for level in range(1, 7)}
 SAFE = re.compile(r"https?://|mailto:|tel:|#")
-MARKUP = re.compile(r"\]\([^)]*\)|^\s*(?:```.*|\|[-:| ]+\||\d+\.)|\\", re.MULTILINE)
+MARKUP = re.compile(r"\]\([^)]*\)|^[\s>]*(?:```.*|\|[-:| ]+\||\d+\.)|\\", re.MULTILINE)
 SHOWN = re.compile(r"<w:t(?: [^>]*)?>([^<]*)</w:t>|( )")
 
 ROOT = Path(__file__).parents[3]
@@ -150,7 +150,7 @@ def find_source_words(path: Path) -> list[str]:
             return find_page_words(path.read_text())
         case _:
             return list_words(
-                re.sub(r"\]\([^)]*\)|^\s*(?:```.*|\|[-:| ]+\||\d+\.)|\\", " ", path.read_text(), flags=re.M)
+                re.sub(r"\]\([^)]*\)|^[\s>]*(?:```.*|\|[-:| ]+\||\d+\.)|\\", " ", path.read_text(), flags=re.M)
             )
 
 

@@ -126,6 +126,12 @@ def test_whatever_is_left_of_a_link_is_of_a_harmless_scheme(href: str) -> None:
     assert cleaned == "" or cleaned.lower().startswith(("http://", "https://", "mailto:", "tel:", "#"))
 
 
+def test_a_link_at_the_limit_of_its_length_is_kept() -> None:
+    longest = "https://a.example/".ljust(LINK_CHARS_MAX, "x")
+    assert clean_link(longest) == longest
+    assert clean_link(longest + "x") == ""
+
+
 def test_the_site_itself_is_not_external_with_or_without_www() -> None:
     assert not is_external("https://www.a.example/x", "a.example")
     assert not is_external("mailto:x@b.example", "a.example")

@@ -23,7 +23,8 @@ from jobwire.systems.docswrite.document import (
     Text,
     plain,
 )
-from jobwire.systems.docswrite.source import find_form, load_document
+from jobwire.systems.docswrite.flow import CAPTION_CHARS_MAX
+from jobwire.systems.docswrite.source import TITLE_CHARS_MAX, find_form, load_document
 
 
 def read_google(folder: Path) -> Document:
@@ -186,6 +187,19 @@ def test_a_figure_keeps_its_caption_and_a_paragraph_is_parted_by_its_picture(tmp
     document, source = read(page, "html", tmp_path)
     assert [type(block) for block in document.blocks] == [Figure, Paragraph, Figure, Paragraph]
     assert [picture.url for picture in source.pictures] == ["https://x.example/a.png", "https://x.example/b.png"]
+
+
+@pytest.mark.parametrize(("chars", "is_caption"), [(CAPTION_CHARS_MAX, True), (CAPTION_CHARS_MAX + 1, False)])
+def test_only_a_short_slanted_line_is_a_caption(chars: int, is_caption: bool, tmp_path: Path) -> None:
+    document, _ = read(f"<img src='https://x.example/a.png'><p><i>{'x' * chars}</i></p>", "html", tmp_path)
+    assert len(document.blocks) == (1 if is_caption else 2)
+
+
+@pytest.mark.parametrize(
+    ("chars", "kept"), [(TITLE_CHARS_MAX, TITLE_CHARS_MAX), (TITLE_CHARS_MAX + 1, TITLE_CHARS_MAX)]
+)
+def test_a_title_is_cut_where_it_is_too_long(chars: int, kept: int, tmp_path: Path) -> None:
+    assert len(read(f"<h1>{'x' * chars}</h1><p>y", "html", tmp_path)[1].title) == kept
 
 
 def test_a_picture_used_twice_is_one_picture(tmp_path: Path) -> None:

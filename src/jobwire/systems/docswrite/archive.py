@@ -9,7 +9,7 @@ from typing import Final
 
 from jobwire.domain.errors import JobError
 from jobwire.pictures.decode import BYTES_MAX as PICTURE_BYTES_MAX
-from jobwire.systems.docswrite.tree import MARKUP_BYTES_MAX, check_markup_size, explain_too_large
+from jobwire.systems.docswrite.tree import check_markup_size, explain_too_large
 
 FILES_MAX: Final = 2_000
 UNPACKED_BYTES_MAX: Final = 256 * 1024 * 1024
@@ -44,10 +44,10 @@ class Archive:
             raise ValueError(f"{entry.file_size:,} bytes; a picture has from 1 to {PICTURE_BYTES_MAX:,}")
         return self._opened.read(name)
 
-    def check_texts(self) -> None:
-        """Raise JobError document_too_large if a part of an office file is over MARKUP_BYTES_MAX."""
+    def check_word_parts(self) -> None:
+        """Raise JobError document_too_large if a text of a Word file is over MARKUP_BYTES_MAX."""
         for name, entry in self._entries.items():
-            if name.endswith((".xml", ".rels")) and entry.file_size > MARKUP_BYTES_MAX:
+            if name.endswith((".xml", ".rels")):
                 check_markup_size(entry.file_size)
 
 

@@ -1,4 +1,5 @@
-"""Write a document as a post's content: clean HTML, or the blocks of WordPress' editor. Isolate `write_content`.
+"""Write a document as a post's content: clean HTML, or the blocks of WordPress' editor. Isolate `write_content`
+with limits.LIMITS.
 
 Every line goes through sanitize.py before structure is put around it. Block comments are written as WordPress'
 own serialize_blocks writes them.
@@ -40,7 +41,7 @@ from jobwire.systems.docswrite.source import load_document
 CONTENT_BYTES_MAX: Final = 3 * 1024 * 1024
 """A post of 500 pages has about 1.5 MB. What a child returns may have 4 MiB as JSON, where quotes take two bytes."""
 
-HEADING_LEVEL_MAX: Final = 6
+_LEVEL_MAX: Final = 6
 
 _NOTE_CLASS: Final = "footnotes"
 
@@ -131,7 +132,7 @@ class Writer:
         text = self._write_line(block.line)
         if not text:
             return ""
-        level = min(block.level + self._options.demote_headings, HEADING_LEVEL_MAX)
+        level = min(block.level + self._options.demote_headings, _LEVEL_MAX)
         anchor = f' id="{html.escape(block.anchor)}"' if block.anchor else ""
         markup = f'<h{level} class="wp-block-heading"{anchor}>{text}</h{level}>'
         return self._wrap("heading", markup, {} if level == 2 else {"level": level})  # 2 is the block's default

@@ -66,7 +66,7 @@ class Pictures:
 def read_docx(path: Path) -> tuple[str, Callable[[str], bytes | None]]:
     """A Word file as the text of a page, and what gives the pictures its `src` attributes name."""
     with open_archive(path) as archive:
-        archive.check_texts()
+        archive.check_word_parts()
         if MAIN_PART not in archive.names:
             raise explain_unreadable("the file is not a Word document (.docx)")
     pictures = Pictures()

@@ -77,7 +77,7 @@ _OF_TEXTS: Final = (
 _STRAY_PARTS: Final = ("li", "caption", "tr", "td", "th", "thead", "tbody", "tfoot")
 _CONTAINERS: Final = frozenset((*_OF_PAGES, *_OF_TEXTS, *_STRAY_PARTS))
 _GOOGLE_LIST: Final = re.compile(r"lst-\S+-(\d)")
-START_MAX: Final = 1_000_000
+_START_MAX: Final = 1_000_000
 
 
 class _Flow:
@@ -227,7 +227,7 @@ class Reader:
             blocks = self.read_blocks(child, inner) if child.tag == "li" else self._read_alone(child, style)
             _add_items(items, blocks)
         if items:
-            start = number_of(element.get("start"), most=START_MAX) or 1
+            start = number_of(element.get("start"), most=_START_MAX) or 1
             listing = Listing(element.tag == "ol", items, start if element.tag == "ol" else 1)
             google = _GOOGLE_LIST.search(element.get("class") or "")
             _add_listing(flow.blocks, listing, level=int(google[1]) if google else 0, is_google=google is not None)

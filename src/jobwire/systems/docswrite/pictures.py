@@ -1,4 +1,4 @@
-"""Prepare one picture of a document for a media library: isolate `prepare_picture` with LIMITS. File in, file out.
+"""Prepare one picture of a document for a media library: isolate `prepare_picture` with limits.LIMITS.
 
 The same bytes and options give the same file, and its name is made of its content: what was uploaded once is found
 again by name.
@@ -13,18 +13,10 @@ from typing import Any, Final
 import msgspec
 from PIL import Image
 
-from jobwire.kinds.contract import ChildLimits
 from jobwire.pictures.decode import DecodedPhoto, PhotoLimits, decode_photo
 
 SIDE_PX_MAX: Final = 2560
 """WordPress itself makes anything larger smaller, and keeps both."""
-
-CHILD_MEMORY_BYTES_MAX: Final = 1536 * 1024 * 1024
-CHILD_CPU_S_MAX: Final = 60
-CHILD_WALL_MS_MAX: Final = 120_000
-LIMITS: Final = ChildLimits(
-    memory_bytes_max=CHILD_MEMORY_BYTES_MAX, cpu_s_max=CHILD_CPU_S_MAX, wall_ms_max=CHILD_WALL_MS_MAX
-)
 
 NAME_CHARS: Final = 32
 

@@ -16,13 +16,13 @@ from jobwire.domain.errors import JobError
 from jobwire.net.failures import RETRYABLE_STATUSES, read_retry_after
 from jobwire.net.fetch import Response
 
-SAID_CHARS_MAX: Final = 200
+_SAID_CHARS_MAX: Final = 200
 
 _FILE_REFUSED: Final = frozenset({"rest_upload_sideload_error", "rest_upload_image_type_not_supported"})
 _FILE_TOO_LARGE: Final = frozenset({"rest_upload_file_too_big", "rest_upload_limited_space"})
 _FULL: Final = frozenset({"rest_upload_user_quota_exceeded"})
 _DELETED: Final = frozenset({"rest_post_invalid_id"})
-_NOT_LOGGED_IN: Final = "rest_not_logged_in"
+_FORBIDDEN: Final = b"rest_forbidden_status"
 _NO_ROUTE: Final = frozenset({"rest_no_route", "rest_disabled", "rest_api_disabled", "rest_login_required"})
 _TAGS: Final = re.compile(r"<[^>]{0,500}>")
 
@@ -67,8 +67,9 @@ def explain_answer(response: Response) -> JobError:
             details=details,
         )
     if status == 401:
-        return _explain_unauthorized(host, refusal, details)
-    if status == 403:
+        return _explain_unauthorized(host, details)
+    # Who may not write posts is told so of the parameter that asks for drafts.
+    if status == 403 or (status == 400 and _FORBIDDEN in response.body):
         return _explain_forbidden(host, refusal, details)
     if status in RETRYABLE_STATUSES:
         return _explain_busy(response, host, details)
@@ -156,18 +157,12 @@ def _refuse_file(host: str, refusal: Refusal, details: Mapping[str, Any]) -> Job
     )
 
 
-def _explain_unauthorized(host: str, refusal: Refusal, details: Mapping[str, Any]) -> JobError:
-    if refusal.code == _NOT_LOGGED_IN:
-        return JobError(
-            "site_credentials_lost",
-            f"the site {host} did not receive the application password; "
-            "its server drops the Authorization header: pass it on to PHP",
-            details=details,
-        )
+def _explain_unauthorized(host: str, details: Mapping[str, Any]) -> JobError:
+    # WordPress says the same of a wrong password and of one that its server has kept to itself.
     return JobError(
         "site_credentials_wrong",
-        f"the site {host} does not accept the user name or the application password; "
-        "make a new application password in WordPress and connect the site again",
+        f"the site {host} does not accept the user name or the application password; make a new application password "
+        "in WordPress and connect the site again. If that does not help, its server drops the Authorization header",
         details=details,
     )
 
@@ -194,7 +189,7 @@ def _explain_busy(response: Response, host: str, details: Mapping[str, Any]) -> 
 
 def _quote(refusal: Refusal) -> str:
     """What the site says, as plain text of bounded length: it comes from a stranger."""
-    said = " ".join(html.unescape(_TAGS.sub("", refusal.message)).split())[:SAID_CHARS_MAX]
+    said = " ".join(html.unescape(_TAGS.sub("", refusal.message)).split())[:_SAID_CHARS_MAX]
     return f" ({said})" if said else ""
 
 

@@ -1,4 +1,4 @@
-"""Read a document's file into a Document and its pictures: isolate `read_source` with LIMITS. Start here.
+"""Read a document's file into a Document and its pictures: isolate `read_source` with limits.LIMITS.
 
 All sources become a page first, and one reader (flow.py) reads pages.
 """
@@ -14,7 +14,6 @@ from lxml.html import HtmlElement
 from markdown_it import MarkdownIt
 
 from jobwire.domain.errors import JobError
-from jobwire.kinds.contract import ChildLimits
 from jobwire.systems.docswrite.archive import Archive, explain_unreadable, open_archive
 from jobwire.systems.docswrite.document import Block, Document, Heading, Line, NoteMark, plain, walk_lines
 from jobwire.systems.docswrite.docx import MAIN_PART, read_docx
@@ -35,13 +34,6 @@ from jobwire.systems.docswrite.tree import (
 SOURCE_BYTES_MAX: Final = 64 * 1024 * 1024
 TITLE_CHARS_MAX: Final = 300
 DOCUMENT_NAME: Final = "document.json"
-
-CHILD_MEMORY_BYTES_MAX: Final = 1536 * 1024 * 1024
-CHILD_CPU_S_MAX: Final = 60
-CHILD_WALL_MS_MAX: Final = 120_000
-LIMITS: Final = ChildLimits(
-    memory_bytes_max=CHILD_MEMORY_BYTES_MAX, cpu_s_max=CHILD_CPU_S_MAX, wall_ms_max=CHILD_WALL_MS_MAX
-)
 
 Form = Literal["html", "zip", "docx", "markdown"]
 _FORMS: Final[dict[str, Form]] = {

@@ -8,7 +8,7 @@ from lxml.html import HtmlElement
 from jobwire.systems.docswrite.document import Block, Cell, Line, Paragraph, Table, plain
 
 SETTINGS_NAME: Final = "docswrite_settings"
-SPAN_MAX: Final = 1_000
+_SPAN_MAX: Final = 1_000
 
 # Which document is exported is said by the request alone.
 _NOT_FROM_TABLE: Final = frozenset({"google_docs_url", SETTINGS_NAME})
@@ -45,8 +45,8 @@ def _read_cell(cell: HtmlElement, read_line: Callable[[HtmlElement], Line]) -> C
     return Cell(
         read_line(cell),
         header=cell.tag == "th",
-        columns=number_of(cell.get("colspan"), most=SPAN_MAX) or 1,
-        rows=number_of(cell.get("rowspan"), most=SPAN_MAX) or 1,
+        columns=number_of(cell.get("colspan"), most=_SPAN_MAX) or 1,
+        rows=number_of(cell.get("rowspan"), most=_SPAN_MAX) or 1,
     )
 
 

@@ -10,7 +10,10 @@ from lxml.html import HtmlElement, HTMLParser, document_fromstring
 from jobwire.domain.errors import JobError
 from jobwire.systems.docswrite.styles import Changes, read_sheet
 
-MARKUP_BYTES_MAX: Final = 16 * 1024 * 1024
+MARKUP_BYTES_MAX: Final = 8 * 1024 * 1024
+"""A book of 1,000 pages has 3 MB as a page. A Word file of 8 MiB in
+smallest paragraphs takes 23 s and 0.6 GB; the parser of pages refuses a single text of 10 million bytes."""
+
 ELEMENTS_MAX: Final = 200_000
 DEPTH_MAX: Final = 100
 """Real documents stay below 30; a level takes up to six frames of the reader, of the 1,000 that Python has."""
