@@ -122,7 +122,7 @@ class Carrier:
 class IdForm:
     """What a job's id looks like: `prefix`, then 26 characters, a UUID of the same bits, or the ledger's number.
 
-    "tail" are the last 12 hexadecimal digits of those bits, all random; only a reference's `find` knows whose they are.
+    "tail" are the last 12 hexadecimal digits of those bits, all random; only a reference's `find` can read them.
     """
 
     prefix: str = ID_PREFIX

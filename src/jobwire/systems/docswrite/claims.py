@@ -1,4 +1,4 @@
-"""What only one job may do at a time, whichever process runs it: WordPress itself keeps nothing from being doubled."""
+"""What only one job may do at a time, whichever process runs it: WordPress itself lets anything be doubled."""
 
 import asyncio
 from collections.abc import AsyncIterator

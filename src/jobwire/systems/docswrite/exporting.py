@@ -21,6 +21,7 @@ from jobwire.service.services import Services
 from jobwire.systems.docswrite.content import ContentOptions, ContentRequest, Media, write_content
 from jobwire.systems.docswrite.fetching import BroughtFile, Documents
 from jobwire.systems.docswrite.fields import DEFAULTS, Fields, Value, read_fields, read_moment, split_names
+from jobwire.systems.docswrite.limits import LIMITS
 from jobwire.systems.docswrite.marks import add_mark, make_mark
 from jobwire.systems.docswrite.placing import Placing, find_texts
 from jobwire.systems.docswrite.records import find_post, keep_post
@@ -28,7 +29,7 @@ from jobwire.systems.docswrite.records_sites import SiteRow
 from jobwire.systems.docswrite.seo import META_NAMES, split_fields
 from jobwire.systems.docswrite.settings import DocswriteSettings
 from jobwire.systems.docswrite.sites import Sites
-from jobwire.systems.docswrite.source import LIMITS, Source, load_document, read_source
+from jobwire.systems.docswrite.source import Source, load_document, read_source
 from jobwire.systems.docswrite.wordpress import PostFields, PostType, SavedPost, Status, WordPress
 
 DOCSWRITE_EXPORT: Final = "docswrite_export"
@@ -91,7 +92,7 @@ class Exporting:
 
     async def _publish(self, work: Work) -> dict[str, Any]:
         ctx = work.ctx
-        ctx.progress(percent=1, stage="fetch")
+        ctx.progress(percent=50, stage="fetch")
         brought = msgspec.convert(await ctx.step("fetch", lambda: self._fetch(work)), BroughtFile)
         ctx.progress(stage="convert")
         request = self._documents.describe(brought, folder=work.folder / "source")

@@ -15,7 +15,8 @@ from jobwire.systems.docswrite.claims import claimed
 from jobwire.systems.docswrite.content import Media
 from jobwire.systems.docswrite.document import Document, Picture, walk_lines
 from jobwire.systems.docswrite.fields import Fields
-from jobwire.systems.docswrite.pictures import LIMITS, PictureRequest, PreparedPicture, prepare_picture
+from jobwire.systems.docswrite.limits import LIMITS
+from jobwire.systems.docswrite.pictures import PictureRequest, PreparedPicture, prepare_picture
 from jobwire.systems.docswrite.shelf import PictureSource
 from jobwire.systems.docswrite.wordpress import WordPress
 

@@ -37,14 +37,12 @@ class NewDocument(NamedTuple):
     size_bytes: int
 
 
-_DOCUMENT = "SELECT {} FROM docswrite_document WHERE owner = :owner AND id = :id".format(
-    ", ".join(DocumentRow._fields)
-)
+_DOCUMENT = f"SELECT {', '.join(DocumentRow._fields)} FROM docswrite_document "  # noqa: S608 - our own names
 
 
 def find_document(reader: Reader, owner: int, document: str) -> DocumentRow | None:
     """The owner's document; None if absent or another owner's."""
-    found = reader.query(_DOCUMENT, owner=owner, id=document)
+    found = reader.query(_DOCUMENT + "WHERE owner = :owner AND id = :id", owner=owner, id=document)
     return DocumentRow(*found[0]) if found else None
 
 

@@ -178,6 +178,10 @@ class WordPress:
             found = await self._change(f"media/{found.id}", _Picture, {"alt_text": alt})
         return found.to_media()
 
+    async def set_caption(self, media: int, caption: str) -> None:
+        """The caption that the library has for a picture."""
+        await self._change(f"media/{media}", _Picture, {"caption": caption})
+
     async def find_post(self, mark: str, kind: PostType) -> SavedPost | None:
         """The post that was made from the mark's document, the oldest if somebody copied it; none in the trash."""
         query: dict[str, str | int] = {"search": mark, "status": _STATUSES, "context": "edit", "per_page": _PAGE_MAX}
