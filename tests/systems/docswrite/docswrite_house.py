@@ -1,6 +1,7 @@
 """A whole house on loopback for the tests of docswrite: HTTP, worker and upkeep on a thread, and a Google of ours."""
 
 import asyncio
+import hashlib
 import threading
 import time
 from collections import Counter
@@ -18,8 +19,8 @@ from wordpress_site import WordPressSite
 from house_engines import address_in
 from jobwire.config import read_settings
 from jobwire.serving import bind_socket, run_house
-from jobwire.systems.docswrite.sites import NewSite, Sites
 from jobwire.systems.docswrite.settings import DocswriteSettings
+from jobwire.systems.docswrite.sites import NewSite, Sites
 from jobwire.wiring import House, open_house, read_clock
 
 DEADLINE_S = 90
@@ -38,7 +39,9 @@ def make_page(
     page = PAGE.format(title=title, table=table, text=text, images=images)
     files: dict[str, bytes | str] = {"Page.html": page}
     for name in pictures:
-        size = (20 + sum(name.encode()) % 300, 20 + len(name))
+        # Of another size for each name, so that none is another's.
+        number = int(hashlib.sha256(name.encode()).hexdigest(), 16)
+        size = (20 + number % 397, 20 + number // 397 % 389)
         files[f"images/{name}.png"] = make_picture(size=size)
     return make_zip(files)
 

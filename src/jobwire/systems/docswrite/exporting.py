@@ -24,7 +24,7 @@ from jobwire.systems.docswrite.fields import DEFAULTS, Fields, Value, read_field
 from jobwire.systems.docswrite.limits import LIMITS
 from jobwire.systems.docswrite.marks import add_mark, make_mark
 from jobwire.systems.docswrite.placing import Placing, find_texts
-from jobwire.systems.docswrite.records import find_post, keep_post
+from jobwire.systems.docswrite.records import PostPlace, find_post, keep_post
 from jobwire.systems.docswrite.records_sites import SiteRow
 from jobwire.systems.docswrite.seo import META_NAMES, split_fields
 from jobwire.systems.docswrite.settings import DocswriteSettings
@@ -99,6 +99,8 @@ class Exporting:
         source: Source = await ctx.isolate(read_source, request, limits=LIMITS)
         fields = {**DEFAULTS, **_read(source.settings, "the table in the document"), **work.task.fields}
         self._await_date(ctx, fields)
+        # A site that does not know us answers later calls as if we might not do what they ask.
+        await work.wordpress.check_login()
         media, featured, warnings = await self._place_pictures(work, source, fields)
         ctx.progress(stage="publish")
         heading = msgspec.convert(await ctx.step("heading", lambda: _resolve(work, fields)), Heading)
@@ -178,19 +180,16 @@ def name_document(task: ExportInput) -> str:
 async def _resolve(work: Work, fields: Fields) -> Heading:
     """The numbers that the site has for names; categories and tags it lacks are made."""
     site, kind = work.wordpress, _kind_of(fields)
-    terms: dict[str, list[int]] = {}
-    for taxonomy in ("categories", "tags"):
-        # Pages have neither.
-        if taxonomy in fields and kind == "post":
-            terms[taxonomy] = await site.ensure_terms(
-                cast(Literal["categories", "tags"], taxonomy), split_names(fields[taxonomy])
-            )
+    # Pages have neither categories nor tags.
+    names = {name: split_names(fields[name]) for name in ("categories", "tags") if name in fields and kind == "post"}
+    categories = await site.ensure_terms("categories", names["categories"]) if "categories" in names else None
+    tags = await site.ensure_terms("tags", names["tags"]) if "tags" in names else None
     author = await site.find_author(str(fields["author"])) if fields.get("author") else None
     told = {name: str(fields[name]) for name in META_NAMES if name in fields}
     split = split_fields(told, await site.read_meta_names(kind)) if told else None
     return Heading(
-        terms.get("categories"),
-        terms.get("tags"),
+        categories,
+        tags,
         author,
         {} if split is None else split.meta,
         [] if split is None else split.refused,
@@ -213,10 +212,10 @@ async def _write(work: Work, media: Mapping[str, Media], fields: Fields) -> str:
 
 async def _save(work: Work, post: PostFields, kind: PostType) -> SavedPost:
     """The post, made or updated; the ledger knows its number afterwards, and its mark finds it before."""
-    names = {"root": work.site.root, "mark": work.mark, "kind": kind}
-    known = await work.ctx.write(partial(find_post, owner=work.ctx.owner, **names))
+    place = PostPlace(work.ctx.owner, work.site.root, work.mark, kind)
+    known = await work.ctx.write(partial(find_post, place=place))
     saved, _ = await work.wordpress.save_post(post, kind=kind, mark=work.mark, known_id=known)
-    await work.ctx.write(partial(keep_post, owner=work.ctx.owner, post=saved.id, **names))
+    await work.ctx.write(partial(keep_post, place=place, post=saved.id))
     return saved
 
 

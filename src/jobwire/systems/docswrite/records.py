@@ -96,28 +96,31 @@ def _name_document(document: str) -> str:
     return f"docswrite:document:{document}"
 
 
-def find_post(reader: Reader, owner: int, *, root: str, mark: str, kind: str) -> int | None:
-    """The post that was made from the mark's document on this site."""
+class PostPlace(NamedTuple):
+    """Where the post of a document is: whose it is, the root of its site, the document's mark, post or page."""
+
+    owner: int
+    root: str
+    mark: str
+    kind: str
+
+
+def find_post(reader: Reader, place: PostPlace) -> int | None:
+    """The post that is known to be there."""
     found = reader.query(
         "SELECT post FROM docswrite_post WHERE owner = :owner AND root = :root AND mark = :mark AND kind = :kind",
-        owner=owner,
-        root=root,
-        mark=mark,
-        kind=kind,
+        **place._asdict(),
     )
     return int(found[0][0]) if found else None
 
 
-def keep_post(tx: Transaction, owner: int, *, root: str, mark: str, kind: str, post: int) -> None:
-    """The post is the one of the mark's document from now on."""
+def keep_post(tx: Transaction, place: PostPlace, *, post: int) -> None:
+    """The post is the one that is there from now on."""
     tx.execute(
         "INSERT INTO docswrite_post (owner, root, mark, kind, post) VALUES (:owner, :root, :mark, :kind, :post)"
         " ON CONFLICT (owner, root, mark, kind) DO UPDATE SET post = excluded.post",
-        owner=owner,
-        root=root,
-        mark=mark,
-        kind=kind,
         post=post,
+        **place._asdict(),
     )
 
 
