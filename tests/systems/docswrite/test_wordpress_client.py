@@ -162,6 +162,29 @@ def test_a_post_is_made_once_and_changed_after_that(site: WordPressSite, ask: As
     assert ask(lambda client: client.find_post(make_mark(document), "page")) is None
 
 
+def test_exports_of_one_document_at_the_same_time_make_one_post(site: WordPressSite, ask: Ask) -> None:
+    document = uuid4().hex
+
+    async def race(client: WordPress) -> set[int]:
+        return {post.id for post, _ in await asyncio.gather(*(save(document)(client) for _ in range(4)))}
+
+    assert len(ask(race)) == 1
+    assert site.count("posts", f"post_type = 'post' AND post_content LIKE '%{make_mark(document)}%'") == 1
+
+
+def test_uploads_of_one_picture_at_the_same_time_leave_one_in_the_library(
+    site: WordPressSite, ask: Ask, tmp_path: Path
+) -> None:
+    picture = prepare(tmp_path, "contested picture")
+
+    async def race(client: WordPress) -> set[int]:
+        uploads = (client.upload_picture(picture, tmp_path, alt="x") for _ in range(4))
+        return {media.id for media in await asyncio.gather(*uploads)}
+
+    assert len(ask(race)) == 1
+    assert site.count("posts", f"post_name LIKE '{picture.marker}%'") == 1
+
+
 def test_a_post_of_somebody_else_with_the_same_slug_is_left_alone(ask: Ask) -> None:
     (own, _) = ask(save(uuid4().hex, slug="shared-slug", status="publish"))
     (other, is_new) = ask(save(uuid4().hex, slug="shared-slug", status="publish"))

@@ -10,9 +10,22 @@ SCHEMES: Final = frozenset(("http", "https", "mailto", "tel"))
 
 
 def clean_inline(markup: str) -> str:
-    """The markup with nothing but harmless inline elements; text without any markup is returned as it is."""
-    if "<" not in markup:
-        return markup
-    return nh3.clean(
-        markup, tags=set(TAGS), attributes=ATTRIBUTES, url_schemes=set(SCHEMES), link_rel=None, strip_comments=True
-    )
+    """The markup with nothing but harmless inline elements, and with brackets that WordPress shows and does not run.
+
+    Text without any markup passes as it is, but for brackets.
+    """
+    if "<" in markup:
+        markup = nh3.clean(
+            markup,
+            tags=set(TAGS),
+            attributes=ATTRIBUTES,
+            url_schemes=set(SCHEMES),
+            link_rel=None,
+            strip_comments=True,
+        )
+    return escape_shortcodes(markup)
+
+
+def escape_shortcodes(markup: str) -> str:
+    """`[gallery]` as text: WordPress would run it as a shortcode, and its words would be gone from the page."""
+    return markup.replace("[", "&#91;")
