@@ -2,16 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from ipaddress import ip_network
 from typing import Any
 
 import pytest
-from wordpress_site import WordPressSite, start_site
+from wordpress_site import LOOPBACK, WordPressSite, start_site
 
-from jobwire.net.fetch import Fetcher, FetchPolicy
+from jobwire.net.fetch import Fetcher
 from jobwire.systems.docswrite.wordpress import SiteLogin, WordPress
-
-LOOPBACK = FetchPolicy(allow=(ip_network("127.0.0.1/32"),))
 
 Work = Callable[[WordPress], Coroutine[Any, Any, Any]]
 

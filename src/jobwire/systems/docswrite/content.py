@@ -253,7 +253,7 @@ def _note_link(number: int) -> str:
 
 def _escape_code(text: str) -> str:
     """Code as it is: WordPress would turn an address that stands alone in its line into a player."""
-    return escape_shortcodes(html.escape(text, quote=False)).replace("://", ":&#47;&#47;")
+    return escape_shortcodes(html.escape(text, quote=False)).replace("://", ":&#047;&#047;")
 
 
 def _serialize(attributes: Mapping[str, Any]) -> str:
