@@ -2,20 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
-from ipaddress import ip_network
 from itertools import count
 from typing import Any
 
 import pytest
 from docswrite_house import Client, Google, RunningHouse, run_docswrite
-from wordpress_site import WordPressSite, start_site
+from wordpress_site import LOOPBACK, WordPressSite, start_site
 
 import house_engines
 from house_engines import run_on_engines
-from jobwire.net.fetch import Fetcher, FetchPolicy
+from jobwire.net.fetch import Fetcher
 from jobwire.systems.docswrite.wordpress import SiteLogin, WordPress
-
-LOOPBACK = FetchPolicy(allow=(ip_network("127.0.0.1/32"),))
 
 house_engine = house_engines.house_engine
 pytest_runtest_setup = house_engines.pytest_runtest_setup

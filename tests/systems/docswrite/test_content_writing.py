@@ -85,7 +85,13 @@ def test_a_picture_that_was_not_uploaded_is_left_out_and_its_caption_stays() -> 
 
 def test_code_is_shown_and_never_run(tmp_path: Path) -> None:
     written = write("```\n[gallery] <b> &amp;\nhttps://video.example/1\n```", "markdown", tmp_path)
-    assert "<code>&#91;gallery] &lt;b&gt; &amp;amp;\nhttps:&#47;&#47;video.example/1</code>" in written
+    assert "<code>&#091;gallery] &lt;b&gt; &amp;amp;\nhttps:&#047;&#047;video.example/1</code>" in written
+
+
+def test_brackets_are_shown_and_never_run_as_a_shortcode(tmp_path: Path) -> None:
+    page = '<p>a [gallery] <b>[embed]</b> <a href="https://a.example/?x[]=1">b</a></p>'
+    written = write_one(page, tmp_path, nofollow=False)
+    assert written == ('<p>a &#091;gallery] <b>&#091;embed]</b> <a href="https://a.example/?x&#091;]=1">b</a></p>')
 
 
 def test_nothing_in_a_text_ends_a_comment_or_begins_a_block(tmp_path: Path) -> None:
@@ -116,10 +122,10 @@ def test_a_post_larger_than_the_limit_is_refused_and_one_at_it_is_not(
 ) -> None:
     read("<p>0123456789</p>", "html", tmp_path)
     request = ContentRequest(str(tmp_path / "out"), {})
-    monkeypatch.setattr(content, "CONTENT_BYTES_MAX", 17)
+    monkeypatch.setattr(content, "CONTENT_BYTES_MAX", 19)
     assert write_content(request) == "<p>0123456789</p>"
-    monkeypatch.setattr(content, "CONTENT_BYTES_MAX", 16)
-    with pytest.raises(JobError, match="17 bytes, more than the limit of 16") as caught:
+    monkeypatch.setattr(content, "CONTENT_BYTES_MAX", 18)
+    with pytest.raises(JobError, match="19 bytes, more than the limit of 18") as caught:
         write_content(request)
     assert caught.value.code == "content_too_large"
 

@@ -195,11 +195,9 @@ def test_only_a_short_slanted_line_is_a_caption(chars: int, is_caption: bool, tm
     assert len(document.blocks) == (1 if is_caption else 2)
 
 
-@pytest.mark.parametrize(
-    ("chars", "kept"), [(TITLE_CHARS_MAX, TITLE_CHARS_MAX), (TITLE_CHARS_MAX + 1, TITLE_CHARS_MAX)]
-)
-def test_a_title_is_cut_where_it_is_too_long(chars: int, kept: int, tmp_path: Path) -> None:
-    assert len(read(f"<h1>{'x' * chars}</h1><p>y", "html", tmp_path)[1].title) == kept
+def test_a_title_is_cut_where_it_is_too_long(tmp_path: Path) -> None:
+    for chars in (TITLE_CHARS_MAX, TITLE_CHARS_MAX + 1):
+        assert len(read(f"<h1>{'x' * chars}</h1><p>y", "html", tmp_path)[1].title) == TITLE_CHARS_MAX
 
 
 def test_a_picture_used_twice_is_one_picture(tmp_path: Path) -> None:

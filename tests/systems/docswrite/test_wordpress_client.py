@@ -9,10 +9,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from docswrite_samples import make_picture
-from wordpress_site import WordPressSite
+from docswrite_samples import MARKDOWN, make_picture, write
+from wordpress_site import LOOPBACK, WordPressSite
 
-from conftest import LOOPBACK
 from jobwire.domain.errors import JobError
 from jobwire.net.fetch import Fetcher, FetchPolicy
 from jobwire.systems.docswrite.content import Media
@@ -74,6 +73,11 @@ def test_the_api_of_a_site_is_found_from_its_address(site: WordPressSite) -> Non
 def test_the_api_is_found_without_its_link(site: WordPressSite) -> None:
     with site.mood("no-link"):
         assert find(site.url).root == f"{site.url}/wp-json/"
+
+
+def test_the_api_is_found_by_the_link_in_a_page_alone(site: WordPressSite) -> None:
+    with site.mood("link-in-page"):
+        assert find(site.url).root == f"{site.url}/index.php?rest_route=/"
 
 
 def test_a_site_with_plain_addresses_is_served_as_well(site: WordPressSite, ask: Ask) -> None:
@@ -162,6 +166,29 @@ def test_a_post_is_made_once_and_changed_after_that(site: WordPressSite, ask: As
     assert ask(lambda client: client.find_post(make_mark(document), "page")) is None
 
 
+def test_exports_of_one_document_at_the_same_time_make_one_post(site: WordPressSite, ask: Ask) -> None:
+    document = uuid4().hex
+
+    async def race(client: WordPress) -> set[int]:
+        return {post.id for post, _ in await asyncio.gather(*(save(document)(client) for _ in range(4)))}
+
+    assert len(ask(race)) == 1
+    assert site.count("posts", f"post_type = 'post' AND post_content LIKE '%{make_mark(document)}%'") == 1
+
+
+def test_uploads_of_one_picture_at_the_same_time_leave_one_in_the_library(
+    site: WordPressSite, ask: Ask, tmp_path: Path
+) -> None:
+    picture = prepare(tmp_path, "contested picture")
+
+    async def race(client: WordPress) -> set[int]:
+        uploads = (client.upload_picture(picture, tmp_path, alt="x") for _ in range(4))
+        return {media.id for media in await asyncio.gather(*uploads)}
+
+    assert len(ask(race)) == 1
+    assert site.count("posts", f"post_name LIKE '{picture.marker}%'") == 1
+
+
 def test_a_post_of_somebody_else_with_the_same_slug_is_left_alone(ask: Ask) -> None:
     (own, _) = ask(save(uuid4().hex, slug="shared-slug", status="publish"))
     (other, is_new) = ask(save(uuid4().hex, slug="shared-slug", status="publish"))
@@ -177,6 +204,22 @@ def test_a_page_is_made_as_well(ask: Ask) -> None:
     assert is_new
     assert ask(lambda client: client.get_post(page.id, "page")).id == page.id
     assert ask(lambda client: client.get_post(page.id, "post")) is None
+
+
+def test_blocks_of_an_author_pass_the_filters_of_wordpress_unchanged(
+    site: WordPressSite, ask: Ask, tmp_path: Path
+) -> None:
+    document = uuid4().hex
+    content = add_mark(
+        write(MARKDOWN, "markdown", tmp_path, editor="gutenberg"), make_mark(document), editor="gutenberg"
+    )
+    fields = PostFields(title="Bees", content=content, status="publish")
+    for is_first in (True, False):
+        (post, is_new) = ask(
+            lambda client: client.save_post(fields, kind="post", mark=make_mark(document)), user="writer"
+        )
+        assert is_new == is_first
+        assert site.run_php(f"echo get_post({post.id})->post_content;") == content
 
 
 def test_a_post_carries_all_its_fields(site: WordPressSite, ask: Ask, tmp_path: Path) -> None:

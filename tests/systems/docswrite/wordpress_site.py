@@ -18,9 +18,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+from jobwire.net.fetch import FetchPolicy
+
+LOOPBACK = FetchPolicy(allow=(ip_network("127.0.0.1/32"),))
 INSTALL = (
     "apt-get install -y --no-install-recommends wordpress php-cli php-mysql php-sqlite3 php-xml php-curl php-gd "
     "php-mbstring php-intl php-zip mariadb-server"

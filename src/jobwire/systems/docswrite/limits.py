@@ -1,4 +1,4 @@
-"""What a child process may use that reads a stranger's document, writes its content or prepares one of its pictures."""
+"""What a child process may use that reads a document, writes its content or prepares one of its pictures."""
 
 from typing import Final
 

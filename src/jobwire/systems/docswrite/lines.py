@@ -1,7 +1,8 @@
 """Lines of inline parts: put together while a tree is read, tidied when they end."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Final
 
 import msgspec
@@ -41,33 +42,36 @@ def collapse(text: str) -> str:
 
 def tidy(parts: Iterable[Inline]) -> Line:
     """The parts without what cannot be seen: double spaces, space and breaks at the ends, joined where equal."""
-    line: Line = []
+    return _trim(list(_merge(_collapse_gaps(parts))))
+
+
+def _collapse_gaps(parts: Iterable[Inline]) -> Iterator[Inline]:
     after_space = True
     for part in parts:
         if not isinstance(part, Text):
-            line.append(part)
             after_space = isinstance(part, Break)
-            continue
-        text = part.text.lstrip(" ") if after_space else part.text
-        if not text:
-            continue
-        after_space = text.endswith(" ")
-        before = line[-1] if line else None
-        if isinstance(before, Text) and before.style == part.style:
-            line[-1] = Text(before.text + text, part.style)
+            yield part
+        elif text := part.text.lstrip(" ") if after_space else part.text:
+            after_space = text.endswith(" ")
+            yield Text(text, part.style)
+
+
+def _merge(parts: Iterable[Inline]) -> Iterator[Inline]:
+    for style, run in groupby(parts, key=lambda part: part.style if isinstance(part, Text) else None):
+        if style is None:
+            yield from run
         else:
-            line.append(Text(text, part.style))
-    return _trim(line)
+            yield Text("".join(part.text for part in run if isinstance(part, Text)), style)
 
 
 def _trim(line: Line) -> Line:
-    while line and _is_blank(line[0]):
-        del line[0]
-    while line and _is_blank(line[-1]):
-        del line[-1]
-    if line and isinstance(first := line[0], Text):
+    shown = [place for place, part in enumerate(line) if not _is_blank(part)]
+    if not shown:
+        return []
+    line = line[shown[0] : shown[-1] + 1]
+    if isinstance(first := line[0], Text):
         line[0] = Text(first.text.lstrip(_margin(first.style)), first.style)
-    if line and isinstance(last := line[-1], Text):
+    if isinstance(last := line[-1], Text):
         line[-1] = Text(last.text.rstrip(_margin(last.style)), last.style)
     return line
 

@@ -1,12 +1,11 @@
 """Find the REST API of a site from the address people know, and see what it says of itself. Next: wordpress.py."""
 
+import html
 import re
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
-from lxml import etree
-from lxml.html import HTMLParser, document_fromstring
 
 from jobwire.domain.errors import JobError
 from jobwire.net.fetch import Fetcher, Response
@@ -16,6 +15,8 @@ PAGE_BYTES_MAX: Final = 8 * 1024 * 1024
 
 _REL: Final = "https://api.w.org/"
 _LINK: Final = re.compile(r"<([^>]+)>\s*;[^,]*\brel=\"?" + re.escape(_REL))
+_LINK_TAG: Final = re.compile(rb"<link\b[^>]{0,500}" + re.escape(_REL).encode() + rb"[^>]{0,500}>")
+_HREF: Final = re.compile(r"""\bhref=["']([^"'<>]+)""")
 _USUAL: Final = ("wp-json/", "?rest_route=/")
 _NAMESPACE: Final = "wp/v2"
 _AUTHENTICATION: Final = "application-passwords"
@@ -71,14 +72,15 @@ async def _get_page(fetcher: Fetcher, url: str) -> Response | None:
 def _find_named(page: Response) -> str | None:
     for name, value in page.headers.items():
         if name.lower() == "link" and (found := _LINK.search(value)):
-            return urljoin(page.url, found[1])
-    try:
-        root = document_fromstring(page.body, parser=HTMLParser(no_network=True))
-    except (etree.ParserError, ValueError):
-        return None
-    hrefs = root.xpath("//link[@rel=$rel]/@href", rel=_REL)
-    href: str = hrefs[0] if hrefs else ""
-    return urljoin(page.url, href) if href else None
+            return _join(page, found[1])
+    # Not parsed: the page is a stranger's, and this is no child process.
+    tag = _LINK_TAG.search(page.body)
+    href = _HREF.search(tag[0].decode("utf-8", "replace")) if tag else None
+    return _join(page, html.unescape(href[1])) if href else None
+
+
+def _join(page: Response, href: str) -> str:
+    return urljoin(page.url, href)
 
 
 async def _get_index(fetcher: Fetcher, root: str) -> _Index | None:

@@ -1,7 +1,7 @@
 """The REST API of one WordPress site: what a post needs, and every refusal as a JobError (site_errors.py).
 
 site_search.py finds the API; seo.py names the fields of plugins. Calls that create look first, so that a repeat
-finds what was made before.
+finds what was made before, and once more afterwards: of two that were made at once the older stays.
 """
 
 import base64
@@ -39,6 +39,7 @@ _PATHS: Final[Mapping[PostType, str]] = {"post": "posts", "page": "pages"}
 _STATUSES: Final = "publish,future,draft,pending,private"
 _TRASH: Final = "trash"
 _NEEDED: Final[Mapping[str, str]] = {"edit_posts": "write posts", "upload_files": "upload files"}
+_TWINS_MAX: Final = 9
 _PAGE_MAX: Final = 100  # the most that WordPress gives at once
 
 _Answer = TypeVar("_Answer")
@@ -173,7 +174,7 @@ class WordPress:
 
         The text `alt` is set in either case, unless it is empty; `title` is that of a new upload.
         """
-        found = await self._find_picture(picture.marker) or await self._upload(picture, folder, title)
+        found = await self._find_picture(picture.marker) or await self._upload_once(picture, folder, title)
         if alt and found.alt_text != alt:
             found = await self._change(f"media/{found.id}", _Picture, {"alt_text": alt})
         return found.to_media()
@@ -199,7 +200,12 @@ class WordPress:
             return await self.update_post(known.id, post, kind=kind), False
         if (found := await self.find_post(mark, kind)) is not None:
             return await self.update_post(found.id, post, kind=kind), False
-        return await self.create_post(post, kind=kind), True
+        made = await self.create_post(post, kind=kind)
+        first = await self.find_post(mark, kind)
+        if first is None or first.id == made.id:
+            return made, True
+        await self._delete(f"{_PATHS[kind]}/{made.id}")
+        return await self.update_post(first.id, post, kind=kind), False
 
     async def get_post(self, number: int, kind: PostType) -> SavedPost | None:
         """The post of this id; None if it was deleted or lies in the trash."""
@@ -240,8 +246,18 @@ class WordPress:
         return _decode(response, _Term).id
 
     async def _find_picture(self, marker: str) -> _Picture | None:
-        found = await self._read("media", list[_Picture], {"slug": marker})
+        # The second of two uploads at once gets a number behind its slug.
+        slugs = ",".join((marker, *(f"{marker}-{number}" for number in range(2, _TWINS_MAX + 1))))
+        found = await self._read("media", list[_Picture], {"slug": slugs, "orderby": "id", "order": "asc"})
         return found[0] if found else None
+
+    async def _upload_once(self, picture: PreparedPicture, folder: Path, title: str) -> _Picture:
+        made = await self._upload(picture, folder, title)
+        first = await self._find_picture(picture.marker)
+        if first is None or first.id == made.id:
+            return made
+        await self._delete(f"media/{made.id}")
+        return first
 
     async def _upload(self, picture: PreparedPicture, folder: Path, title: str) -> _Picture:
         headers = {
@@ -252,6 +268,9 @@ class WordPress:
         # The marker travels with the file: an answer that is lost leaves no picture that cannot be found again.
         query = {"slug": picture.marker, **({"title": title[:TERM_CHARS_MAX]} if title else {})}
         return _decode(await self._send("POST", "media", headers=headers, body=body, query=query), _Picture)
+
+    async def _delete(self, path: str) -> None:
+        _decode(await self._send("DELETE", path, query={"force": "true"}), Any)
 
     async def _read(self, path: str, type_: type[_Answer], query: Mapping[str, str | int]) -> _Answer:
         return _decode(await self._send("GET", path, query=query), type_)

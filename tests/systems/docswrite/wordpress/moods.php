@@ -28,6 +28,10 @@ if (in_mood('no-link')) {
     remove_action('template_redirect', 'rest_output_link_header', 11);
     remove_action('wp_head', 'rest_output_link_wp_head', 10);
 }
+if (in_mood('link-in-page')) {
+    remove_action('template_redirect', 'rest_output_link_header', 11);
+    add_filter('rest_url', fn($url) => str_replace('/wp-json/', '/index.php?rest_route=/', $url));
+}
 if (in_mood('fields')) {
     add_action('init', function () {
         foreach (['newspack_post_subtitle', 'rank_math_focus_keyword'] as $name) {
