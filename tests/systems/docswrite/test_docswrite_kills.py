@@ -14,8 +14,8 @@ from jobwire.worker.context import LoopContext
 
 pytestmark = pytest.mark.slow
 
-BOUNDARIES = 11
-"""Five steps, and the ledger's six transactions: two for each claim of a picture, two around the post."""
+BOUNDARIES = 7
+"""Five steps, and the ledger's two transactions around the post."""
 PICTURES = 2
 
 

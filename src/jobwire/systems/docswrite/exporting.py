@@ -131,7 +131,7 @@ class Exporting:
         """What became of each picture by its key, which of them heads the post, and what was left out."""
         ctx = work.ctx
         is_last = ctx.attempt >= self._settings.attempts_max
-        placing = Placing(ctx, work.fetcher, work.wordpress, work.site.root, work.folder, fields, is_last)
+        placing = Placing(ctx, work.fetcher, work.wordpress, work.folder, fields, is_last)
         texts = find_texts(await asyncio.to_thread(load_document, work.folder / "source"))
         media: dict[str, Media] = {}
         warnings = [f"a picture was left out ({one.place}): {one.reason}" for one in source.skipped]

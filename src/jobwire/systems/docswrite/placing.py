@@ -1,4 +1,4 @@
-"""Bring a document's pictures into the site's media library, each once: prepared in a child, claimed, looked up."""
+"""Bring a document's pictures into the site's media library, each once: prepared in a child, looked up, uploaded."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,6 @@ from jobwire.domain.errors import JobError
 from jobwire.kinds.contract import Context
 from jobwire.net.fetch import Fetcher
 from jobwire.pictures.decode import BYTES_MAX
-from jobwire.systems.docswrite.claims import claimed
 from jobwire.systems.docswrite.content import Media
 from jobwire.systems.docswrite.document import Document, Picture, walk_lines
 from jobwire.systems.docswrite.fields import Fields
@@ -37,7 +36,6 @@ class Placing:
     ctx: Context
     fetcher: Fetcher
     wordpress: WordPress
-    root: str
     folder: Path
     fields: Fields
     is_last: bool
@@ -67,11 +65,10 @@ class Placing:
             if error.retryable and not self.is_last:
                 raise
             return Placed(skipped=error.message)
-        async with claimed(self.ctx, f"{prepared.marker} {self.root}"):
-            media = await self.wordpress.upload_picture(prepared, self.folder / "prepared", alt=alt)
-            if caption:
-                await self.wordpress.set_caption(media.id, caption)
-            return Placed(media)
+        media = await self.wordpress.upload_picture(prepared, self.folder / "prepared", alt=alt)
+        if caption:
+            await self.wordpress.set_caption(media.id, caption)
+        return Placed(media)
 
     async def _prepare(self, picture: PictureSource) -> PreparedPicture:
         source = self.folder / "source" / picture.file

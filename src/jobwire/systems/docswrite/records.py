@@ -1,4 +1,4 @@
-"""Documents, posts, ids and claims of docswrite, as portable SQL; records_sites.py has the sites.
+"""Documents, posts and ids of docswrite, as portable SQL; records_sites.py has the sites.
 
 Every function works inside the transaction or snapshot it is given, and the owner is in every WHERE.
 """
@@ -145,21 +145,3 @@ def keep_job(tx: Transaction, id_: str, *, owner: int, job: int) -> None:
             tx.execute("UPDATE docswrite_job SET seen_at = :now WHERE id = :id", now=tx.now, id=old)
         else:
             tx.execute("DELETE FROM docswrite_job WHERE id = :id", id=old)
-
-
-def take_claim(tx: Transaction, name: str, *, job: int, lifetime_ms: int) -> bool:
-    """Whether the job may do what the claim names, for so long; a job may take its own claim again."""
-    tx.execute("DELETE FROM docswrite_claim WHERE until <= :now", now=tx.now)
-    taken = tx.execute(
-        "INSERT INTO docswrite_claim AS c (name, job, until) VALUES (:name, :job, :until)"
-        " ON CONFLICT (name) DO UPDATE SET until = excluded.until WHERE c.job = excluded.job",
-        name=name,
-        job=job,
-        until=tx.now + lifetime_ms,
-    )
-    return bool(taken)
-
-
-def drop_claim(tx: Transaction, name: str, *, job: int) -> None:
-    """The job is done with what the claim names."""
-    tx.execute("DELETE FROM docswrite_claim WHERE name = :name AND job = :job", name=name, job=job)

@@ -43,11 +43,3 @@ CREATE TABLE docswrite_job (
     seen_at BIGINT NOT NULL
 );
 CREATE INDEX docswrite_job_seen ON docswrite_job (seen_at, id);
-
--- What only one job may do at a time, whichever process it runs in.
-CREATE TABLE docswrite_claim (
-    name TEXT NOT NULL PRIMARY KEY,
-    job BIGINT NOT NULL,
-    until BIGINT NOT NULL
-);
-CREATE INDEX docswrite_claim_until ON docswrite_claim (until);
