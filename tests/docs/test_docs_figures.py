@@ -15,13 +15,13 @@ from jobwire.http.events import BEAT_S, READER_S, STREAM_S
 from jobwire.http.site import FINAL_AGE_S
 from jobwire.kinds.contract import ChildLimits
 from jobwire.kinds.schema import INPUT_BYTES_MAX
+from jobwire.pictures.decode import PIXELS_MAX, SIDE_PX_MAX
 from jobwire.service.submission import HORIZON_DAYS_MAX, TAGS_MAX
 from jobwire.service.tail import BUFFERED_MAX
 from jobwire.service.watching import STREAMS_KEY_MAX, STREAMS_MAX, WAITS_KEY_MAX, WAITS_MAX
 from jobwire.store.sqlite.store import CHECKPOINT_PAGES, RESTART_PAGES
 from jobwire.store.writer import GROUP_MAX
 from jobwire.systems.rentix.dialect import RENTIX
-from jobwire.pictures.decode import PIXELS_MAX, SIDE_PX_MAX
 from jobwire.systems.rentix.publishing import STAGES
 from jobwire.worker.loop import STOP_GRACE_S
 

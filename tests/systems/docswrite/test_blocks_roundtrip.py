@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from docswrite_samples import (
     find_page_words,
+    find_unsafe,
     find_source_words,
     is_in_order,
     list_corpus,
@@ -143,6 +144,7 @@ def test_wordpress_writes_any_document_back_byte_for_byte(parser: BlockParser, d
     assert parsed["written"] == content
     assert parsed["stray"] == []
     assert {name for name in parsed["names"] if name} <= BLOCKS
+    assert find_unsafe(content) == []
 
 
 def test_the_page_shows_every_text_of_every_document_in_order(

@@ -179,6 +179,15 @@ def test_text_behind_a_nested_list_stays_behind_it(tmp_path: Path) -> None:
     ]
 
 
+def test_two_lists_of_google_in_a_row_stay_two(tmp_path: Path) -> None:
+    page = "".join(f'<ul class="lst-kix_{name}-0 start"><li>{name}</li></ul>' for name in "ab")
+    document, _ = read(page + '<ul class="lst-kix_b-0"><li>c</li></ul>', "html", tmp_path)
+    assert document.blocks == [
+        Listing(False, [Item([Text("a")])]),
+        Listing(False, [Item([Text("b")]), Item([Text("c")])]),
+    ]
+
+
 def test_a_figure_keeps_its_caption_and_a_paragraph_is_parted_by_its_picture(tmp_path: Path) -> None:
     page = (
         '<figure><img src="https://x.example/a.png" alt="A"><figcaption>Below</figcaption></figure>'

@@ -1,8 +1,7 @@
-"""Write a document as a post's content: clean HTML, or the blocks of WordPress' editor. Isolate `write_content`
-with limits.LIMITS.
+"""Write a document as a post's content, as clean HTML or as the blocks of WordPress' editor.
 
-Every line goes through sanitize.py before structure is put around it. Block comments are written as WordPress'
-own serialize_blocks writes them.
+Isolate `write_content` with limits.LIMITS. Every line goes through sanitize.py before structure is put around it;
+block comments are written as WordPress' own serialize_blocks writes them.
 """
 
 import html
@@ -39,7 +38,7 @@ from jobwire.systems.docswrite.sanitize import clean_inline, escape_shortcodes
 from jobwire.systems.docswrite.source import load_document
 
 CONTENT_BYTES_MAX: Final = 3 * 1024 * 1024
-"""As JSON, in which it travels. A post of 500 pages has about 1.5 MB; a child's result may have 4 MiB."""
+"""As JSON, as it travels. A post of 500 pages has about 1.5 MB; a child's result may have 4 MiB."""
 
 _LEVEL_MAX: Final = 6
 
@@ -77,7 +76,7 @@ class ContentRequest(msgspec.Struct, frozen=True):
 
 
 def write_content(request: ContentRequest) -> str:
-    """The content of the post. Raises JobError document_too_large (permanent)."""
+    """The content of the post. Raises JobError content_too_large (permanent)."""
     content = Writer(request.media, request.options).write(load_document(Path(request.folder)))
     if (size_bytes := len(msgspec.json.encode(content))) > CONTENT_BYTES_MAX:
         raise JobError(
@@ -116,9 +115,7 @@ class Writer:
                 return self._write_table(block)
             case Quote(blocks=blocks):
                 inner = "".join(text for inside in blocks if (text := self._write_block(inside)))
-                return (
-                    self._wrap("quote", f'<blockquote class="wp-block-quote">{inner}</blockquote>') if inner else ""
-                )
+                return self._write_quote(inner) if inner else ""
             case Code(text=text):
                 return self._wrap("code", f'<pre class="wp-block-code"><code>{_escape_code(text)}</code></pre>')
             case Figure():
@@ -127,6 +124,9 @@ class Writer:
                 return self._write_rule()
             case _:
                 assert_never(block)
+
+    def _write_quote(self, inner: str) -> str:
+        return self._wrap("quote", f'<blockquote class="wp-block-quote">{inner}</blockquote>')
 
     def _write_heading(self, block: Heading) -> str:
         text = self._write_line(block.line)
@@ -188,7 +188,7 @@ class Writer:
         return f'<figcaption class="wp-element-caption">{text}</figcaption>' if text else ""
 
     def _write_rule(self) -> str:
-        return self._wrap("separator", '<hr class="wp-block-separator has-alpha-channel-opacity"/>')
+        return self._wrap("separator", '<hr class="wp-block-separator has-alpha-channel-opacity" />')
 
     def _write_notes(self, notes: Sequence[Line]) -> str:
         items = "".join(
@@ -243,7 +243,8 @@ class Writer:
     def _wrap(self, name: str, markup: str, attributes: Mapping[str, Any] | None = None) -> str:
         if not self._is_blocks:
             return markup
-        opening = f"wp:{name} {_serialize(attributes)}" if attributes else f"wp:{name}"
+        # Numbers and words of our own: nothing in them could end the comment.
+        opening = f"wp:{name} {msgspec.json.encode(attributes).decode()}" if attributes else f"wp:{name}"
         return f"<!-- {opening} -->\n{markup}\n<!-- /wp:{name} -->"
 
 
@@ -254,11 +255,3 @@ def _note_link(number: int) -> str:
 def _escape_code(text: str) -> str:
     """Code as it is: WordPress would turn an address that stands alone in its line into a player."""
     return escape_shortcodes(html.escape(text, quote=False)).replace("://", ":&#047;&#047;")
-
-
-def _serialize(attributes: Mapping[str, Any]) -> str:
-    """Attributes of a block as WordPress writes them: nothing in them ends the comment they stand in."""
-    written = msgspec.json.encode(attributes).decode()
-    for found, escape in (("--", "\\u002d\\u002d"), ("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026")):
-        written = written.replace(found, escape)
-    return written.replace('\\"', "\\u0022")

@@ -45,37 +45,13 @@ from jobwire.systems.docswrite.styles import HIDDEN, TAGS, Changes, read_declara
 from jobwire.systems.docswrite.tables import number_of, read_table
 from jobwire.systems.docswrite.tree import DROPPED
 
-TITLE_CLASSES: Final = frozenset({"title"})
 CAPTION_CHARS_MAX: Final = 300
 
-_OF_PAGES: Final = (
-    "html",
-    "body",
-    "div",
-    "section",
-    "article",
-    "main",
-    "header",
-    "footer",
-    "nav",
-    "aside",
-    "address",
-)
-_OF_TEXTS: Final = (
-    "center",
-    "details",
-    "summary",
-    "hgroup",
-    "figcaption",
-    "dl",
-    "dt",
-    "dd",
-    "form",
-    "fieldset",
-    "legend",
-)
+_OF_PAGES: Final = ("html", "body", "div", "section", "article", "main", "header", "footer", "nav", "aside")
+_OF_TEXTS: Final = ("address", "center", "details", "summary", "hgroup", "figcaption", "dl", "dt", "dd")
+_OF_FORMS: Final = ("form", "fieldset", "legend")
 _STRAY_PARTS: Final = ("li", "caption", "tr", "td", "th", "thead", "tbody", "tfoot")
-_CONTAINERS: Final = frozenset((*_OF_PAGES, *_OF_TEXTS, *_STRAY_PARTS))
+_CONTAINERS: Final = frozenset((*_OF_PAGES, *_OF_TEXTS, *_OF_FORMS, *_STRAY_PARTS))
 _GOOGLE_LIST: Final = re.compile(r"lst-\S+-(\d)")
 _START_MAX: Final = 1_000_000
 
@@ -187,7 +163,7 @@ class Reader:
     def _read_paragraph(self, element: HtmlElement, style: Style, flow: _Flow) -> None:
         classes = set((element.get("class") or "").split())
         blocks = self.read_blocks(element, style)
-        if classes & TITLE_CLASSES and not self.title and all(isinstance(block, Table) for block in flow.blocks):
+        if "title" in classes and not self.title and all(isinstance(block, Table) for block in flow.blocks):
             self.title = join(flatten(blocks))
             return
         for block in blocks:
@@ -199,11 +175,7 @@ class Reader:
             flow.blocks.append(block)
         elif self._is_fixed_width_code and is_all(block.line, Style(code=True)):
             _add_code(flow, to_code(block.line))
-        elif (
-            isinstance(before, Figure | Table)
-            and not before.caption
-            and (is_caption or (isinstance(before, Figure) and _looks_like_caption(block.line)))
-        ):
+        elif isinstance(before, Figure) and not before.caption and (is_caption or _looks_like_caption(block.line)):
             flow.blocks[-1] = msgspec.structs.replace(before, caption=block.line)
         else:
             flow.blocks.append(block)
@@ -229,8 +201,7 @@ class Reader:
         if items:
             start = number_of(element.get("start"), most=_START_MAX) or 1
             listing = Listing(element.tag == "ol", items, start if element.tag == "ol" else 1)
-            google = _GOOGLE_LIST.search(element.get("class") or "")
-            _add_listing(flow.blocks, listing, level=int(google[1]) if google else 0, is_google=google is not None)
+            _add_listing(flow.blocks, listing, element.get("class") or "")
 
     def _read_alone(self, element: HtmlElement, style: Style) -> list[Block]:
         flow = _Flow()
@@ -288,10 +259,8 @@ def _add_code(flow: _Flow, text: str) -> None:
 
 
 def _looks_like_caption(line: Line) -> bool:
-    return (
-        is_all(line, Style(italic=True))
-        and sum(len(p.text) for p in line if isinstance(p, Text)) <= CAPTION_CHARS_MAX
-    )
+    chars = sum(len(part.text) for part in line if isinstance(part, Text))
+    return chars <= CAPTION_CHARS_MAX and is_all(line, Style(italic=True))
 
 
 def _add_items(items: list[Item], blocks: list[Block]) -> None:
@@ -310,21 +279,18 @@ def _add_items(items: list[Item], blocks: list[Block]) -> None:
             opened.line[:] = join([opened.line, line])
 
 
-def _add_listing(blocks: list[Block], listing: Listing, *, level: int, is_google: bool) -> None:
-    """Google writes each run of items of one level as a list of its own, all beside each other."""
+def _add_listing(blocks: list[Block], listing: Listing, classes: str) -> None:
+    """Google writes each run of items of one level as a list of its own, all beside each other; the first is `start`."""
+    google = _GOOGLE_LIST.search(classes)
     siblings: list[Block] = blocks
-    for _ in range(level):
+    for _ in range(int(google[1]) if google else 0):
         last = siblings[-1] if siblings else None
         if not isinstance(last, Listing):
             break
         siblings = last.items[-1].lists  # type: ignore[assignment]
     before = siblings[-1] if siblings else None
-    if (
-        is_google
-        and isinstance(before, Listing)
-        and before.ordered == listing.ordered
-        and listing.start == (before.start + len(before.items) if listing.ordered else 1)
-    ):
+    is_rest = google is not None and "start" not in classes.split()
+    if is_rest and isinstance(before, Listing) and before.ordered == listing.ordered:
         before.items.extend(listing.items)
     else:
         siblings.append(listing)

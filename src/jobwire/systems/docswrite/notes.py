@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from lxml.html import HtmlElement
 
 _BLOCKS: Final = ("li", "p", "div", "dd", "aside")
-_COMMENTS: Final = ("cmnt",)
+_COMMENT: Final = "cmnt"
 
 
 class Notes(NamedTuple):
@@ -31,13 +31,12 @@ def take_notes(root: HtmlElement) -> Notes:
     bodies: list[HtmlElement] = []
     numbers: dict[HtmlElement, int] = {}
     for link in root.iter("a"):
-        target = by_id.get(link.get("href", "#")[1:]) if link.get("href", "").startswith("#") else None
+        href = link.get("href", "")
+        target = by_id.get(href[1:]) if href.startswith("#") else None
         if link in back_links or target is None or not _name_of(link):
             continue
         body = _find_body(target)
-        back = next(
-            (a for a in (body.iter("a") if body is not None else ()) if a.get("href") == "#" + _name_of(link)), None
-        )
+        back = None if body is None else _find_link(body, f"#{_name_of(link)}")
         if body is None or back is None or back is link:
             continue
         back_links.add(back)
@@ -46,7 +45,7 @@ def take_notes(root: HtmlElement) -> Notes:
             numbers[body] = len(bodies)
         marks[link] = numbers[body]
     for link in back_links:
-        _drop(link)
+        link.drop_tree()  # the text behind it stays
     for body in bodies:
         _cut(body)
     return Notes(marks, bodies)
@@ -55,7 +54,7 @@ def take_notes(root: HtmlElement) -> Notes:
 def drop_comments(root: HtmlElement) -> None:
     """Cut out Google's comments: their marks and their texts."""
     for link in list(root.iter("a")):
-        if not _name_of(link).startswith(_COMMENTS):
+        if not _name_of(link).startswith(_COMMENT):
             continue
         body = _find_body(link) if link.get("href", "").startswith("#cmnt_ref") else None
         _cut(body if body is not None else link)
@@ -63,6 +62,10 @@ def drop_comments(root: HtmlElement) -> None:
 
 def _name_of(element: HtmlElement) -> str:
     return element.get("id") or (element.get("name") if element.tag == "a" else "") or ""
+
+
+def _find_link(body: HtmlElement, href: str) -> HtmlElement | None:
+    return next((link for link in body.iter("a") if link.get("href") == href), None)
 
 
 def _find_body(target: HtmlElement) -> HtmlElement | None:
@@ -75,11 +78,6 @@ def _find_body(target: HtmlElement) -> HtmlElement | None:
         others = [a for a in parent.iter("a") if a.get("href", "").startswith("#") and _name_of(a)]
         return parent if len(others) == 1 else body
     return body
-
-
-def _drop(element: HtmlElement) -> None:
-    """Take an element out and leave the text behind it."""
-    element.drop_tree()
 
 
 def _cut(element: HtmlElement) -> None:

@@ -11,29 +11,18 @@ from jobwire.domain.errors import JobError
 from jobwire.systems.docswrite.styles import Changes, read_sheet
 
 MARKUP_BYTES_MAX: Final = 8 * 1024 * 1024
-"""A book of 1,000 pages has 3 MB as a page. A Word file of 8 MiB in
-smallest paragraphs takes 23 s and 0.6 GB; the parser of pages refuses a single text of 10 million bytes."""
+"""A book of 1,000 pages has 3 MB as a page. A Word file of this size in the smallest paragraphs takes 23 s and
+0.6 GB; the parser of pages refuses a single text of 10 million bytes."""
 
 ELEMENTS_MAX: Final = 200_000
 DEPTH_MAX: Final = 100
 """Real documents stay below 30; a level takes up to six frames of the reader, of the 1,000 that Python has."""
 
 _OF_MACHINES: Final = ("script", "style", "head", "title", "noscript", "template", "link", "meta", "base", "param")
-_EMBEDDED: Final = (
-    "iframe",
-    "object",
-    "embed",
-    "applet",
-    "svg",
-    "math",
-    "canvas",
-    "audio",
-    "video",
-    "source",
-    "track",
-)
-_OF_FORMS: Final = ("input", "select", "textarea", "button", "map", "area")
-DROPPED: Final = frozenset((*_OF_MACHINES, *_EMBEDDED, *_OF_FORMS))
+_PICTURES: Final = ("svg", "math", "canvas", "map", "area")
+_EMBEDDED: Final = ("iframe", "object", "embed", "applet", "audio", "video", "source", "track")
+_OF_FORMS: Final = ("input", "select", "textarea", "button")
+DROPPED: Final = frozenset((*_OF_MACHINES, *_PICTURES, *_EMBEDDED, *_OF_FORMS))
 
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _CHARSET: Final = re.compile(rb"""<meta[^>]{0,200}charset=["']?\s*([\w-]{2,40})""", re.IGNORECASE)
