@@ -20,6 +20,7 @@ SOURCE = ROOT / "src"
 SETTINGS_PAGE = ROOT / "docs" / "settings.md"
 LIMITS_PAGE = ROOT / "docs" / "limits.md"
 ERRORS_PAGE = ROOT / "docs" / "errors.md"
+SYSTEMS = ("rentix", "docswrite")
 
 _LIMIT = re.compile(r"(?!_)(?:.*_)?(?:MAX|MIN|DEFAULT)(?:_.*)?")
 _TIME = re.compile(r"(?!_|DAY_)[A-Z0-9_]+_(?:MS|S)")
@@ -56,11 +57,12 @@ def render_settings() -> str:
     """The whole of settings.md."""
     general = import_module("jobwire.config").SETTINGS
     known = {setting.name for setting in general}
-    rentix = [s for s in import_module("jobwire.systems.rentix.settings").SETTINGS if s.name not in known]
-    return (
-        f"{_SETTINGS_HEAD}\n## Jobwire\n\n{_settings_table(general)}\n"
-        f"## rentix\n\nRead when the system [rentix](dialects/rentix.md) is served.\n\n{_settings_table(rentix)}"
-    )
+    page = f"{_SETTINGS_HEAD}\n## Jobwire\n\n{_settings_table(general)}"
+    for name in SYSTEMS:
+        own = [s for s in import_module(f"jobwire.systems.{name}.settings").SETTINGS if s.name not in known]
+        when = f"Read when the system [{name}](dialects/{name}.md) is served."
+        page += f"\n## {name}\n\n{when}\n\n{_settings_table(own)}"
+    return page
 
 
 def _settings_table(settings: Iterable[Any]) -> str:
@@ -121,8 +123,10 @@ def find_codes() -> dict[str, int]:
     """The status of every code that a call may be refused with: the native dialect's, else that of its system."""
     spec, errors = import_module("jobwire.dialects.spec"), import_module("jobwire.http.errors")
     native = import_module("jobwire.dialects.native").NATIVE
-    rentix = import_module("jobwire.systems.rentix.dialect").RENTIX
-    own = {code: word.status for code, word in rentix.errors.items()}
+    own: dict[str, int] = {}
+    for name in SYSTEMS:
+        dialect = getattr(import_module(f"jobwire.systems.{name}.dialect"), name.upper())
+        own |= {code: word.status for code, word in dialect.errors.items()}
     return own | {code: errors.find_word(native, code).status for code in (*spec.CODES, *spec.REFINED_CODES)}
 
 

@@ -72,7 +72,7 @@ def test_a_date_beyond_the_horizon_waits_in_two_goes(tmp_path: Path, google: Goo
         client = house.make_client("Far", site)
         job = client.export(link("doc-far"), date="2035-01-01")
         assert client.status(job)["state"] == "delayed"
-        [(run_at,)] = house.house.store.read(lambda reader: reader.query("SELECT due_at FROM due")).result(10)
+        [(run_at,)] = house.house.store.read(lambda reader: reader.query("SELECT run_at FROM due")).result(10)
         assert run_at == clock() + AHEAD_MS_MAX
         past = client.export(link("doc-past"), date="2001-01-01")
         assert client.status(past)["state"] == "waiting"
