@@ -123,7 +123,7 @@ def test_a_term_that_somebody_else_has_just_made_is_taken(ask: Ask) -> None:
 
 
 def test_names_of_terms_are_cut_and_no_more_than_the_most_are_made(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ["é" * (TERM_CHARS_MAX + 1), "é" * TERM_CHARS_MAX]
+    names = ["🌱" * (TERM_CHARS_MAX + 1), "🌱" * TERM_CHARS_MAX]
     assert len(ask(lambda client: client.ensure_terms("tags", names))) == 1
     assert TERMS_MAX > 3
     monkeypatch.setattr("jobwire.systems.docswrite.wordpress.TERMS_MAX", 3)

@@ -40,6 +40,7 @@ _STATUSES: Final = "publish,future,draft,pending,private"
 _TRASH: Final = "trash"
 _NEEDED: Final[Mapping[str, str]] = {"edit_posts": "write posts", "upload_files": "upload files"}
 _TWINS_MAX: Final = 9
+_SEARCH_CHARS_MAX: Final = 60  # in an address a character takes up to twelve
 _PAGE_MAX: Final = 100  # the most that WordPress gives at once
 
 _Answer = TypeVar("_Answer")
@@ -150,9 +151,8 @@ class WordPress:
         """The id of the user with this user name, full name or slug, in any letter case; author_unknown for none."""
         wanted = name.strip().casefold()
         for context in ("edit", "view"):  # user names are shown to those who may list users
-            response = await self._send(
-                "GET", "users", query={"search": name.strip(), "context": context, "per_page": _PAGE_MAX}
-            )
+            query = {"search": name.strip()[:_SEARCH_CHARS_MAX], "context": context, "per_page": _PAGE_MAX}
+            response = await self._send("GET", "users", query=query)
             if response.status == 403 and context == "edit":
                 continue
             for user in _decode(response, list[SiteUser]):
@@ -230,7 +230,7 @@ class WordPress:
         return frozenset(schema if isinstance(schema, dict) else ())
 
     async def _ensure_term(self, taxonomy: Taxonomy, name: str) -> int:
-        terms = await self._read(taxonomy, list[_Term], {"search": name, "per_page": _PAGE_MAX})
+        terms = await self._read(taxonomy, list[_Term], {"search": name[:_SEARCH_CHARS_MAX], "per_page": _PAGE_MAX})
         for term in terms:
             if html.unescape(term.name).casefold() == name.casefold():
                 return term.id
@@ -262,7 +262,7 @@ class WordPress:
         }
         body = (folder / picture.file).read_bytes()
         # The marker travels with the file: an answer that is lost leaves no picture that cannot be found again.
-        query = {"slug": picture.marker, **({"title": title[:TERM_CHARS_MAX]} if title else {})}
+        query = {"slug": picture.marker, **({"title": title[:_SEARCH_CHARS_MAX]} if title else {})}
         return _decode(await self._send("POST", "media", headers=headers, body=body, query=query), _Picture)
 
     async def _delete(self, path: str) -> None:
