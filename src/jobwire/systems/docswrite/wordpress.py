@@ -230,16 +230,26 @@ class WordPress:
         return frozenset(schema if isinstance(schema, dict) else ())
 
     async def _ensure_term(self, taxonomy: Taxonomy, name: str) -> int:
-        terms = await self._read(taxonomy, list[_Term], {"search": name[:_SEARCH_CHARS_MAX], "per_page": _PAGE_MAX})
-        for term in terms:
-            if html.unescape(term.name).casefold() == name.casefold():
-                return term.id
+        if (found := await self._find_term(taxonomy, name)) is not None:
+            return found
         response = await self._send("POST", taxonomy, json={"name": name})
         refusal = read_refusal(response)
         # Somebody was faster, or the name differs in what WordPress does not tell apart.
         if refusal.code == "term_exists" and isinstance(refusal.data, dict) and "term_id" in refusal.data:
             return int(refusal.data["term_id"])
-        return _decode(response, _Term).id
+        made = _decode(response, _Term).id
+        first = await self._find_term(taxonomy, name)
+        if first is None or first == made:
+            return made
+        # An author may make a tag and not delete it: then it stays without posts.
+        await self._send("DELETE", f"{taxonomy}/{made}", query={"force": "true"})
+        return first
+
+    async def _find_term(self, taxonomy: Taxonomy, name: str) -> int | None:
+        query: dict[str, str | int] = {"search": name[:_SEARCH_CHARS_MAX], "per_page": _PAGE_MAX}
+        terms = await self._read(taxonomy, list[_Term], {**query, "orderby": "id", "order": "asc"})
+        wanted = name.casefold()
+        return next((term.id for term in terms if html.unescape(term.name).casefold() == wanted), None)
 
     async def _find_picture(self, marker: str) -> _Picture | None:
         # The second of two uploads at once gets a number behind its slug.
