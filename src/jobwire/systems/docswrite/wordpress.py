@@ -37,6 +37,7 @@ Taxonomy = Literal["categories", "tags"]
 
 _PATHS: Final[Mapping[PostType, str]] = {"post": "posts", "page": "pages"}
 _STATUSES: Final = "publish,future,draft,pending,private"
+_POST_FIELDS: Final = "id,link,status,slug"
 _TRASH: Final = "trash"
 _NEEDED: Final[Mapping[str, str]] = {"edit_posts": "write posts", "upload_files": "upload files"}
 _TWINS_MAX: Final = 9
@@ -182,7 +183,8 @@ class WordPress:
     async def find_post(self, mark: str, kind: PostType) -> SavedPost | None:
         """The post that was made from the mark's document, the oldest if somebody copied it; none in the trash."""
         query: dict[str, str | int] = {"search": mark, "status": _STATUSES, "context": "edit", "per_page": _PAGE_MAX}
-        posts = await self._read(_PATHS[kind], list[_Post], {**query, "orderby": "id", "order": "asc"})
+        shown = {"orderby": "id", "order": "asc", "_fields": f"{_POST_FIELDS},content.raw"}
+        posts = await self._read(_PATHS[kind], list[_Post], {**query, **shown})
         return next((_to_saved(post) for post in posts if has_mark(post.content.raw, mark)), None)
 
     async def save_post(
@@ -205,7 +207,8 @@ class WordPress:
 
     async def get_post(self, number: int, kind: PostType) -> SavedPost | None:
         """The post of this id; None if it was deleted or lies in the trash."""
-        response = await self._send("GET", f"{_PATHS[kind]}/{number}", query={"context": "edit"})
+        query = {"context": "edit", "_fields": _POST_FIELDS}
+        response = await self._send("GET", f"{_PATHS[kind]}/{number}", query=query)
         if response.status == 404 and read_refusal(response).code == "rest_post_invalid_id":
             return None
         saved = _decode(response, SavedPost)
