@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from docswrite_samples import (
     find_page_words,
-    find_unsafe,
     find_source_words,
+    find_unsafe,
     is_in_order,
     list_corpus,
     list_words,

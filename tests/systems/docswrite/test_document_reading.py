@@ -236,8 +236,11 @@ def test_the_form_of_a_file_is_told_by_its_name_and_content(
     assert find_form(name, path) == form
 
 
-def test_a_word_file_is_one_under_any_name() -> None:
-    assert find_form("report.zip", DOCUMENTS / "test.docx") == "docx"
+def test_a_word_file_is_read_as_one_under_any_name(tmp_path: Path) -> None:
+    word, zipped = (
+        read((DOCUMENTS / "run-char-style.docx").read_bytes(), form, tmp_path) for form in ("docx", "zip")
+    )
+    assert word == zipped
 
 
 @pytest.mark.parametrize(

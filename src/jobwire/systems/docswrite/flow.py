@@ -280,7 +280,7 @@ def _add_items(items: list[Item], blocks: list[Block]) -> None:
 
 
 def _add_listing(blocks: list[Block], listing: Listing, classes: str) -> None:
-    """Google writes each run of items of one level as a list of its own, all beside each other; the first is `start`."""
+    """Google writes each run of items of one level as a list of its own, the first of them with the class `start`."""
     google = _GOOGLE_LIST.search(classes)
     siblings: list[Block] = blocks
     for _ in range(int(google[1]) if google else 0):

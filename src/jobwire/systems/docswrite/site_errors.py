@@ -16,6 +16,7 @@ from jobwire.domain.errors import JobError
 from jobwire.net.failures import RETRYABLE_STATUSES, read_retry_after
 from jobwire.net.fetch import Response
 
+_HEARD_CHARS_MAX: Final = 2_000
 _SAID_CHARS_MAX: Final = 200
 
 _FILE_REFUSED: Final = frozenset({"rest_upload_sideload_error", "rest_upload_image_type_not_supported"})
@@ -189,7 +190,7 @@ def _explain_busy(response: Response, host: str, details: Mapping[str, Any]) -> 
 
 def _quote(refusal: Refusal) -> str:
     """What the site says, as plain text of bounded length: it comes from a stranger."""
-    said = " ".join(html.unescape(_TAGS.sub("", refusal.message)).split())[:_SAID_CHARS_MAX]
+    said = " ".join(html.unescape(_TAGS.sub("", refusal.message[:_HEARD_CHARS_MAX])).split())[:_SAID_CHARS_MAX]
     return f" ({said})" if said else ""
 
 

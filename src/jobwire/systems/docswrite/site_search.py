@@ -15,6 +15,7 @@ PAGE_BYTES_MAX: Final = 8 * 1024 * 1024
 
 _REL: Final = "https://api.w.org/"
 _LINK: Final = re.compile(r"<([^>]+)>\s*;[^,]*\brel=\"?" + re.escape(_REL))
+_HEAD_BYTES: Final = 256 * 1024
 _LINK_TAG: Final = re.compile(rb"<link\b[^>]{0,500}" + re.escape(_REL).encode() + rb"[^>]{0,500}>")
 _HREF: Final = re.compile(r"""\bhref=["']([^"'<>]+)""")
 _USUAL: Final = ("wp-json/", "?rest_route=/")
@@ -74,7 +75,7 @@ def _find_named(page: Response) -> str | None:
         if name.lower() == "link" and (found := _LINK.search(value)):
             return _join(page, found[1])
     # Not parsed: the page is a stranger's, and this is no child process.
-    tag = _LINK_TAG.search(page.body)
+    tag = _LINK_TAG.search(page.body, 0, _HEAD_BYTES)
     href = _HREF.search(tag[0].decode("utf-8", "replace")) if tag else None
     return _join(page, html.unescape(href[1])) if href else None
 

@@ -3,7 +3,6 @@
 All sources become a page first, and one reader (flow.py) reads pages.
 """
 
-import zipfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal
@@ -47,6 +46,7 @@ _FORMS: Final[dict[str, Form]] = {
 }
 _PAGES: Final = (".html", ".htm")
 _NESTING_MAX: Final = 10_000  # above it markdown-it leaves text out; the tree has a limit that says so
+_ZIP: Final = b"PK"
 _PASSWORD: Final = b"\xd0\xcf\x11\xe0"  # Word puts a protected document, like the old .doc, into such a file
 
 FindEmbedded = Callable[[str], bytes | None]
@@ -77,13 +77,9 @@ def find_form(name: str, path: Path) -> Form:
     """The form of a file by its name's ending and its first bytes; JobError document_type_unsupported for others."""
     form = _FORMS.get(PurePosixPath(name.lower()).suffix)
     with path.open("rb") as file:
-        is_zip = file.read(4).startswith(b"PK")
+        is_zip = file.read(4).startswith(_ZIP)
     if is_zip:
-        try:
-            with zipfile.ZipFile(path) as opened:
-                return "docx" if MAIN_PART in opened.namelist() else "zip"
-        except zipfile.BadZipFile:
-            raise explain_unreadable("its zip file is damaged") from None
+        return "docx" if form == "docx" else "zip"
     if form in ("html", "markdown"):
         return form
     raise JobError(
@@ -129,12 +125,18 @@ def _read(path: Path, form: Form, folder: Path) -> Source:
             check_markup_size(path.stat().st_size)
             return _read_page(_render_markdown(decode_text(path.read_bytes())), folder, _find_none)
         case "docx":
-            text, find_embedded = read_docx(path)
-            return _read_page(text, folder, find_embedded)
+            return _read_word(path, folder)
         case "zip":
             with open_archive(path) as archive:
+                if MAIN_PART in archive.names:
+                    return _read_word(path, folder)
                 name = _find_page(archive)
                 return _read_page(decode_text(archive.read_markup(name)), folder, _finding_beside(archive, name))
+
+
+def _read_word(path: Path, folder: Path) -> Source:
+    text, find_embedded = read_docx(path)
+    return _read_page(text, folder, find_embedded)
 
 
 def _find_none(place: str) -> bytes | None:

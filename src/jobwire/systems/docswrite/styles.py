@@ -13,9 +13,7 @@ from jobwire.systems.docswrite.document import Style
 
 Changes = Mapping[str, Any]
 
-_RULE: Final = re.compile(r"([^{}]+)\{([^{}]*)\}")
 _CLASS: Final = re.compile(r"[a-z0-9]*\.([\w-]+)", re.IGNORECASE)
-_COMMENT: Final = re.compile(r"/\*.*?\*/", re.DOTALL)
 _FIXED_WIDTH: Final = re.compile(r"courier|consolas|mono\b|monospace|inconsolata|source code|menlo|fira code")
 _BOLD_FROM: Final = 600
 _SCRIPTS: Final[Mapping[str, str]] = {"super": "super", "sub": "sub", "baseline": ""}
@@ -45,13 +43,18 @@ TAGS: Final[Mapping[str, Changes]] = {
 def read_sheet(css: str) -> dict[str, Changes]:
     """What each class of a style sheet changes; rules for anything but classes are left out."""
     sheet: dict[str, Changes] = {}
-    for selectors, declarations in _RULE.findall(_COMMENT.sub("", css)):
-        changes = read_declarations(declarations)
-        if changes:
-            for selector in selectors.split(","):
+    for rule in _drop_comments(css).split("}"):
+        selectors, _, declarations = rule.partition("{")
+        if changes := read_declarations(declarations):
+            for selector in selectors.rpartition(";")[2].split(","):
                 if found := _CLASS.fullmatch(selector.strip()):
                     sheet[found[1]] = {**sheet.get(found[1], {}), **changes}
     return sheet
+
+
+def _drop_comments(css: str) -> str:
+    first, *rest = css.split("/*")
+    return first + "".join(part.partition("*/")[2] for part in rest)
 
 
 def read_declarations(text: str) -> dict[str, Any]:

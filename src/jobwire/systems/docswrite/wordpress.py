@@ -37,9 +37,11 @@ Taxonomy = Literal["categories", "tags"]
 
 _PATHS: Final[Mapping[PostType, str]] = {"post": "posts", "page": "pages"}
 _STATUSES: Final = "publish,future,draft,pending,private"
+_POST_FIELDS: Final = "id,link,status,slug"
 _TRASH: Final = "trash"
 _NEEDED: Final[Mapping[str, str]] = {"edit_posts": "write posts", "upload_files": "upload files"}
 _TWINS_MAX: Final = 9
+_SEARCH_CHARS_MAX: Final = 60  # in an address a character takes up to twelve
 _PAGE_MAX: Final = 100  # the most that WordPress gives at once
 
 _Answer = TypeVar("_Answer")
@@ -150,9 +152,8 @@ class WordPress:
         """The id of the user with this user name, full name or slug, in any letter case; author_unknown for none."""
         wanted = name.strip().casefold()
         for context in ("edit", "view"):  # user names are shown to those who may list users
-            response = await self._send(
-                "GET", "users", query={"search": name.strip(), "context": context, "per_page": _PAGE_MAX}
-            )
+            query = {"search": name.strip()[:_SEARCH_CHARS_MAX], "context": context, "per_page": _PAGE_MAX}
+            response = await self._send("GET", "users", query=query)
             if response.status == 403 and context == "edit":
                 continue
             for user in _decode(response, list[SiteUser]):
@@ -186,7 +187,8 @@ class WordPress:
     async def find_post(self, mark: str, kind: PostType) -> SavedPost | None:
         """The post that was made from the mark's document, the oldest if somebody copied it; none in the trash."""
         query: dict[str, str | int] = {"search": mark, "status": _STATUSES, "context": "edit", "per_page": _PAGE_MAX}
-        posts = await self._read(_PATHS[kind], list[_Post], {**query, "orderby": "id", "order": "asc"})
+        shown = {"orderby": "id", "order": "asc", "_fields": f"{_POST_FIELDS},content.raw"}
+        posts = await self._read(_PATHS[kind], list[_Post], {**query, **shown})
         return next((_to_saved(post) for post in posts if has_mark(post.content.raw, mark)), None)
 
     async def save_post(
@@ -209,7 +211,8 @@ class WordPress:
 
     async def get_post(self, number: int, kind: PostType) -> SavedPost | None:
         """The post of this id; None if it was deleted or lies in the trash."""
-        response = await self._send("GET", f"{_PATHS[kind]}/{number}", query={"context": "edit"})
+        query = {"context": "edit", "_fields": _POST_FIELDS}
+        response = await self._send("GET", f"{_PATHS[kind]}/{number}", query=query)
         if response.status == 404 and read_refusal(response).code == "rest_post_invalid_id":
             return None
         saved = _decode(response, SavedPost)
@@ -234,16 +237,26 @@ class WordPress:
         return frozenset(schema if isinstance(schema, dict) else ())
 
     async def _ensure_term(self, taxonomy: Taxonomy, name: str) -> int:
-        terms = await self._read(taxonomy, list[_Term], {"search": name, "per_page": _PAGE_MAX})
-        for term in terms:
-            if html.unescape(term.name).casefold() == name.casefold():
-                return term.id
+        if (found := await self._find_term(taxonomy, name)) is not None:
+            return found
         response = await self._send("POST", taxonomy, json={"name": name})
         refusal = read_refusal(response)
         # Somebody was faster, or the name differs in what WordPress does not tell apart.
         if refusal.code == "term_exists" and isinstance(refusal.data, dict) and "term_id" in refusal.data:
             return int(refusal.data["term_id"])
-        return _decode(response, _Term).id
+        made = _decode(response, _Term).id
+        first = await self._find_term(taxonomy, name)
+        if first is None or first == made:
+            return made
+        # An author may make a tag and not delete it: then it stays without posts.
+        await self._send("DELETE", f"{taxonomy}/{made}", query={"force": "true"})
+        return first
+
+    async def _find_term(self, taxonomy: Taxonomy, name: str) -> int | None:
+        query: dict[str, str | int] = {"search": name[:_SEARCH_CHARS_MAX], "per_page": _PAGE_MAX}
+        terms = await self._read(taxonomy, list[_Term], {**query, "orderby": "id", "order": "asc"})
+        wanted = name.casefold()
+        return next((term.id for term in terms if html.unescape(term.name).casefold() == wanted), None)
 
     async def _find_picture(self, marker: str) -> _Picture | None:
         # The second of two uploads at once gets a number behind its slug.
@@ -266,7 +279,7 @@ class WordPress:
         }
         body = (folder / picture.file).read_bytes()
         # The marker travels with the file: an answer that is lost leaves no picture that cannot be found again.
-        query = {"slug": picture.marker, **({"title": title[:TERM_CHARS_MAX]} if title else {})}
+        query = {"slug": picture.marker, **({"title": title[:_SEARCH_CHARS_MAX]} if title else {})}
         return _decode(await self._send("POST", "media", headers=headers, body=body, query=query), _Picture)
 
     async def _delete(self, path: str) -> None:
