@@ -1,8 +1,8 @@
 """`jobwire demo`: a real server, a real listing with real photographs, polled as rentix documents it.
 
 Everything runs on loopback: the server is this program's own `serve` in a process of its own, the photographs come
-from a small web server here. demo_story.py has the listing and prints what was done; demo_publishing.py is the demo of
-docswrite.
+from a small web server here. demo_story.py has the listing and prints what was done; demo_publishing.py is the demo
+of docswrite.
 """
 
 import json

@@ -27,7 +27,7 @@ OWNER = "The garden"
 POLL_S = 0.5
 END_S = 120.0
 SCREENSHOT_S = 60
-PICTURES = {"pavilion": "The pavilion in the park", "waterfall-turned": "The waterfall behind it"}
+PICTURES = {"pavilion": "The pavilion in the park", "balcony": "The view from our balcony"}
 PAGE = """<html><head><title>A walk through the park</title></head><body>
 <table><tr><td>docswrite_settings</td><td></td></tr><tr><td>categories</td><td>Walks</td></tr>
 <tr><td>state</td><td>publish</td></tr><tr><td>slug</td><td>a-walk</td></tr></table>

@@ -31,14 +31,11 @@ def add(
     url: Annotated[str, typer.Option(help="The site's address, as people know it.")],
     user: Annotated[str, typer.Option(help="The WordPress user to publish as: an Author or Editor.")],
     password: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="An application password of that user; asked for if not given.",
-            envvar="DOCSWRITE_SITE_PASSWORD",
-            prompt="Application password",
-            hide_input=True,
+            help="An application password of that user; asked for if not given.", envvar="DOCSWRITE_SITE_PASSWORD"
         ),
-    ],
+    ] = None,
     name: Annotated[str, typer.Option(help="What exports call it; the site's own title if not given.")] = "",
     is_default: Annotated[bool, typer.Option("--default", help="Take it where an export names no site.")] = False,
     db: DbOption = None,
@@ -49,11 +46,12 @@ def add(
 
       jobwire docswrite sites add --owner acme --url https://blog.example --user editor
     """
+    secret = password or typer.prompt("Application password", hide_input=True)
 
     async def connect(kept: "Sites", number: int) -> Any:
         from jobwire.systems.docswrite.sites import NewSite  # noqa: PLC0415 - of the docswrite extra
 
-        return await kept.connect(number, NewSite(url, user, password, name=name, is_default=is_default))
+        return await kept.connect(number, NewSite(url, user, secret, name=name, is_default=is_default))
 
     row = _use(db, owner, connect)
     console.print(f"{row.id}  {row.name}  {row.url}  as {row.login} is connected.", highlight=False)

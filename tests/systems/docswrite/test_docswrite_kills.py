@@ -1,15 +1,24 @@
 """An attempt dies at every boundary of its work, before and after: one post, and each picture once."""
 
+import json
+import os
+import re
+import subprocess
+import sys
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
-from docswrite_house import Google, run_docswrite
+from docswrite_house import DEADLINE_S, SITES_KEY, Google, run_docswrite
 from wordpress_site import WordPressSite
 
+from house_engines import address_in, look_into
 from jobwire.worker.context import LoopContext
 
 pytestmark = pytest.mark.slow
@@ -69,3 +78,91 @@ def test_a_death_at_every_boundary_doubles_nothing(
         newest = f"post_title = 'killed {plan}' AND post_type = 'post' AND ID >= {min(posts)}"
         assert site.count("posts", newest) == 1, (plan, post)
     assert site.count("posts", "post_type = 'attachment'") == pictures + PICTURES * len(jobs)
+
+
+class Server:
+    """`jobwire serve` in a process of its own, on the ledger of a folder."""
+
+    def __init__(self, folder: Path, google: Google) -> None:
+        self.environment = {
+            **os.environ,
+            "JOBWIRE_DB": address_in(folder),
+            "JOBWIRE_FILES": str(folder / "files"),
+            "JOBWIRE_FETCH_ALLOW": "127.0.0.0/8",
+            "JOBWIRE_LEASE_MS": "1000",
+            "DOCSWRITE_GOOGLE_URL": google.base,
+            "DOCSWRITE_SITES_KEY": SITES_KEY,
+        }
+        self._log = folder / "server.log"
+
+    @contextmanager
+    def run(self) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+        """The process and its address; it is killed at the end, whatever it does."""
+        command = [sys.executable, "-m", "jobwire", "serve", "--port", "0", "--systems", "docswrite"]
+        with self._log.open("wb") as log:
+            process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+        try:
+            yield process, self.await_seen(process, self._find_address)
+        finally:
+            process.kill()
+            process.wait()
+
+    def tell(self, *words: str, **more: str) -> str:
+        """What a command says."""
+        command = [sys.executable, "-m", "jobwire", *words]
+        return subprocess.run(
+            command, env={**self.environment, **more}, capture_output=True, text=True, check=True, timeout=DEADLINE_S
+        ).stdout
+
+    def await_steps(self, process: "subprocess.Popen[bytes]", count: int) -> None:
+        """Wait until so many steps are kept."""
+        sql = "SELECT count(*) FROM step"
+        self.await_seen(process, lambda: look_into(self.environment["JOBWIRE_DB"], sql)[0][0] >= count or None)
+
+    def _find_address(self) -> str | None:
+        found = re.search(r"listens on (http://\S+)", self._log.read_text(errors="replace"))
+        return found[1] if found else None
+
+    def await_seen(self, process: "subprocess.Popen[bytes]", look: Callable[[], Any]) -> Any:
+        """What `look` returns once it is not None."""
+        give_up_at = time.monotonic() + DEADLINE_S
+        while time.monotonic() < give_up_at and process.poll() is None:
+            if (seen := look()) is not None:
+                return seen
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.02)
+        raise AssertionError(self._log.read_text(errors="replace")[-2000:])
+
+
+STEPS = 5
+
+
+def test_a_process_that_is_killed_after_a_step_doubles_nothing(
+    tmp_path: Path, google: Google, site: WordPressSite, house_engine: str
+) -> None:
+    server = Server(tmp_path, google)
+    key = json.loads(server.tell("keys", "create", "--owner", "acme", "--json"))["key"]
+    login = {"DOCSWRITE_SITE_PASSWORD": site.passwords["editor"]}
+    server.tell("docswrite", "sites", "add", "--owner", "acme", "--url", site.url, "--user", "editor", **login)
+    pictures = site.count("posts", "post_type = 'attachment'")
+    posts = site.count("posts", "post_type = 'post'")
+    headers, jobs = {"x-access-token": key}, []
+    for after in range(1, STEPS + 1):
+        name = f"doc-lost-{after}"
+        google.share(name, pictures=tuple(f"{house_engine}-lost-{after}-{number}" for number in range(PICTURES)))
+        with server.run() as (process, address):
+            body = {"google_docs_url": f"https://docs.google.com/document/d/{name}/edit"}
+            before = look_into(server.environment["JOBWIRE_DB"], "SELECT count(*) FROM step")[0][0]
+            answer = httpx.post(f"{address}/api/export", json=body, headers=headers, timeout=DEADLINE_S)
+            jobs.append(answer.json()["data"]["jobId"])
+            server.await_steps(process, before + after)
+    with server.run() as (process, address), httpx.Client(base_url=f"{address}/api", headers=headers) as http:
+
+        def look() -> list[Any] | None:
+            data = [http.post("/job/status", json={"jobId": job}, timeout=DEADLINE_S).json()["data"] for job in jobs]
+            return data if all(one["state"] in ("completed", "failed") for one in data) else None
+
+        ended = server.await_seen(process, look)
+    assert [one["state"] for one in ended] == ["completed"] * STEPS, ended
+    assert site.count("posts", "post_type = 'attachment'") == pictures + PICTURES * STEPS
+    assert site.count("posts", "post_type = 'post'") == posts + STEPS

@@ -1,6 +1,10 @@
 """Connecting sites: checked first, stored sealed, several of an owner, and the key that seals them replaced."""
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -119,3 +123,35 @@ def test_what_is_sealed_opens_for_its_holder_only() -> None:
 def test_a_short_key_is_refused() -> None:
     with pytest.raises(ValueError, match=f"at least {KEY_CHARS_MIN}"):
         Sealer(["k" * (KEY_CHARS_MIN - 1)])
+
+
+def test_sites_are_kept_from_the_command_line(sqlite_file: Path, site: WordPressSite) -> None:
+    settings = {
+        "JOBWIRE_DB": str(sqlite_file),
+        "JOBWIRE_FETCH_ALLOW": "127.0.0.0/8",
+        "DOCSWRITE_SITES_KEY": SITES_KEY,
+        "DOCSWRITE_SITE_PASSWORD": site.passwords["writer"],
+    }
+
+    def run(*words: str, status: int = 0, **more: str) -> str:
+        command = [sys.executable, "-m", "jobwire", *words]
+        environment = {**os.environ, **settings, **more}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=90, env=environment, check=False)
+        assert done.returncode == status, done.stderr
+        return done.stdout + done.stderr
+
+    sites = ("docswrite", "sites")
+    run("keys", "create", "--owner", "acme", "--jwt")
+    added = run(*sites, "add", "--owner", "acme", "--url", site.url, "--user", "writer")
+    assert "Field notes" in added and site.passwords["writer"] not in added
+    listed = json.loads(run(*sites, "list", "--owner", "acme", "--json"))
+    assert (listed["login"], listed["is_default"]) == ("writer", True) and "secret" not in listed
+    assert "0 passwords" in run(*sites, "reseal")
+    assert "1 passwords" in run(*sites, "reseal", DOCSWRITE_SITES_KEY=f"{'n' * 40},{SITES_KEY}")
+    told = run(
+        *sites, "add", "--owner", "acme", "--url", site.url, "--user", "writer", status=1, DOCSWRITE_SITES_KEY=""
+    )
+    assert "DOCSWRITE_SITES_KEY" in told
+    assert "there is no owner" in run(*sites, "list", "--owner", "nobody", status=1)
+    run(*sites, "remove", listed["id"], "--owner", "acme")
+    assert run(*sites, "list", "--owner", "acme") == ""

@@ -85,7 +85,9 @@ def _address(value: Any) -> str:
 
 def _moment(value: Any) -> str:
     try:
-        return datetime.fromtimestamp(read_moment(value) / 1_000, UTC).isoformat(timespec="seconds")
+        return datetime.fromtimestamp(read_moment(_text(TEXT_CHARS_MAX)(value)) / 1_000, UTC).isoformat(
+            timespec="seconds"
+        )
     except (ValueError, OverflowError, OSError):
         raise ValueError("must be a time: 2031-02-03 10:00:00 (UTC), or 2031-02-03T10:00:00+02:00") from None
 
