@@ -12,6 +12,7 @@ import pytest
 from docswrite_house import SITES_KEY, Client, Google, RunningHouse, link, run_docswrite
 from wordpress_site import WordPressSite
 
+from house_engines import address_in
 from jobwire.domain.errors import JobError, RequestError
 from jobwire.systems.docswrite.sealing import KEY_CHARS_MIN, Sealer
 
@@ -125,9 +126,9 @@ def test_a_short_key_is_refused() -> None:
         Sealer(["k" * (KEY_CHARS_MIN - 1)])
 
 
-def test_sites_are_kept_from_the_command_line(sqlite_file: Path, site: WordPressSite) -> None:
+def test_sites_are_kept_from_the_command_line(tmp_path: Path, site: WordPressSite) -> None:
     settings = {
-        "JOBWIRE_DB": str(sqlite_file),
+        "JOBWIRE_DB": address_in(tmp_path),
         "JOBWIRE_FETCH_ALLOW": "127.0.0.0/8",
         "DOCSWRITE_SITES_KEY": SITES_KEY,
         "DOCSWRITE_SITE_PASSWORD": site.passwords["writer"],
