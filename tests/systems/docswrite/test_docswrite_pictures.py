@@ -57,6 +57,11 @@ def test_compressing_brings_a_large_picture_down_and_nothing_else_does(tmp_path:
     assert prepare(make_picture("jpeg", size=(SIDE_PX_MAX, 100)), tmp_path)[0].width == SIDE_PX_MAX
 
 
+def test_a_picture_longer_than_webp_can_be_is_made_to_fit(tmp_path: Path) -> None:
+    long = make_picture("jpeg", size=(16_384, 8))
+    assert prepare(long, tmp_path, compress=False)[0].width == 16_383
+
+
 @pytest.mark.parametrize("to_webp", [True, False])
 def test_what_is_transparent_stays_so(to_webp: bool, tmp_path: Path) -> None:
     file = io.BytesIO()

@@ -20,7 +20,7 @@ SIDE_PX_MAX: Final = 2560
 
 NAME_CHARS: Final = 32
 
-_UNBOUNDED_PX: Final = 65_535
+_WEBP_SIDE_PX: Final = 16_383  # the format has no more
 _CONTENT_TYPES: Final[Mapping[str, str]] = {
     "jpeg": "image/jpeg",
     "png": "image/png",
@@ -72,7 +72,7 @@ def prepare_picture(request: PictureRequest) -> PreparedPicture:
     photo_truncated, photo_unreadable, photo_too_complex.
     """
     source, folder = Path(request.source), Path(request.folder)
-    side_px = SIDE_PX_MAX if request.compress else _UNBOUNDED_PX
+    side_px = SIDE_PX_MAX if request.compress else _WEBP_SIDE_PX
     decoded = decode_photo(source, side_px, limits=request.limits, keep_alpha=True)
     if decoded.animated and decoded.kind in _CONTENT_TYPES:
         kind, body = decoded.kind, source.read_bytes()
