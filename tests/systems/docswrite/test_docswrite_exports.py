@@ -4,11 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from docswrite_house import Client, Google, RunningHouse, link, run_docswrite
 from docswrite_samples import MARKDOWN, make_picture
 from wordpress_site import WordPressSite
 
+from jobwire.systems.docswrite.fetching import Documents
 from jobwire.systems.docswrite.routes_documents import NAME_CHARS_MAX
 
 pytestmark = pytest.mark.slow
@@ -201,3 +203,33 @@ def test_a_hundred_exports_of_twenty_documents_at_once_double_nothing(
     assert [len(found) for found in posts.values()] == [1] * 20
     assert site.count("posts", "post_title LIKE 'crowd-% once' AND post_type = 'post'") == 20
     assert site.count("posts", "post_type = 'attachment'") == attachments + 6
+
+
+def test_a_document_whose_file_is_on_another_machine_is_fetched_again(
+    client: Client, google: Google, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = google.share("doc-elsewhere")
+    monkeypatch.setattr(Documents, "has", lambda self, file: google.asked["doc-elsewhere"] > 1)
+    client.publish(url)
+    assert google.asked["doc-elsewhere"] == 2
+
+
+def test_a_job_of_the_native_api_has_the_same_fields_in_every_spelling(
+    client: Client, google: Google, site: WordPressSite
+) -> None:
+    google.share("doc-native")
+    [kept] = client.http.get("/sites").json()["data"]
+    task = {"site": kept["id"], "google_id": "doc-native", "fields": {"state": "published", "demote_headings": "yes"}}
+    headers = {"Authorization": f"Bearer {client.key}"}
+    base = f"{client.running.base}/v1/jobs"
+    made = httpx.post(base, json={"kind": "docswrite_export", "input": task}, headers=headers, timeout=60).json()
+    ended = client.running.wait_until(
+        lambda: (
+            now
+            if (now := httpx.get(f"{base}/{made['id']}", headers=headers, timeout=60).json())["phase"]
+            in ("completed", "failed")
+            else None
+        )
+    )
+    assert ended["phase"] == "completed", ended
+    assert site.count("posts", f"ID = {ended['result']['data']['id']} AND post_status = 'publish'") == 1

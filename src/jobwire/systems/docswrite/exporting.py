@@ -60,10 +60,11 @@ class Heading(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One attempt at one export."""
+    """One attempt at one export; `said` is what its request says."""
 
     ctx: Context
     task: ExportInput
+    said: Fields
     site: SiteRow
     fetcher: Fetcher
     wordpress: WordPress
@@ -82,22 +83,26 @@ class Exporting:
 
     async def export(self, ctx: Context, task: ExportInput) -> dict[str, Any]:
         """Publish a document: fetch it, convert it, upload its pictures, make or update its post."""
-        self._await_date(ctx, _read(task.fields, "the request"))
+        said = _read(task.fields, "the request")
+        self._await_date(ctx, said)
         site, login = await self._sites.open_login(ctx.owner, task.site)
         with TemporaryDirectory(prefix="jobwire-docswrite-") as name:
             async with Fetcher(self._settings.fetch_policy) as fetcher:
                 mark = make_mark(f"{ctx.owner}\0{name_document(task)}")
-                work = Work(ctx, task, site, fetcher, WordPress(fetcher, login), Path(name), mark)
+                work = Work(ctx, task, said, site, fetcher, WordPress(fetcher, login), Path(name), mark)
                 return await self._publish(work)
 
     async def _publish(self, work: Work) -> dict[str, Any]:
         ctx = work.ctx
         ctx.progress(percent=50, stage="fetch")
         brought = msgspec.convert(await ctx.step("fetch", lambda: self._fetch(work)), BroughtFile)
+        if work.task.google_id and not self._documents.has(brought):
+            # An earlier attempt ran on another machine, with kept files of its own.
+            brought = await self._fetch(work)
         ctx.progress(stage="convert")
         request = self._documents.describe(brought, folder=work.folder / "source")
         source: Source = await ctx.isolate(read_source, request, limits=LIMITS)
-        fields = {**DEFAULTS, **_read(source.settings, "the table in the document"), **work.task.fields}
+        fields = {**DEFAULTS, **_read(source.settings, "the table in the document"), **work.said}
         self._await_date(ctx, fields)
         # A site that does not know us answers later calls as if we might not do what they ask.
         await work.wordpress.check_login()

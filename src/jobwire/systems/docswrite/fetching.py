@@ -52,9 +52,12 @@ class Documents:
             raise JobError("document_deleted", "the document was deleted before it was exported; upload it again")
         return BroughtFile(row.sha256, row.form)
 
+    def has(self, file: BroughtFile) -> bool:
+        """Whether the file is in this machine's kept files."""
+        return self._blobs.path_of(file.sha256).exists()
+
     def describe(self, file: BroughtFile, *, folder: Path) -> SourceRequest:
         """What reads the file, its pictures into `folder`. JobError document_lost if it is not here."""
-        path = self._blobs.path_of(file.sha256)
-        if not path.exists():
-            raise JobError("document_lost", "the document's file is not on this machine any more; export it again")
-        return SourceRequest(str(path), file.form, str(folder))
+        if not self.has(file):
+            raise JobError("document_lost", "the document's file is not on this machine; upload it again")
+        return SourceRequest(str(self._blobs.path_of(file.sha256)), file.form, str(folder))
