@@ -145,9 +145,14 @@ class WordPressSite:
         self._run(*client, "-e", f"CREATE DATABASE site; {user}")
 
     def _copy_files(self) -> None:
-        shutil.copytree(PACKAGE, self.files, ignore=shutil.ignore_patterns("wp-config.php"))
+        self.files.mkdir()
+        for path in PACKAGE.iterdir():
+            if path.name in ("wp-admin", "wp-includes"):
+                (self.files / path.name).symlink_to(path)
+            elif path.suffix == ".php" and path.name != "wp-config.php":
+                shutil.copy(path, self.files)  # these find the site by the folder they are in
         content = self.files / "wp-content"
-        for name in ("uploads", "moods", "mu-plugins", "themes/plain"):
+        for name in ("uploads", "moods", "plugins", "mu-plugins", "themes/plain"):
             (content / name).mkdir(parents=True, exist_ok=True)
         config = (
             (self._parts / "wp-config.php")
