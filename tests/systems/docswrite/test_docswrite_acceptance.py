@@ -199,7 +199,7 @@ def test_20_a_status_without_a_job_is_refused(waiting: Client, body: dict[str, A
 
 
 def test_21_an_unknown_job_is_not_found(waiting: Client) -> None:
-    for job in ("job-0123456789ab", "42", "job-abc123"):
+    for job in ("job-0123456789ab", "42", "job-abc123", "job-\x0023456789ab", "job-0123456789AB"):
         answer = waiting.post("/job/status", {"jobId": job})
         assert (answer.status_code, answer.json()) == (404, NOT_FOUND)
 

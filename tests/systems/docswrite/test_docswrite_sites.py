@@ -15,6 +15,7 @@ from wordpress_site import WordPressSite
 from house_engines import address_in
 from jobwire.domain.errors import JobError, RequestError
 from jobwire.systems.docswrite.sealing import KEY_CHARS_MIN, Sealer
+from jobwire.systems.docswrite.sites import WORD_CHARS_MAX
 
 pytestmark = pytest.mark.slow
 
@@ -35,10 +36,10 @@ def test_a_site_is_connected_listed_and_disconnected(
     stopped: RunningHouse, site: WordPressSite, owner_names: Callable[[], str]
 ) -> None:
     client = stopped.make_client("Connects")
-    answer = connect(client, site, name="Notes")
+    answer = connect(client, site, name="N" * WORD_CHARS_MAX)
     assert answer.status_code == 200, answer.text  # type: ignore[attr-defined]
     made = answer.json()["data"]  # type: ignore[attr-defined]
-    assert (made["name"], made["username"], made["default"]) == ("Notes", "editor", True)
+    assert (made["name"], made["username"], made["default"]) == ("N" * WORD_CHARS_MAX, "editor", True)
     again = connect(client, site, user="writer").json()["data"]  # type: ignore[attr-defined]
     assert again["id"] == made["id"] and again["username"] == "writer" and again["default"] is True
     listed = client.http.get("/sites")
@@ -56,6 +57,8 @@ def test_a_site_is_connected_listed_and_disconnected(
         ({"url": "http://127.0.0.1:9/"}, 503, "127.0.0.1"),
         ({"url": "http://169.254.169.254/"}, 422, "not allowed"),
         ({"url": 7}, 400, "/url"),
+        ({"name": "a\x00b"}, 400, "the name"),
+        ({"username": "x" * (WORD_CHARS_MAX + 1)}, 400, "the user"),
         ({"username": None}, 400, "/username"),
     ],
 )
@@ -74,7 +77,11 @@ def test_an_export_names_its_site_and_another_owners_is_denied(stopped: RunningH
     site = waiting.http.get("/sites").json()["data"][0]
     for word in (site["id"], site["name"]):
         assert waiting.post("/export", {"google_docs_url": link("doc-site"), "site": word}).status_code == 200
-    assert waiting.post("/export", {"google_docs_url": link("doc-site"), "site": "none"}).status_code == 400
+    for word in ("none", "site-\x0023456789ab"):
+        assert waiting.post("/export", {"google_docs_url": link("doc-site"), "site": word}).status_code == 400
+    assert waiting.post("/export", {"document_id": "doc-\x0023456789ab"}).status_code == 400
+    for path in ("/sites/site-%0023456789ab", "/documents/%00"):
+        assert waiting.http.delete(path).status_code == 404
     stranger = stopped.make_client(f"Stranger to {waiting.owner}")
     answer = stranger.post("/export", {"google_docs_url": link("doc-site"), "site": site["id"]})
     assert (answer.status_code, answer.json()["message"]) == (403, "Access denied")

@@ -45,8 +45,7 @@ class Placing:
 
         One that cannot be had or read is left out; what the site refuses raises JobError.
         """
-        manner = "".join(name[0] for name in ("compress_images", "to_webp") if self._is_on(name))
-        name = step or f"picture:{picture.key[:40]}:{manner}"
+        name = step or f"picture:{picture.key}:{self._compresses:d}{self._converts:d}"
         kept = await self.ctx.step(name, lambda: self._place(picture, alt=alt, caption=caption))
         return msgspec.convert(kept, Placed)
 
@@ -55,8 +54,13 @@ class Placing:
         alt, caption = (str(self.fields.get(f"featured_image_{name}", "")) for name in ("alt_text", "caption"))
         return await self.place(PictureSource(_FEATURED, url=url), alt=alt, caption=caption, step=_FEATURED)
 
-    def _is_on(self, name: str) -> bool:
-        return bool(self.fields["convert_to_webp" if name == "to_webp" else name])
+    @property
+    def _compresses(self) -> bool:
+        return bool(self.fields["compress_images"])
+
+    @property
+    def _converts(self) -> bool:
+        return bool(self.fields["convert_to_webp"])
 
     async def _place(self, picture: PictureSource, *, alt: str, caption: str) -> Placed:
         try:
@@ -78,8 +82,8 @@ class Placing:
         request = PictureRequest(
             str(source),
             str(self.folder / "prepared"),
-            compress=self._is_on("compress_images"),
-            to_webp=self._is_on("to_webp"),
+            compress=self._compresses,
+            to_webp=self._converts,
         )
         prepared: PreparedPicture = await self.ctx.isolate(prepare_picture, request, limits=LIMITS)
         return prepared

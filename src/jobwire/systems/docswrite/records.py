@@ -3,16 +3,13 @@
 Every function works inside the transaction or snapshot it is given, and the owner is in every WHERE.
 """
 
-import secrets
 from typing import Final, NamedTuple
 
 from jobwire.store.contract import Reader, Transaction
 from jobwire.store.files import hold_files, name_job, release_files
+from jobwire.systems.docswrite.ids import is_id, make_id
 from jobwire.systems.docswrite.source import Form
 
-DOCUMENT_PREFIX: Final = "doc-"
-
-_ID_BYTES: Final = 6
 _LOOKED_AT: Final = 4
 
 
@@ -42,13 +39,15 @@ _DOCUMENT = f"SELECT {', '.join(DocumentRow._fields)} FROM docswrite_document " 
 
 def find_document(reader: Reader, owner: int, document: str) -> DocumentRow | None:
     """The owner's document; None if absent or another owner's."""
+    if not is_id(document, "doc-"):
+        return None
     found = reader.query(_DOCUMENT + "WHERE owner = :owner AND id = :id", owner=owner, id=document)
     return DocumentRow(*found[0]) if found else None
 
 
 def add_document(tx: Transaction, owner: int, new: NewDocument) -> DocumentRow:
     """A new document, which holds its file."""
-    row = DocumentRow(DOCUMENT_PREFIX + secrets.token_hex(_ID_BYTES), *new, tx.now, tx.now)
+    row = DocumentRow(make_id("doc-"), *new, tx.now, tx.now)
     tx.execute(
         "INSERT INTO docswrite_document (id, owner, name, form, sha256, size_bytes, created_at, updated_at)"
         " VALUES (:id, :owner, :name, :form, :sha256, :size_bytes, :created_at, :updated_at)",
@@ -61,6 +60,8 @@ def add_document(tx: Transaction, owner: int, new: NewDocument) -> DocumentRow:
 
 def replace_document(tx: Transaction, owner: int, document: str, new: NewDocument) -> DocumentRow | None:
     """The document with other content; None if there is none."""
+    if not is_id(document, "doc-"):
+        return None
     changed = tx.execute(
         "UPDATE docswrite_document SET name = :name, form = :form, sha256 = :sha256, size_bytes = :size_bytes,"
         " updated_at = :now WHERE owner = :owner AND id = :id",
@@ -78,6 +79,8 @@ def replace_document(tx: Transaction, owner: int, document: str, new: NewDocumen
 
 def delete_document(tx: Transaction, owner: int, document: str) -> bool:
     """Forget the document and let its file go; False if there was none."""
+    if not is_id(document, "doc-"):
+        return False
     deleted = tx.execute("DELETE FROM docswrite_document WHERE owner = :owner AND id = :id", owner=owner, id=document)
     if deleted:
         release_files(tx, _name_document(document))
@@ -126,6 +129,8 @@ def keep_post(tx: Transaction, place: PostPlace, *, post: int) -> None:
 
 def find_job(reader: Reader, id_: str) -> tuple[int, int] | None:
     """Whose job has this id on the wire, and its number."""
+    if not is_id(id_, "job-"):
+        return None
     found = reader.query("SELECT owner, job FROM docswrite_job WHERE id = :id", id=id_)
     return (int(found[0][0]), int(found[0][1])) if found else None
 

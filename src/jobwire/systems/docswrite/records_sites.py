@@ -1,13 +1,9 @@
 """The connected sites, as portable SQL; the owner is in every WHERE. sites.py connects them."""
 
-import secrets
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from jobwire.store.contract import Reader, Transaction
-
-SITE_PREFIX: Final = "site-"
-
-_ID_BYTES: Final = 6
+from jobwire.systems.docswrite.ids import is_id, make_id
 
 
 class SiteRow(NamedTuple):
@@ -42,13 +38,15 @@ def list_all_sites(reader: Reader) -> list[SiteRow]:
 
 def find_site_row(reader: Reader, owner: int, site: str) -> SiteRow | None:
     """The owner's site; None if absent or another owner's."""
+    if not is_id(site, "site-"):
+        return None
     found = reader.query(_SITE + "WHERE owner = :owner AND id = :id", owner=owner, id=site)
     return SiteRow(*found[0]) if found else None
 
 
 def is_site(reader: Reader, site: str) -> bool:
     """Whether anybody has a site of this id."""
-    return bool(reader.query("SELECT 1 FROM docswrite_site WHERE id = :id", id=site))
+    return is_id(site, "site-") and bool(reader.query("SELECT 1 FROM docswrite_site WHERE id = :id", id=site))
 
 
 def keep_site(tx: Transaction, new: SiteRow) -> SiteRow:
@@ -57,9 +55,7 @@ def keep_site(tx: Transaction, new: SiteRow) -> SiteRow:
     known = sites.get(new.root)
     is_default = bool(new.is_default) or not sites or (known is not None and bool(known.is_default))
     if known is None:
-        row = new._replace(
-            id=SITE_PREFIX + secrets.token_hex(_ID_BYTES), is_default=int(is_default), created_at=tx.now
-        )
+        row = new._replace(id=make_id("site-"), is_default=int(is_default), created_at=tx.now)
     else:
         row = new._replace(id=known.id, is_default=int(is_default), created_at=known.created_at)
         tx.execute("DELETE FROM docswrite_site WHERE owner = :owner AND id = :id", owner=row.owner, id=row.id)

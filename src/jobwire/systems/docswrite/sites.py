@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 
 from jobwire.domain.errors import JobError, RequestError
 from jobwire.net.fetch import Fetcher
@@ -21,6 +22,8 @@ from jobwire.systems.docswrite.sealing import Sealer
 from jobwire.systems.docswrite.settings import SITES_KEY, DocswriteSettings
 from jobwire.systems.docswrite.site_search import FoundSite, find_site
 from jobwire.systems.docswrite.wordpress import SiteLogin, WordPress
+
+WORD_CHARS_MAX: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,9 @@ class Sites:
         RequestError unprocessable says what is wrong with the site or login, unavailable what may pass.
         """
         sealer = self._require_sealer()
+        for word, text in (("the user", new.login), ("the password", new.password), ("the name", new.name)):
+            if len(text) > WORD_CHARS_MAX or not text.isprintable():
+                raise RequestError("invalid_request", f"{word} has at most {WORD_CHARS_MAX} printable characters")
         try:
             found = await check_site(new, self._settings.fetch_policy)
         except JobError as error:
@@ -56,7 +62,7 @@ class Sites:
             id="",
             owner=owner,
             root=found.root,
-            name=new.name or found.name,
+            name=new.name or _tidy_name(found.name),
             url=found.home,
             login=new.login,
             secret=sealer.seal(new.password, holder=holder),
@@ -141,6 +147,11 @@ async def check_site(new: NewSite, policy: FetchPolicy) -> FoundSite:
         found = await find_site(fetcher, new.url)
         await WordPress(fetcher, SiteLogin(found.root, new.login, new.password)).check_login()
         return found
+
+
+def _tidy_name(name: str) -> str:
+    """What a stranger's site calls itself, as one may store and show it."""
+    return "".join(char for char in name if char.isprintable())[:WORD_CHARS_MAX]
 
 
 def _name_holder(owner: int, root: str, login: str) -> str:
