@@ -20,7 +20,7 @@ SOURCE = ROOT / "src"
 SETTINGS_PAGE = ROOT / "docs" / "settings.md"
 LIMITS_PAGE = ROOT / "docs" / "limits.md"
 ERRORS_PAGE = ROOT / "docs" / "errors.md"
-SYSTEMS = ("rentix", "fifthelement")
+SYSTEMS = ("rentix", "fifthelement", "docswrite")
 
 _LIMIT = re.compile(r"(?!_)(?:.*_)?(?:MAX|MIN|DEFAULT)(?:_.*)?")
 _TIME = re.compile(r"(?!_|DAY_)[A-Z0-9_]+_(?:MS|S)")

@@ -10,7 +10,8 @@ from jobwire.dialects.check import CODEC_SOURCES, check_dialect
 from jobwire.dialects.google import GOOGLE
 from jobwire.dialects.native import NATIVE
 from jobwire.dialects.sent import PageField, PageWords, Sent, Take
-from jobwire.dialects.spec import CodecName, Field, JobReference, Route, Wait
+from jobwire.dialects.spec import CodecName, Field, IdForm, JobReference, Route, Wait
+from jobwire.systems.docswrite.dialect import DOCSWRITE
 from jobwire.systems.rentix.dialect import RENTIX
 from market_tables import MARKET
 from shop_dialect import SHOP
@@ -18,7 +19,9 @@ from shop_dialect import SHOP
 KIND = Take("kind", value="echo")
 
 
-@pytest.mark.parametrize("dialect", [NATIVE, AZURE, GOOGLE, RENTIX, SHOP, *MARKET], ids=lambda dialect: dialect.name)
+@pytest.mark.parametrize(
+    "dialect", [NATIVE, AZURE, GOOGLE, DOCSWRITE, RENTIX, SHOP, *MARKET], ids=lambda dialect: dialect.name
+)
 def test_every_table_of_ours_holds(dialect: Any) -> None:
     check_dialect(dialect)
 
@@ -42,6 +45,7 @@ def submit(*takes: Take, body: Any = "json", **rest: Any) -> Route:
         ({"routes": (Route("GET", "/a", "me", if_final="answer"),)}, "if_final is for cancel"),
         ({"routes": (Route("GET", "/a/{id}", "status", wait=Wait("t", "body")),)}, "but the route's body is 'none'"),
         ({"routes": (Route("GET", "/a", "list"), Route("GET", "/a", "list"))}, "two routes claim GET /a"),
+        ({"ids": IdForm("job-", "tail")}, "give its reference a `find`"),
         (
             {"routes": (Route("GET", "/{a}", "me", only=Sent("query", "x")), Route("GET", "/{b}", "me"))},
             "GET /{b} differ in path",

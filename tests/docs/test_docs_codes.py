@@ -13,6 +13,7 @@ from jobwire.dialects.native import NATIVE
 from jobwire.dialects.spec import CODES, REFINED_CODES, Dialect
 from jobwire.http.errors import find_word
 from jobwire.net.failures import _ROWS
+from jobwire.systems.docswrite.dialect import DOCSWRITE
 from jobwire.systems.fifthelement.dialect import FIFTHELEMENT
 from jobwire.systems.rentix.dialect import RENTIX
 
@@ -66,10 +67,11 @@ def test_what_is_tried_again_is_what_the_source_says() -> None:
         (NATIVE, "api.md"),
         (RENTIX, "dialects/rentix.md"),
         (FIFTHELEMENT, "dialects/fifthelement.md"),
+        (DOCSWRITE, "dialects/docswrite.md"),
         (AZURE, "dialects/azure.md"),
         (GOOGLE, "dialects/google.md"),
     ],
-    ids=["native", "rentix", "fifthelement", "azure", "google"],
+    ids=["native", "rentix", "fifthelement", "docswrite", "azure", "google"],
 )
 def test_the_routes_of_a_page_are_those_of_its_dialect(dialect: Dialect, page: str) -> None:
     text = read_page(DOCS / page)
@@ -91,10 +93,10 @@ def test_the_scopes_of_the_native_calls_are_as_documented() -> None:
         assert row[1] == f"`{route.scope}`" if route.scope else row[1].startswith("none")
 
 
-@pytest.mark.parametrize("dialect", [RENTIX, FIFTHELEMENT], ids=lambda dialect: dialect.name)
+@pytest.mark.parametrize("dialect", [RENTIX, FIFTHELEMENT, DOCSWRITE], ids=lambda dialect: dialect.name)
 def test_the_words_for_phases_are_as_documented(dialect: Dialect) -> None:
     _, _, rest = read_page(DOCS / "dialects" / f"{dialect.name}.md").partition("## Words for phases\n")
-    text = rest.partition("\n## ")[0].replace("| phase | `status` |", "")
+    text = rest.partition("\n## ")[0].replace("| phase | `status` |", "").replace("| phase | `state` |", "")
     shown: dict[str, str] = {}
     for phases, word in re.findall(r"^\| ([a-z, ]+) \| `([a-z_]+)` \|", text, re.MULTILINE):
         shown |= dict.fromkeys(phases.split(", "), word)

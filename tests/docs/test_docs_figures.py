@@ -15,11 +15,15 @@ from jobwire.http.events import BEAT_S, READER_S, STREAM_S
 from jobwire.http.site import FINAL_AGE_S
 from jobwire.kinds.contract import ChildLimits
 from jobwire.kinds.schema import INPUT_BYTES_MAX
+from jobwire.pictures.decode import PIXELS_MAX, SIDE_PX_MAX
 from jobwire.service.submission import HORIZON_DAYS_MAX, TAGS_MAX
 from jobwire.service.tail import BUFFERED_MAX
 from jobwire.service.watching import STREAMS_KEY_MAX, STREAMS_MAX, WAITS_KEY_MAX, WAITS_MAX
 from jobwire.store.sqlite.store import CHECKPOINT_PAGES, RESTART_PAGES
 from jobwire.store.writer import GROUP_MAX
+from jobwire.systems.docswrite.dialect import DOCSWRITE
+from jobwire.systems.docswrite.exporting import STAGES as EXPORT_STAGES
+from jobwire.systems.docswrite.source import SOURCE_BYTES_MAX
 from jobwire.systems.fifthelement.bodies import DOCUMENTS_DEFAULT, DOCUMENTS_MAX
 from jobwire.systems.fifthelement.dialect import CANCEL_WAIT_S, FIFTHELEMENT
 from jobwire.systems.fifthelement.routes_documents import UPLOAD_BYTES_MAX
@@ -27,14 +31,20 @@ from jobwire.systems.fifthelement.routes_jobs import IMPORT_BYTES_MAX
 from jobwire.systems.fifthelement.routes_tokens import TOKENS_MAX
 from jobwire.systems.fifthelement.texts import INLINE_BYTES_MAX
 from jobwire.systems.rentix.dialect import RENTIX
-from jobwire.systems.rentix.photo_decode import PIXELS_MAX, SIDE_PX_MAX
 from jobwire.systems.rentix.publishing import STAGES
 from jobwire.worker.loop import STOP_GRACE_S
 
 CHILD = ChildLimits()
 RATES = {limit.name: limit.count for limit in RENTIX.limits}
+CREATION, POLLING = DOCSWRITE.limits
 (HOUR,) = FIFTHELEMENT.limits
 TOLD = [
+    ("dialects/docswrite.md", f"one of {CREATION.count} submissions, uploads and sites"),
+    ("dialects/docswrite.md", f"fills by {CREATION.count * 60 // CREATION.window_s} a minute"),
+    ("dialects/docswrite.md", f"one of {POLLING.count} other calls that fills in a minute"),
+    ("dialects/docswrite.md", f"a JSON body over {DOCSWRITE.body_bytes_max >> 10} KiB"),
+    ("dialects/docswrite.md", f"an upload over {SOURCE_BYTES_MAX >> 20} MiB"),
+    *(("kinds/docswrite_export.md", f"| `{name}` | {share:.0f} % |") for name, share in EXPORT_STAGES.items()),
     ("api.md", f"at most {INPUT_BYTES_MAX:,} bytes as JSON"),
     ("api.md", f"at most {HORIZON_DAYS_MAX} days ahead"),
     ("api.md", f"at most {TAGS_MAX}, each"),
@@ -98,4 +108,5 @@ def test_every_kind_of_a_system_has_its_page() -> None:
     assert {page.stem for page in (DOCS / "kinds").glob("*.md")} == {
         *(RENTIX.kinds or {}).values(),
         *(FIFTHELEMENT.kinds or {}).values(),
+        *(DOCSWRITE.kinds or {}),
     }

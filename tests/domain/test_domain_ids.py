@@ -3,7 +3,7 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from jobwire.domain.ids import ID_LENGTH, ID_PREFIX, RANDOM_BITS, make_key, read_id, show_id
+from jobwire.domain.ids import ID_LENGTH, ID_PREFIX, RANDOM_BITS, make_key, read_id, show_id, show_tail
 
 TIMES = st.integers(0, 2**48 - 1)
 BITS = st.integers(0, 2**RANDOM_BITS - 1)
@@ -20,6 +20,11 @@ def test_an_id_carries_its_time_and_every_random_bit_and_reads_back(now: int, bi
     assert number_of(key) == now * 2**RANDOM_BITS + bits
     assert read_id(show_id(key)) == key
     assert len(key) == ID_LENGTH and len(show_id(key)) == 30
+
+
+@given(TIMES, BITS)
+def test_a_tail_is_the_last_random_bits(now: int, bits: int) -> None:
+    assert show_tail(make_key(now, bits)) == f"{bits % 2**48:012x}"
 
 
 @given(st.tuples(TIMES, BITS), st.tuples(TIMES, BITS))

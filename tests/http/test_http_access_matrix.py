@@ -248,7 +248,9 @@ def test_the_owner_s_own_key_finds_the_job_on_every_route_that_names_one(street:
     }  # fmt: skip
     found = 0
     for site, route in street.routes:
-        if route.action in named and not route.is_open and route.path != "/webhooks/secret":
+        # A system that finds jobs itself knows those that came through its own routes.
+        finds_itself = (route.job or site.dialect.job_reference).find is not None
+        if route.action in named and not route.is_open and not finds_itself and route.path != "/webhooks/secret":
             kind = next(iter(site.dialect.kinds or {"echo": ""}))
             answer = street.ask(
                 site, route, "own", job=street.make_job(kind, is_final=route.action in ("rerun", "remove", "events"))

@@ -2,7 +2,7 @@
 
 Everything runs on loopback: the server is this program's own `serve` in a process of its own, the photographs come
 from a small web server here. demo_story.py has the listing and prints what was done; demo_knowledge.py is the demo of
-fifthelement.
+fifthelement, demo_publishing.py that of docswrite.
 """
 
 import json
@@ -19,6 +19,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from jobwire.cli.demo_knowledge import show_knowledge
+from jobwire.cli.demo_publishing import show_publishing
 from jobwire.cli.demo_server import make_key, run_server, serve_folder
 from jobwire.cli.demo_story import AGENCY, PHOTOS, make_listings, print_listing, print_next_steps
 from jobwire.cli.output import console
@@ -33,6 +34,7 @@ class DemoSystem(StrEnum):
 
     RENTIX = "rentix"
     FIFTHELEMENT = "fifthelement"
+    DOCSWRITE = "docswrite"
 
 
 def demo(
@@ -41,10 +43,11 @@ def demo(
         "demo-output"
     ),
 ) -> None:
-    """Work end to end, with a server and workers: a property listing (rentix), or a crawled site and documents in
-    three languages that answer questions (fifthelement).
+    """Work end to end, with a server and workers: a property listing (rentix), a crawled site and documents in three
+    languages that answer questions (fifthelement), or a document that is published to a real WordPress (docswrite).
 
-    It takes about ten seconds, fifthelement a minute, and needs nothing but this program.
+    It takes about ten seconds, docswrite twice that, fifthelement a minute. docswrite needs a WordPress of Debian's
+    packages, the others nothing but this program.
     """
     folder = folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
@@ -54,6 +57,8 @@ def demo(
             show_listing(folder)
         case DemoSystem.FIFTHELEMENT:
             show_knowledge(folder)
+        case DemoSystem.DOCSWRITE:
+            show_publishing(folder)
         case _:
             assert_never(system)
 

@@ -107,10 +107,16 @@ def _check_route(route: Route, dialect: Dialect) -> Iterator[str]:
     if route.wait is not None:
         yield from _check_sent(Sent(route.wait.place, route.wait.name), route)
     if route.action in _NAMES_A_JOB:
-        reference = route.job or dialect.job_reference
-        yield from _check_sent(Sent(reference.place, reference.name, reference.pattern), route)
+        yield from _check_reference(route, dialect)
     yield from _check_takes(route, dialect)
     yield from _check_page(route.page)
+
+
+def _check_reference(route: Route, dialect: Dialect) -> Iterator[str]:
+    reference = route.job or dialect.job_reference
+    if dialect.ids.form == "tail" and reference.find is None:
+        yield "a job cannot be found by the tail of its id; give its reference a `find`"
+    yield from _check_sent(Sent(reference.place, reference.name, reference.pattern), route)
 
 
 def _check_takes(route: Route, dialect: Dialect) -> Iterator[str]:

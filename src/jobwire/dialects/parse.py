@@ -75,6 +75,8 @@ def read_name(style: str, text: str, ids: IdForm = NATIVE_IDS) -> JobName | None
             key = read_hex(after) or read_uuid(text) or read_id(text, ids.prefix)
         case "number":
             return _read_number(text.removeprefix(ids.prefix)) if text.startswith(ids.prefix) else None
+        case "tail":
+            return None
     return None if key is None else JobName(key, None)
 
 
@@ -94,14 +96,21 @@ def read_reference(
     ids: IdForm = NATIVE_IDS,
 ) -> JobName:
     """The job a call names; RequestError with the reference's own code and texts, or not_found."""
-    place = Sent(reference.place, reference.name, reference.pattern)
-    sent = find_sent(place, Parts(params, query, {}, body))
-    if sent is None or sent == "":
-        raise _refuse(reference, reference.missing)
-    name = read_name(reference.style, sent, ids) if isinstance(sent, str) else None
+    sent = read_reference_text(reference, Parts(params, query, {}, body))
+    name = read_name(reference.style, sent, ids)
     if name is None:
         raise _refuse(reference, reference.malformed)
     return name
+
+
+def read_reference_text(reference: JobReference, parts: Parts) -> str:
+    """What a call says where it names a job; RequestError as read_reference for nothing and for no text."""
+    sent = find_sent(Sent(reference.place, reference.name, reference.pattern), parts)
+    if sent is None or sent == "":
+        raise _refuse(reference, reference.missing)
+    if not isinstance(sent, str):
+        raise _refuse(reference, reference.malformed)
+    return sent
 
 
 def _refuse(reference: JobReference, message: str | None) -> RequestError:

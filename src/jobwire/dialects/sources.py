@@ -13,7 +13,7 @@ import msgspec
 from jobwire.dialects.codecs import CODECS, plain, quote
 from jobwire.dialects.spec import CodecName, Field, IdForm, JobSource
 from jobwire.domain.estimate import Estimate
-from jobwire.domain.ids import show_hex, show_uuid
+from jobwire.domain.ids import show_hex, show_tail, show_uuid
 from jobwire.domain.job import JobRow, Receipt
 from jobwire.domain.outcome import PublicError
 from jobwire.domain.progress import NO_PROGRESS, Progress
@@ -113,6 +113,8 @@ def find_id(ids: IdForm) -> tuple[Piece, ...]:
             hole = Hole(_COLUMNS["row.key"], show_hex)
         case "number":
             hole = Hole(_COLUMNS["row.number"])
+        case "tail":
+            hole = Hole(_COLUMNS["row.key"], show_tail)
         case _ as unknown:
             assert_never(unknown)
     return (quote(ids.prefix)[1:-1], hole)
@@ -133,6 +135,8 @@ def _show_end(ids: IdForm, key: str, number: int) -> str:
             return show_hex(key)
         case "number":
             return str(number)
+        case "tail":
+            return show_tail(key)
     assert_never(ids.form)
 
 

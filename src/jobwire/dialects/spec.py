@@ -55,6 +55,9 @@ Endpoint = Callable[[Any], Awaitable[Any]]
 BeforeBody = Callable[[Any], Awaitable[None]]
 """A system's own resource: takes a `service.call.Call`, returns a `service.call.Reply`, raises RequestError."""
 
+FindJob = Callable[[Any, str], Awaitable[int]]
+"""Takes a `service.call.Call` and what names a job; returns the ledger's number, raises RequestError."""
+
 BODY_BYTES_MAX = 1_048_576
 WAIT_S_MAX = 60
 BATCH_BYTES_MAX = 16_777_216
@@ -136,10 +139,11 @@ class IdForm:
     """What a job's id looks like: `prefix`, then 26 characters, a UUID of the same bits, or the ledger's number.
 
     "hex" is that UUID without dashes; the dashed one without the prefix and the 26 characters name the job, too.
+    "tail" are the last 12 hexadecimal digits of those bits, all random; only a reference's `find` can read them.
     """
 
     prefix: str = ID_PREFIX
-    form: Literal["key", "uuid", "hex", "number"] = "key"
+    form: Literal["key", "uuid", "hex", "number", "tail"] = "key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +151,7 @@ class JobReference:
     """How a caller names a job: a path, query or JSON body field holding the `id` or the ledger's `number`.
 
     `name` and `pattern` are as in Sent. A reference that is absent or malformed is refused with `code` and these
-    messages; None means not_found.
+    messages; None means not_found. With `find` a system itself says which job of the caller a text names.
     """
 
     place: Literal["path", "query", "body"] = "path"
@@ -157,6 +161,7 @@ class JobReference:
     missing: str | None = None
     malformed: str | None = None
     pattern: str | None = None
+    find: FindJob | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +169,14 @@ class RateLimit:
     """At most `count` calls in `window_s` seconds for one API key, counted under `name`.
 
     A key with the scope `tier:<name>` has the count that `tiers` gives it, one with `tier:<name>:<count>` that count.
+    One that `flows` is a bucket of `count` calls that fills again evenly within `window_s`.
     """
 
     name: str
     count: int
     window_s: int
     tiers: Mapping[str, int] = field(default_factory=dict)
+    flows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +197,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class LimitHeaders:
-    """The header names that tell a caller its limit; `reset` counts in Unix seconds.
+    """The header names that tell a caller its limit; `reset` is in Unix seconds, or `counts_down` to 0.
 
     With `policy` there are two structured fields, as the IETF drafts them: the policy, and in `limit` what is left.
     """
@@ -199,6 +206,7 @@ class LimitHeaders:
     remaining: str = "X-RateLimit-Remaining"
     reset: str = "X-RateLimit-Reset"
     policy: str | None = None
+    counts_down: bool = False
 
 
 @dataclass(frozen=True, slots=True)

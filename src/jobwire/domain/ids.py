@@ -54,6 +54,11 @@ def show_uuid(key: str) -> str:
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
+def show_tail(key: str) -> str:
+    """The last 48 random bits of the same job in 12 hexadecimal digits."""
+    return f"{int(key[-10:], 32) & (1 << 48) - 1:012x}"
+
+
 def read_uuid(text: str) -> str | None:
     """The 26 characters of the job that `show_uuid` has written, in any case, or None if `text` is no UUID."""
     return read_hex(text.replace("-", "")) if _UUID.fullmatch(text) is not None else None

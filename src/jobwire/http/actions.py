@@ -7,11 +7,12 @@ import msgspec
 from starlette.responses import Response
 
 from jobwire.dialects.bulk import Rerun, read_struct
-from jobwire.dialects.parse import read_page, read_reference
+from jobwire.dialects.parse import read_page, read_reference, read_reference_text
 from jobwire.dialects.prefer import NO_WAIT, Asked
 from jobwire.dialects.render import wrap_body
 from jobwire.dialects.sources import show_error
 from jobwire.dialects.spec import Action, Dialect
+from jobwire.dialects.taking import Parts
 from jobwire.domain.errors import RequestError
 from jobwire.domain.job import JobRow, Receipt, show_new
 from jobwire.domain.phases import FINAL_PHASES, Phase
@@ -36,10 +37,13 @@ from jobwire.service.paging import find_page, find_slice
 
 async def find_job(site: Site, served: Served, call: Call) -> JobRow:
     """The job a call names, if it is the caller's and of a kind this dialect shows; RequestError not_found."""
-    name = read_reference(
-        served.reference, params=call.params, query=call.query, body=call.body, ids=site.dialect.ids
-    )
-    row = await call.services.jobs.read(call.principal.owner, key=name.key, number=name.number)
+    reference, owner = served.reference, call.principal.owner
+    if reference.find is not None:
+        sent = read_reference_text(reference, Parts(call.params, call.query, call.headers, call.body))
+        row = await call.services.jobs.read(owner, number=await reference.find(call, sent))
+    else:
+        name = read_reference(reference, params=call.params, query=call.query, body=call.body, ids=site.dialect.ids)
+        row = await call.services.jobs.read(owner, key=name.key, number=name.number)
     if not is_shown(site.dialect, row):
         raise RequestError("not_found", "there is no such job; check the id and that it is your account's")
     return row

@@ -35,14 +35,15 @@ def tell_limit(state: LimitState | None, names: LimitHeaders | None, *, now: int
     if state is None or names is None:
         return []
     limit = state.limit
+    left_s = max(0, state.reset_at_s - now // 1_000)
     if names.policy is not None:
-        wait_s = state.retry_after_s or max(0, state.reset_at_s - now // 1_000)
+        wait_s = state.retry_after_s or left_s
         policy, name, label = _encode_policy(limit, names)
         return [policy, (name, b'"%s";r=%d;t=%d' % (label, state.remaining, wait_s))]
     return [
         encode_header(names.limit, str(limit.count)),
         encode_header(names.remaining, str(state.remaining)),
-        encode_header(names.reset, str(state.reset_at_s)),
+        encode_header(names.reset, str(left_s if names.counts_down else state.reset_at_s)),
     ]
 
 

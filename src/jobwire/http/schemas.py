@@ -209,6 +209,7 @@ _ID_SHAPES: Mapping[str, str] = {
     "uuid": "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
     "hex": "[0-9a-f]{32}",
     "number": f"[1-9][0-9]{{0,{NUMBER_DIGITS_MAX - 1}}}",
+    "tail": "[0-9a-f]{12}",
 }
 
 

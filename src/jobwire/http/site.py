@@ -83,7 +83,11 @@ def _let_keep(dialect: Dialect) -> tuple[tuple[bytes, bytes], ...]:
 def _name_limits(dialect: Dialect) -> dict[str, Limit]:
     return {
         limit.name: Limit(
-            f"{dialect.name}.{limit.name}", limit.count, limit.window_s, tiers=tuple(sorted(limit.tiers.items()))
+            f"{dialect.name}.{limit.name}",
+            limit.count,
+            limit.window_s,
+            flows=limit.flows,
+            tiers=tuple(sorted(limit.tiers.items())),
         )
         for limit in dialect.limits
     }

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from jobwire.systems.rentix.photo_decode import DecodedPhoto
+from jobwire.pictures.decode import DecodedPhoto
 
 QUALITY_SIDE_PX: Final = 512
 """Sharpness depends on scale, so it is always measured at this longest side (or the photo's own, if smaller)."""

@@ -1,4 +1,4 @@
-"""Prepares one photo of a listing for the web: variants, clean original, figures; photo_decode.py does the reading.
+"""Prepares one photo of a listing for the web: variants, clean original, figures; `pictures/` does the reading.
 
 Pure and synchronous: file in, files and report out. Meant for a child process held to LIMITS, with
 OPENBLAS_NUM_THREADS=1 in its environment; request and report travel as JSON.
@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from PIL import Image
 
-from jobwire.systems.rentix.photo_decode import SUPPORTED_TYPES, PhotoLimits, decode_photo
+from jobwire.pictures.decode import SUPPORTED_TYPES, PhotoLimits, decode_photo
 from jobwire.systems.rentix.photo_quality import QUALITY_SIDE_PX, find_duplicates, find_warnings, judge_photo
 
 __all__ = [

@@ -10,7 +10,7 @@ from photo_samples import DEMO_DIR, Optimise, demo, encode
 from PIL import Image, ImageEnhance, ImageFilter
 from PIL.TiffImagePlugin import IFDRational
 
-from jobwire.systems.rentix.photo_decode import gps_point
+from jobwire.pictures.decode import gps_point
 from jobwire.systems.rentix.photo_quality import TOO_DARK_BELOW
 from jobwire.systems.rentix.photos import find_duplicates
 

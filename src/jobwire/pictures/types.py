@@ -1,4 +1,4 @@
-"""Tells what a file is by its bytes alone, and whether it is all there; photo_decode.py decodes what is supported."""
+"""Tells what a file is by its bytes alone, and whether it is all there; decode.py decodes what is supported."""
 
 import re
 import string

@@ -1,4 +1,4 @@
-"""Turns untrusted photo bytes into upright sRGB pixels or into a JobError; photo_quality.py judges the pixels."""
+"""Turns untrusted picture bytes into upright sRGB pixels or into a JobError; types.py tells what the bytes are."""
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 from PIL import AvifImagePlugin, Image, ImageCms, ImageFile
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.GifImagePlugin import GifImageFile
@@ -19,7 +18,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from jobwire.domain.errors import JobError
-from jobwire.systems.rentix.photo_types import detect_type, is_whole
+from jobwire.pictures.types import detect_type, is_whole
 
 BYTES_MAX: Final = 25 * 1024 * 1024
 PIXELS_MAX: Final = 50_000_000
@@ -37,7 +36,8 @@ class PhotoLimits(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class DecodedPhoto:
-    """Upright 8-bit sRGB `pixels` without any metadata; `width` and `height` are those of the full upright photo.
+    """Upright 8-bit sRGB `pixels` without any metadata (RGBA if that was asked for); `width` and `height` are of the
+    full upright photo.
 
     `gps` is (latitude, longitude) in degrees: private, never to be published.
     """
@@ -81,8 +81,10 @@ _UPRIGHT: Final[Mapping[int, Image.Transpose]] = {
 _DAMAGE_ROWS: Final = 8
 
 
-def decode_photo(source: Path, side_px: int, *, limits: PhotoLimits) -> DecodedPhoto:
+def decode_photo(source: Path, side_px: int, *, limits: PhotoLimits, keep_alpha: bool = False) -> DecodedPhoto:
     """Decode the photo within `limits`, upright, longest side at most `side_px` (never enlarged), no metadata.
+
+    What is transparent is laid on white, or stays with `keep_alpha` (the pixels are then RGBA).
 
     Raises JobError (never retryable) for anything that is not a whole, supported, affordable photo. One call at
     a time in a process: it narrows Pillow's module-wide limits while it runs and restores them.
@@ -91,7 +93,7 @@ def decode_photo(source: Path, side_px: int, *, limits: PhotoLimits) -> DecodedP
     kind = _require_supported(data)
     with _narrow_pillow(limits):
         try:
-            return _decode(data, kind, side_px=side_px, limits=limits)
+            return _decode(data, kind, side_px=side_px, limits=limits, keep_alpha=keep_alpha)
         except JobError:
             raise
         except Image.DecompressionBombError as error:
@@ -148,7 +150,7 @@ def _narrow_pillow(limits: PhotoLimits) -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, AvifImagePlugin.DEFAULT_MAX_THREADS = before
 
 
-def _decode(data: bytes, kind: str, *, side_px: int, limits: PhotoLimits) -> DecodedPhoto:
+def _decode(data: bytes, kind: str, *, side_px: int, limits: PhotoLimits, keep_alpha: bool) -> DecodedPhoto:
     image = _DECODERS[kind](BytesIO(data))
     stored = image.size
     _require_affordable(stored, limits)
@@ -162,7 +164,7 @@ def _decode(data: bytes, kind: str, *, side_px: int, limits: PhotoLimits) -> Dec
     # Not before: to look for EXIF a PNG decodes itself, and broken pixels would be taken for broken EXIF.
     orientation, gps = _read_orientation(image), _read_gps(image)
     damaged = kind == "jpeg" and _ends_in_grey(image)
-    pixels = _to_srgb(_shrink(image, target), profile)
+    pixels = _to_srgb(_shrink(image, target), profile, keep_alpha=keep_alpha)
     upright = _UPRIGHT.get(orientation)
     if upright is not None:
         pixels = pixels.transpose(upright)
@@ -230,24 +232,25 @@ def _shrink(image: Image.Image, target: tuple[int, int]) -> Image.Image:
 
 def _to_resizable(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):  # Pillow's own conversion clips: everything above 255 would turn white
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        return image.point(lambda level: level * (1 / 256)).convert("L")
     mode = "RGBA" if image.has_transparency_data else {"1": "L", "P": "RGB"}.get(image.mode, image.mode)
     return image if mode == image.mode else image.convert(mode)  # convert() always copies: 200 MB at 50 MP
 
 
-def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    if image.mode == "RGBA":
+def _to_srgb(image: Image.Image, profile: bytes | None, *, keep_alpha: bool) -> Image.Image:
+    if image.mode == "RGBA" and not keep_alpha:
         flat = Image.new("RGB", image.size, _WHITE)
         flat.paste(image, mask=image.getchannel("A"))
         image = flat
+    mode = "RGBA" if image.mode == "RGBA" else "RGB"
     if profile:
         try:
-            converted = ImageCms.profileToProfile(image, BytesIO(profile), _SRGB, outputMode="RGB")
+            converted = ImageCms.profileToProfile(image, BytesIO(profile), _SRGB, outputMode=mode)
         except (ImageCms.PyCMSError, OSError, ValueError):
             converted = None  # a broken or foreign profile is no reason to lose a good picture
         if converted is not None:
             return converted
-    return image.convert("RGB")
+    return image.convert(mode)
 
 
 def _ends_in_grey(image: Image.Image) -> bool:

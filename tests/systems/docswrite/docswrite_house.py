@@ -1,0 +1,230 @@
+"""A whole house on loopback for the tests of docswrite: HTTP, worker and upkeep on a thread, and a Google of ours."""
+
+import asyncio
+import hashlib
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+from docswrite_samples import make_picture, make_zip
+from wordpress_site import WordPressSite
+
+from house_engines import address_in
+from jobwire.config import read_settings
+from jobwire.serving import bind_socket, run_house
+from jobwire.systems.docswrite.settings import DocswriteSettings
+from jobwire.systems.docswrite.sites import NewSite, Sites
+from jobwire.wiring import House, open_house, read_clock
+
+DEADLINE_S = 90
+SITES_KEY = "k" * 16 + "docswrite-tests-" + "0" * 8
+PAGE = "<html><head><title>{title}</title></head><body>{table}<h1>{title}</h1><p>{text}</p>{images}</body></html>"
+ROW = "<tr><td>{}</td><td>{}</td></tr>"
+
+
+def make_page(
+    title: str, *, text: str = "Some words.", settings: dict[str, str] | None = None, pictures: tuple[str, ...] = ()
+) -> bytes:
+    """A document as Google zips it; each picture is told apart by its name."""
+    rows = "".join(ROW.format(*pair) for pair in (settings or {}).items())
+    table = f"<table><tr><td>docswrite_settings</td><td></td></tr>{rows}</table>" if settings else ""
+    images = "".join(f'<p><img src="images/{name}.png" alt="The {name}"></p>' for name in pictures)
+    page = PAGE.format(title=title, table=table, text=text, images=images)
+    files: dict[str, bytes | str] = {"Page.html": page}
+    for name in pictures:
+        # Of another size for each name, so that none is another's.
+        number = int(hashlib.sha256(name.encode()).hexdigest(), 16)
+        size = (20 + number % 397, 20 + number // 397 % 389)
+        files[f"images/{name}.png"] = make_picture(size=size)
+    return make_zip(files)
+
+
+class Google:
+    """Documents on loopback where Google would export them; `statuses` answers a document with a status instead."""
+
+    def __init__(self) -> None:
+        self.documents: dict[str, bytes] = {}
+        self.statuses: dict[str, int] = {}
+        self.asked: Counter[str] = Counter()
+        self.gates: dict[str, threading.Event] = {}
+        google = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                name = self.path.removeprefix("/document/d/").partition("/")[0]
+                google.asked[name] += 1
+                if name in google.gates:
+                    google.gates[name].wait(DEADLINE_S)
+                body = google.documents.get(name, b"")
+                self.send_response(google.statuses.get(name, 200 if body else 404))
+                self.send_header("Content-Type", "application/zip")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                with suppress(BrokenPipeError, ConnectionResetError):
+                    self.wfile.write(body)
+
+            def log_message(self, *_: Any) -> None:
+                return
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http.daemon_threads = True
+        self.base = f"http://127.0.0.1:{self._http.server_address[1]}"
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+    def share(self, name: str, **page: Any) -> str:
+        """Put a document up; its link."""
+        self.documents[name] = make_page(**{"title": name, **page})
+        return link(name)
+
+    def close(self) -> None:
+        for gate in self.gates.values():
+            gate.set()
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join(DEADLINE_S)
+
+
+def link(name: str) -> str:
+    """A document's link as people copy it."""
+    return f"https://docs.google.com/document/d/{name}/edit?usp=sharing"
+
+
+@dataclass
+class Client:
+    """One customer."""
+
+    http: httpx.Client
+    key: str
+    owner: str
+    running: "RunningHouse" = field(repr=False)
+
+    def post(self, path: str, body: Any = None, **options: Any) -> httpx.Response:
+        return self.http.post(path, json=body, **options)
+
+    def export(self, url: str, **fields: Any) -> str:
+        answer = self.post("/export", {"google_docs_url": url, **fields})
+        assert answer.status_code == 200, answer.text
+        id_: str = answer.json()["data"]["jobId"]
+        return id_
+
+    def status(self, job: str) -> dict[str, Any]:
+        answer = self.post("/job/status", {"jobId": job})
+        assert answer.status_code == 200, answer.text
+        data: dict[str, Any] = answer.json()["data"]
+        return data
+
+    def wait(self, job: str, *states: str) -> dict[str, Any]:
+        """The status as soon as it is one of `states` (`completed` or `failed` if none is given)."""
+        wanted = states or ("completed", "failed")
+        return self.running.wait_until(lambda: now if (now := self.status(job))["state"] in wanted else None)
+
+    def publish(self, url: str, **fields: Any) -> dict[str, Any]:
+        """The end of an export, which has to succeed."""
+        ended = self.wait(self.export(url, **fields))
+        assert ended["state"] == "completed", ended
+        return ended
+
+
+class RunningHouse:
+    """A house that serves on `base` while its thread runs."""
+
+    def __init__(self, house: House, base: str) -> None:
+        self.house = house
+        self.base = base
+        self._moved = threading.Event()
+        self._unlisten = house.store.listen(lambda _: self._moved.set())
+        self._clients: list[httpx.Client] = []
+
+    def wait_until(self, look: Callable[[], Any]) -> Any:
+        """What `look` returns once it is not None: asked again after every commit, failing after DEADLINE_S."""
+        deadline = time.monotonic() + DEADLINE_S
+        while time.monotonic() < deadline:
+            self._moved.clear()
+            seen = look()
+            if seen is not None:
+                return seen
+            self._moved.wait(1)
+        raise AssertionError(f"not seen within {DEADLINE_S} s; last look gave None")
+
+    def make_client(self, owner: str, site: WordPressSite | None = None, *, as_jwt: bool = False) -> Client:
+        """A customer with a key of its own, the site connected."""
+        owners = self.house.services.owners
+        row = asyncio.run(owners.create_owner(owner))
+        key = asyncio.run(owners.create_key(owner, as_jwt=as_jwt)).key
+        http = httpx.Client(base_url=f"{self.base}/api", headers={"x-access-token": key}, timeout=DEADLINE_S)
+        self._clients.append(http)
+        if site is not None:
+            new = NewSite(site.url, "editor", site.passwords["editor"])
+            asyncio.run(self.sites.connect(row.id, new))
+        return Client(http, key, owner, self)
+
+    @property
+    def sites(self) -> Sites:
+        """The connected sites of the house."""
+        services = self.house.services
+        return Sites(services.store, DocswriteSettings(services.settings))
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.close()
+        self._unlisten()
+
+
+@contextmanager
+def run_docswrite(
+    folder: Path, google: Google, *, workers: int = 4, clock: Callable[[], int] = read_clock, **environment: str
+) -> Iterator[RunningHouse]:
+    """A house over the ledger in `folder`, which keeps what an earlier house there has done."""
+    settings = read_settings(
+        {
+            "JOBWIRE_FETCH_ALLOW": "127.0.0.0/8",
+            "JOBWIRE_FILES": str(folder / "files"),
+            "JOBWIRE_DRAIN_S": "0",
+            "DOCSWRITE_GOOGLE_URL": google.base,
+            "DOCSWRITE_SITES_KEY": SITES_KEY,
+            "DOCSWRITE_RETRY_FIRST_MS": "20",
+            "DOCSWRITE_ATTEMPTS": "3",
+            **environment,
+        },
+        db=address_in(folder),
+        workers=workers,
+        systems="docswrite",
+    )
+    house = open_house(settings, clock=clock)
+    listener = bind_socket("127.0.0.1", 0)
+    running = RunningHouse(house, f"http://127.0.0.1:{listener.getsockname()[1]}")
+    loop, stop, ready = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
+    faults: list[BaseException] = []
+
+    def serve() -> None:
+        try:
+            loop.run_until_complete(run_house(house, listener=listener, on_ready=ready.set, stop=stop))
+        except BaseException as fault:
+            faults.append(fault)
+        finally:
+            ready.set()
+            loop.run_until_complete(loop.shutdown_default_executor())
+            loop.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        assert ready.wait(DEADLINE_S), "the house did not start"
+        if not faults:
+            yield running
+    finally:
+        running.close()
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(stop.set)
+        thread.join(DEADLINE_S)
+        house.close()
+    if faults:
+        raise faults[0]
