@@ -51,7 +51,7 @@ from jobwire.worker.loop import Worker
 if TYPE_CHECKING:
     from jobwire.store.postgres import PostgresStore
 
-SYSTEMS = {"rentix": "jobwire.systems.rentix"}
+SYSTEMS = {"rentix": "jobwire.systems.rentix", "apidatatools": "jobwire.systems.apidatatools"}
 DIALECTS = {dialect.name: dialect for dialect in (AZURE, GOOGLE)}
 DAY_MS = 24 * 3_600_000
 

@@ -39,7 +39,14 @@ async def find_job(site: Site, served: Served, call: Call) -> JobRow:
     name = read_reference(
         served.reference, params=call.params, query=call.query, body=call.body, ids=site.dialect.ids
     )
-    row = await call.services.jobs.read(call.principal.owner, key=name.key, number=name.number)
+    try:
+        row = await call.services.jobs.read(call.principal.owner, key=name.key, number=name.number)
+    except RequestError:
+        if site.dialect.tells_others and await call.services.jobs.is_others(
+            call.principal.owner, key=name.key, kinds=site.dialect.kinds
+        ):
+            raise RequestError("forbidden", "this job is another account's") from None
+        raise
     if not is_shown(site.dialect, row):
         raise RequestError("not_found", "there is no such job; check the id and that it is your account's")
     return row
