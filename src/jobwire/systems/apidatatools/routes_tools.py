@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from jobwire.dialects.sources import show_error
 from jobwire.dialects.spec import Route
 from jobwire.domain.errors import JobError, RequestError
 from jobwire.domain.ids import show_uuid
@@ -18,6 +19,7 @@ from jobwire.domain.states import FINAL_EVENTS
 from jobwire.net.urls import validate_url
 from jobwire.service.call import Call, Reply
 from jobwire.store.contract import Transaction
+from jobwire.systems.apidatatools.error_words import ERRORS
 from jobwire.systems.apidatatools.fields import RETRY_AFTER_S, find_extension, name_kind
 from jobwire.systems.apidatatools.quota import take_unit
 from jobwire.systems.apidatatools.settings import ToolSettings
@@ -148,8 +150,9 @@ def read_url(body: bytes, settings: ToolSettings) -> str:
 
 
 def refuse_input(code: str, message: str, details: Mapping[str, Any]) -> RequestError:
-    """The refusal of a call that is a tool's own."""
-    return RequestError(code.lower(), message, details=details)
+    """The refusal of a call that is a tool's own; what no table has a word for is our fault."""
+    known = code.lower() in ERRORS
+    return RequestError(code.lower(), message, details=details) if known else RequestError("internal", message)
 
 
 def _read_body(body: bytes, form: type[Any]) -> Any:
@@ -180,8 +183,10 @@ async def _wait_for_end(call: Call, receipt: Receipt, wait_ms: int) -> JobRow | 
 def _answer_final(row: JobRow) -> Reply:
     if row.phase is Phase.COMPLETED:
         return Reply(msgspec.Raw((row.output or "null").encode()))
-    error = msgspec.json.decode(row.error or "{}")
-    raise refuse_input(error.get("code", "internal"), error.get("message", ""), error.get("details") or {})
+    if row.error is None:
+        raise RequestError("conflict", f"The work was {row.phase}.")
+    error = msgspec.json.decode(show_error(row.error))
+    raise refuse_input(error["code"], error["message"], error["details"] or {})
 
 
 def _make_route(tool: Tool, name: str) -> Route:
