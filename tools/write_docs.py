@@ -56,11 +56,17 @@ def render_settings() -> str:
     """The whole of settings.md."""
     general = import_module("jobwire.config").SETTINGS
     known = {setting.name for setting in general}
-    rentix = [s for s in import_module("jobwire.systems.rentix.settings").SETTINGS if s.name not in known]
-    return (
-        f"{_SETTINGS_HEAD}\n## Jobwire\n\n{_settings_table(general)}\n"
-        f"## rentix\n\nRead when the system [rentix](dialects/rentix.md) is served.\n\n{_settings_table(rentix)}"
-    )
+    systems = [
+        f"\n## {name}\n\nRead when the system [{name}](dialects/{name}.md) is served.\n\n"
+        + _settings_table([one for one in _find_settings(name) if one.name not in known])
+        for name in ("rentix", "apidatatools")
+    ]
+    return f"{_SETTINGS_HEAD}\n## Jobwire\n\n{_settings_table(general)}{''.join(systems)}"
+
+
+def _find_settings(system: str) -> Iterable[Any]:
+    found: Iterable[Any] = import_module(f"jobwire.systems.{system}.settings").SETTINGS
+    return found
 
 
 def _settings_table(settings: Iterable[Any]) -> str:
@@ -123,6 +129,8 @@ def find_codes() -> dict[str, int]:
     native = import_module("jobwire.dialects.native").NATIVE
     rentix = import_module("jobwire.systems.rentix.dialect").RENTIX
     own = {code: word.status for code, word in rentix.errors.items()}
+    tools = import_module("jobwire.systems.apidatatools.dialect").APIDATATOOLS
+    own = {code: word.status for code, word in tools.errors.items()} | own
     return own | {code: errors.find_word(native, code).status for code in (*spec.CODES, *spec.REFINED_CODES)}
 
 

@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.markup import escape
 
-from jobwire.cli import accounts, demo, doctor, issuers, jobs, move, serve, webhooks
+from jobwire.cli import accounts, demo, doctor, issuers, jobs, move, quota, serve, webhooks
 from jobwire.cli.output import errors
 from jobwire.config import SettingError
 from jobwire.domain.errors import JobwireError
@@ -31,6 +31,7 @@ app.add_typer(accounts.keys, name="keys")
 app.add_typer(accounts.owners, name="owners")
 app.add_typer(webhooks.webhooks, name="webhooks")
 app.add_typer(issuers.issuers, name="issuers")
+app.command("quota")(quota.show_quota)
 app.command()(doctor.doctor)
 app.command("move")(move.move_ledger)
 app.command()(demo.demo)

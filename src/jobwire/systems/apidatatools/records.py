@@ -85,9 +85,7 @@ def measure_uploads(reader: Reader, owner: int, *, now: int) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
-def add_download(
-    tx: Transaction, owner: int, *, name: str, sha256: str, content_type: str, expires_at: int
-) -> None:
+def add_download(tx: Transaction, owner: int, *, name: str, sha256: str, content_type: str, expires_at: int) -> None:
     """Let a result be fetched under `name` until `expires_at`; what has ended is forgotten."""
     tx.execute("DELETE FROM apidatatools_download WHERE expires_at <= :now", now=tx.now)
     tx.execute(

@@ -205,6 +205,4 @@ def _make_route(tool: Tool, name: str) -> Route:
 
 _TOOLS: Final = {tool.name: tool for tool in TOOLS.values()}
 KINDS: Final = {name_kind(name): name for name in _TOOLS}
-TOOL_ROUTES: Final = tuple(
-    _make_route(tool, name) for tool in _TOOLS.values() for name in (tool.name, *tool.aliases)
-)
+TOOL_ROUTES: Final = tuple(_make_route(tool, name) for tool in _TOOLS.values() for name in (tool.name, *tool.aliases))

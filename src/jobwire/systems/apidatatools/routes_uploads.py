@@ -3,7 +3,6 @@
 import asyncio
 from typing import Final
 
-
 from jobwire.domain.errors import RequestError
 from jobwire.service.call import Call, Reply
 from jobwire.store.contract import Transaction

@@ -26,12 +26,16 @@ SETTINGS: Final = (
         "",
         "Scheme and host in front of links to results and uploads; empty: as the caller used them.",
     ),
-    Setting("APIDATATOOLS_FILE_BYTES", "100000000", "Bytes that a file may have, uploaded or fetched (to 5000000000)."),
+    Setting(
+        "APIDATATOOLS_FILE_BYTES", "100000000", "Bytes that a file may have, uploaded or fetched (to 5000000000)."
+    ),
     Setting("APIDATATOOLS_STORAGE_BYTES", "1000000000", "Bytes of uploads an account may have at a time."),
     Setting("APIDATATOOLS_PENDING_UPLOADS", "10", "Announced uploads without their bytes an account may have."),
     Setting("APIDATATOOLS_KEPT_HOURS", "24", "Hours that uploads and results are kept (1 to 8760)."),
     Setting(
-        "APIDATATOOLS_UNITS", "0", "Tool calls an account may make in a calendar month (UTC), unless set; 0: no limit."
+        "APIDATATOOLS_UNITS",
+        "0",
+        "Tool calls an account may make in a calendar month (UTC), unless set; 0: no limit.",
     ),
     Setting("APIDATATOOLS_SYNC_MS", "10000", "Milliseconds a call in body mode waits before it becomes a job."),
     Setting("APIDATATOOLS_SYNC_BYTES", "1000000", "Bytes above which a call in body mode becomes a job at once."),
@@ -42,6 +46,8 @@ SETTINGS: Final = (
 _DEFAULTS: Final[Mapping[str, str]] = {setting.name: setting.default for setting in SETTINGS}
 FILE_BYTES_MAX: Final = 5_000_000_000
 KEPT_HOURS_MAX: Final = 8_760
+SYNC_MS_MAX: Final = 60_000
+CPU_S_MAX: Final = 86_400
 
 
 class ToolSettings:
@@ -89,7 +95,7 @@ class ToolSettings:
 
     @property
     def sync_ms(self) -> int:
-        return self._whole("APIDATATOOLS_SYNC_MS", least=0, most=60_000)
+        return self._whole("APIDATATOOLS_SYNC_MS", least=0, most=SYNC_MS_MAX)
 
     @property
     def sync_bytes_max(self) -> int:
@@ -101,7 +107,7 @@ class ToolSettings:
 
     @property
     def cpu_s_max(self) -> int:
-        return self._whole("APIDATATOOLS_CPU_S", least=1, most=86_400)
+        return self._whole("APIDATATOOLS_CPU_S", least=1, most=CPU_S_MAX)
 
     @property
     def job_s(self) -> int:
