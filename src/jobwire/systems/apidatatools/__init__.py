@@ -1,4 +1,4 @@
-"""apidatatools: format, validate and convert files, at once or as jobs. Start at dialect.py; the tools are in tools/."""
+"""apidatatools: format, validate and convert files, at once or as jobs. Start at dialect.py; tools/ has the work."""
 
 from collections.abc import Sequence
 from importlib import resources

@@ -1,4 +1,4 @@
-"""Uploads: a signed form is given, and what is sent with it is kept. uploads.py has the form, form_data.py reads it."""
+"""Uploads: a signed form is given, and what is sent with it is kept. uploads.py has the form."""
 
 import asyncio
 from typing import Final

@@ -1,4 +1,4 @@
-"""Runs one tool in a child process with limits: the only place where files of strangers are read. work.py calls it."""
+"""Runs one tool in a child process with limits, the only place that reads files of strangers. work.py calls it."""
 
 from pathlib import Path
 from typing import Final
