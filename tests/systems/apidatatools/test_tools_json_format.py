@@ -55,7 +55,9 @@ def test_a_streamed_text_is_written_like_one_read_at_once(value):
 
 
 def split(text: bytes) -> list[bytes]:
-    return [token for token in json_tokens._SPLIT(text) if token.strip()]
+    tokens = json_tokens._SPLIT(text)
+    assert all(tokens)
+    return [token for token in tokens if token.strip()]
 
 
 def test_values_on_lines_of_their_own_stay_on_them(way):
