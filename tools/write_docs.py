@@ -129,8 +129,9 @@ def find_codes() -> dict[str, int]:
     native = import_module("jobwire.dialects.native").NATIVE
     rentix = import_module("jobwire.systems.rentix.dialect").RENTIX
     own = {code: word.status for code, word in rentix.errors.items()}
-    tools = import_module("jobwire.systems.apidatatools.dialect").APIDATATOOLS
-    own = {code: word.status for code, word in tools.errors.items()} | own
+    # The tools' own codes stand with the tools.
+    tools = import_module("jobwire.systems.apidatatools.error_words").OWN
+    own = {code: word.status for code, word in tools.items()} | own
     return own | {code: errors.find_word(native, code).status for code in (*spec.CODES, *spec.REFINED_CODES)}
 
 

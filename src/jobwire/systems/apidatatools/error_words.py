@@ -6,14 +6,12 @@ from typing import Final
 from jobwire.dialects.spec import ErrorWord
 from jobwire.systems.apidatatools.tools import TOOLS
 
-_OWN: Final[Mapping[str, ErrorWord]] = {
-    "invalid_job_id": ErrorWord(400, word="INVALID_JOB_ID"),
+OWN: Final[Mapping[str, ErrorWord]] = {
     "invalid_request": ErrorWord(400, word="INVALID_REQUEST"),
     "malformed_json": ErrorWord(400, word="INVALID_BODY"),
     "empty_body": ErrorWord(400, word="EMPTY_BODY"),
     "invalid_source_type": ErrorWord(400, word="INVALID_SOURCE_TYPE"),
     "invalid_url": ErrorWord(400, word="INVALID_URL"),
-    "invalid_header": ErrorWord(400, word="INVALID_HEADER"),
     "invalid_filename": ErrorWord(400, word="INVALID_FILENAME"),
     "invalid_file_extension": ErrorWord(400, word="INVALID_FILE_EXTENSION"),
     "credentials_missing": ErrorWord(401, "Missing authorizer context", word="UNAUTHORIZED"),
@@ -42,7 +40,14 @@ _OWN: Final[Mapping[str, ErrorWord]] = {
     "unavailable": ErrorWord(503, word="UNAVAILABLE"),
 }
 
+_OF_EVERY_TOOL: Final = ("INVALID_HEADER", "INVALID_ENCODING")
+
 ERRORS: Final[Mapping[str, ErrorWord]] = {
-    **{code.lower(): ErrorWord(400, word=code) for tool in TOOLS.values() for code in tool.errors},
-    **_OWN,
+    **{
+        code.lower(): ErrorWord(400, word=code)
+        for codes in (_OF_EVERY_TOOL, *(tool.errors for tool in TOOLS.values()))
+        for code in codes
+    },
+    "invalid_job_id": ErrorWord(400, word="INVALID_JOB_ID"),
+    **OWN,
 }

@@ -98,14 +98,14 @@ class ToolWork:
             if error.code not in _ENDED_CHILDREN:
                 raise
             message = f"This input needs {_ENDED_CHILDREN[error.code]} than the tool may take; send it in parts."
-            raise JobError("RESOURCE_LIMIT_EXCEEDED", message) from error
+            raise JobError("resource_limit_exceeded", message) from error
         return report
 
     async def _bring(self, call: ToolInput, folder: Path) -> Path:
         if call.sha256 is not None:
             path = self._blobs.path_of(call.sha256)
             if not path.is_file():
-                raise JobError("FILE_NOT_FOUND", "The file is no longer kept; upload it again.")
+                raise JobError("file_not_found", "The file is no longer kept; upload it again.")
             return path
         assert call.url is not None
         try:
@@ -113,7 +113,7 @@ class ToolWork:
                 fetched = await fetcher.download(call.url, folder / "source")
         except JobError as error:
             raise JobError(
-                "URL_FETCH_FAILED",
+                "url_fetch_failed",
                 error.message,
                 retryable=error.retryable,
                 details={"reason": error.code},
