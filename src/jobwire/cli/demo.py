@@ -1,54 +1,68 @@
 """`jobwire demo`: a real server, a real listing with real photographs, polled as rentix documents it.
 
 Everything runs on loopback: the server is this program's own `serve` in a process of its own, the photographs come
-from a small web server here. demo_story.py has the listing and prints what was done.
+from a small web server here. demo_story.py has the listing and prints what was done; demo_tools.py is the demo of
+apidatatools.
 """
 
-import http.server
 import json
-import os
-import re
 import shutil
-import signal
-import subprocess
-import sys
-import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
+from contextlib import nullcontext
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, assert_never
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from jobwire.cli.demo_server import make_key, run_server, serve_folder
 from jobwire.cli.demo_story import AGENCY, PHOTOS, make_listings, print_listing, print_next_steps
+from jobwire.cli.demo_tools import show_tools
 from jobwire.cli.output import console
 from jobwire.config import SettingError
 
 POLL_S = 0.5
-START_S = 30.0
 END_S = 90.0
 
 
+class DemoSystem(StrEnum):
+    """What there is a demo of."""
+
+    RENTIX = "rentix"
+    APIDATATOOLS = "apidatatools"
+
+
 def demo(
+    system: Annotated[DemoSystem, typer.Argument(help="Whose work to show.")] = DemoSystem.RENTIX,
     folder: Annotated[Path, typer.Option(help="Where the ledger and the photos of the demo go.")] = Path(
         "demo-output"
     ),
 ) -> None:
-    """Publish a property listing end to end: server, workers, translation, location, photographs.
+    """Work end to end, with a server and workers: a property listing (rentix), or files that are formatted, converted
+    and judged (apidatatools).
 
     It takes about ten seconds and needs nothing but this program.
     """
     folder = folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    with serve_photos() as photos, run_server(folder) as address:
+    match system:
+        case DemoSystem.RENTIX:
+            show_listing(folder)
+        case DemoSystem.APIDATATOOLS:
+            show_tools(folder)
+        case _:
+            assert_never(system)
+
+
+def show_listing(folder: Path) -> None:
+    """Publish a property listing: translation, location, photographs."""
+    with serve_folder(PHOTOS) as photos, run_server(folder, systems="rentix") as address:
         console.print(f"[bold]1[/bold]  A server with its ledger and worker runs at {address}", highlight=False)
-        key = make_key(folder)
+        key = make_key(folder, owner=AGENCY)
         console.print(f"[bold]2[/bold]  An agency, {AGENCY}, has its API key: {key[:16]}…", highlight=False)
         client = Client(address, key)
         published = [client.send("PUT", "/api/v1/listings", listing) for listing in make_listings(photos)]
@@ -110,7 +124,7 @@ def follow(client: Client, number: int) -> Any:
     is_live = console.is_terminal
     give_up_at = time.monotonic() + END_S
     shown = ""
-    with bar if is_live else NullBar() as live:
+    with bar if is_live else nullcontext() as live:
         task = live.add_task("job", total=100, status="pending", note="") if isinstance(live, Progress) else None
         while True:
             job = client.send("GET", f"/api/v1/job/status?id={number}")
@@ -135,80 +149,3 @@ def follow(client: Client, number: int) -> Any:
             if time.monotonic() > give_up_at:
                 raise SettingError(f"the job did not end within {END_S:g} s; its last status was {job['status']}")
             time.sleep(POLL_S)
-
-
-class NullBar:
-    """Stands in for the bar where nobody looks: a pipe or a log."""
-
-    def __enter__(self) -> "NullBar":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return
-
-
-@contextmanager
-def serve_photos() -> Iterator[str]:
-    """The demo's photographs on a loopback web server; gives its address."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name of the overridden method
-            return
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(PHOTOS)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    return {
-        **os.environ,
-        "JOBWIRE_DB": str(folder / "jobwire.db"),
-        "JOBWIRE_FETCH_ALLOW": "127.0.0.0/8",
-        "JOBWIRE_LOG": "warning",
-        "NO_COLOR": "1",
-    }
-
-
-@contextmanager
-def run_server(folder: Path) -> Iterator[str]:
-    """`jobwire serve` on a free port; gives its address, stops it at the end."""
-    command = [sys.executable, "-m", "jobwire", "serve", "--port", "0", "--systems", "rentix", "--workers", "1"]
-    log = folder / "server.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, env=_environment(folder), stdout=output, stderr=output)  # noqa: S603
-    try:
-        yield _wait_for_address(process, log)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait_for_address(process: "subprocess.Popen[bytes]", log: Path) -> str:
-    give_up_at = time.monotonic() + START_S
-    while time.monotonic() < give_up_at:
-        found = re.search(r"listens on (http://\S+)", log.read_text(encoding="utf-8", errors="replace"))
-        if found:
-            return found[1]
-        if process.poll() is not None:
-            break
-        time.sleep(0.05)
-    raise SettingError(
-        f"the server did not start; it said: {log.read_text(encoding='utf-8', errors='replace').strip()}"
-    )
-
-
-def make_key(folder: Path) -> str:
-    """The agency and its key, by the command an operator would use."""
-    command = [sys.executable, "-m", "jobwire", "keys", "create", "--owner", AGENCY, "--json"]
-    made = subprocess.run(command, env=_environment(folder), capture_output=True, check=True)  # noqa: S603
-    return str(json.loads(made.stdout)["key"])
