@@ -60,6 +60,7 @@ class _Reader:
         self._cdata: list[str] | None = None
         self._held_chars = 0
         self._fed = 0
+        self._open_types = 0
 
     def feed(self, chunk: bytes, *, is_final: bool = False) -> list[Event]:
         """The events of the next bytes."""
@@ -112,8 +113,11 @@ class _Reader:
         self._cdata = None
 
     def _add_other(self, text: str) -> None:
-        if self._depth or text.strip() or (self._events and self._events[-1].kind == "other"):
+        # The document type comes in many pieces: its own bracket and those of its declarations.
+        self._open_types += text.startswith("<!")
+        if self._depth or self._open_types or text.strip():
             self._add("other", text)
+        self._open_types -= text == ">" and not self._depth
 
     def _refuse(self, reason: str) -> None:
         raise ToolError(
