@@ -16,10 +16,6 @@ from apidatatools_house import MOUNT, Customer, FileServer, RunningTools, run_to
 from jobwire.domain.ids import read_uuid
 from jobwire.systems.apidatatools.quota import month_of, read_usage
 from jobwire.systems.apidatatools.routes_tools import BODY_BYTES_MAX
-from jobwire.systems.apidatatools.tools import TOOLS
-
-needs_csv = pytest.mark.skipif("csv-to-json" not in TOOLS, reason="the tool is not installed")
-needs_text = pytest.mark.skipif("text-minify" not in TOOLS, reason="the tool is not installed")
 
 RESULT_KEYS = {"status", "request_id", "file", "preview"}
 UNAUTHORIZED = {"status": "error", "error": "UNAUTHORIZED", "details": {"message": "Missing authorizer context"}}
@@ -55,7 +51,6 @@ def test_2_without_headers_the_body_is_indented_by_one(customer: Customer) -> No
     assert '{\n "k": 1\n}' in answer.json()["preview"]
 
 
-@needs_text
 def test_3_the_content_type_is_not_trusted(customer: Customer) -> None:
     answer = customer.http.post(
         "/text-minify-api", content="some   plain\n\ntext", headers={"Content-Type": "application/json"}
@@ -64,7 +59,6 @@ def test_3_the_content_type_is_not_trusted(customer: Customer) -> None:
     assert answer.json().keys() == RESULT_KEYS
 
 
-@needs_csv
 def test_4_csv_without_a_content_type_becomes_json_of_texts(customer: Customer) -> None:
     answer = customer.run("csv-to-json", "a,b\n1,2.50\n")
     assert answer.status_code == 200, answer.text
@@ -236,7 +230,6 @@ def test_20_a_fault_of_the_storage_is_an_internal_error(
     assert (answer.status_code, answer.json()) == (500, say("INTERNAL_ERROR", "Failed to process job"))
 
 
-@needs_csv
 def test_21_an_upload_is_announced_sent_and_converted(customer: Customer) -> None:
     announced = customer.announce("stock.csv")
     assert re.fullmatch(r"upl_[0-9a-f]{32}", announced["upload_id"])
