@@ -20,6 +20,7 @@ SOURCE = ROOT / "src"
 SETTINGS_PAGE = ROOT / "docs" / "settings.md"
 LIMITS_PAGE = ROOT / "docs" / "limits.md"
 ERRORS_PAGE = ROOT / "docs" / "errors.md"
+SYSTEMS = ("rentix", "apidatatools")
 
 _LIMIT = re.compile(r"(?!_)(?:.*_)?(?:MAX|MIN|DEFAULT)(?:_.*)?")
 _TIME = re.compile(r"(?!_|DAY_)[A-Z0-9_]+_(?:MS|S)")
@@ -59,7 +60,7 @@ def render_settings() -> str:
     systems = [
         f"\n## {name}\n\nRead when the system [{name}](dialects/{name}.md) is served.\n\n"
         + _settings_table([one for one in _find_settings(name) if one.name not in known])
-        for name in ("rentix", "apidatatools")
+        for name in SYSTEMS
     ]
     return f"{_SETTINGS_HEAD}\n## Jobwire\n\n{_settings_table(general)}{''.join(systems)}"
 

@@ -40,7 +40,8 @@ class Client:
         announced = json.loads(self._send(f"{self._base}/upload-api", json.dumps({"filename": filename}).encode()))
         parts = [*announced["upload"]["fields"].items()]
         head = "".join(
-            f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in parts
+            f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in parts
         )
         head += f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{filename}"\r\n\r\n'
         form = head.encode() + content + f"\r\n--{_BOUNDARY}--\r\n".encode()
@@ -111,5 +112,7 @@ def make_rows() -> bytes:
     table.writerow(("sku", "name", "quantity", "price", "note"))
     for number in range(ROWS):
         note = 'a "quoted" note, with commas' if number % 10 == 0 else ""
-        table.writerow((f"A-{number}", f"Part {number % 977}", draw.randrange(500), f"{draw.random() * 90:.2f}", note))
+        table.writerow(
+            (f"A-{number}", f"Part {number % 977}", draw.randrange(500), f"{draw.random() * 90:.2f}", note)
+        )
     return text.getvalue().encode()
