@@ -14,13 +14,14 @@ from jobwire.dialects.render import compile_views
 from jobwire.dialects.spec import CODES, REFINED_CODES, Action, Dialect, HookName
 from jobwire.domain.phases import Phase
 from jobwire.http.errors import find_word
+from jobwire.systems.apidatatools.dialect import APIDATATOOLS
 from jobwire.systems.rentix.dialect import RENTIX
 from shop_dialect import SHOP
 
 PACKAGE = Path(jobwire.__file__).parent
 NAMES = ("azure", "google", "native")
 MODULES = [*(PACKAGE / "dialects" / f"{name}.py" for name in NAMES), *sorted(PACKAGE.glob("systems/*/dialect.py"))]
-DIALECTS = [NATIVE, AZURE, GOOGLE, RENTIX, SHOP]
+DIALECTS = [NATIVE, AZURE, GOOGLE, RENTIX, APIDATATOOLS, SHOP]
 CODE = (
     ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.If, ast.IfExp, ast.For, ast.While,
     ast.ListComp, ast.GeneratorExp, ast.Try, ast.With, ast.Match,
@@ -28,7 +29,7 @@ CODE = (
 
 
 def test_the_modules_are_found() -> None:
-    assert [path.parent.name for path in MODULES] == ["dialects"] * len(NAMES) + ["rentix"]
+    assert [path.parent.name for path in MODULES] == ["dialects"] * len(NAMES) + ["apidatatools", "rentix"]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: f"{path.parent.name}/{path.name}")
