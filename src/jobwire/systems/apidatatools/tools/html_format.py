@@ -12,6 +12,17 @@ _BLOCKS: Final = frozenset(
     "noscript ol optgroup option p pre script search section style summary table tbody td template tfoot th thead "
     "title tr ul".split()
 )
+# What a start ends that was left open, as browsers have it.
+_ENDS: Final[dict[str, frozenset[str]]] = {
+    "li": frozenset(("li", "p")),
+    "dt": frozenset(("dt", "dd", "p")),
+    "dd": frozenset(("dt", "dd", "p")),
+    "tr": frozenset(("tr", "td", "th", "p")),
+    "td": frozenset(("td", "th", "p")),
+    "th": frozenset(("td", "th", "p")),
+    "option": frozenset(("option",)),
+}
+_P: Final = frozenset(("p",))
 INDENT_MAX: Final = 40
 """Levels that are indented: deeper ones stand under the last, or their margins would outgrow the text."""
 
@@ -42,6 +53,8 @@ class HtmlIndenter(HTMLParser):
             return
         if tag in _BLOCKS:
             self._end_line()
+            while self._stack and self._stack[-1] in _ENDS.get(tag, _P):
+                self._stack.pop()
         self._line.append(text)
         if tag in _VOID:
             if tag in _BLOCKS:

@@ -56,11 +56,11 @@ def _find_forbidden(text: str) -> tuple[int | None, int | None]:
 class _Open:
     """A list or mapping whose end has not come."""
 
-    __slots__ = ("anchor", "name", "size", "value")
+    __slots__ = ("event", "name", "size", "value")
 
-    def __init__(self, value: Any, anchor: str | None) -> None:
+    def __init__(self, value: Any, event: Any) -> None:
         self.value = value
-        self.anchor = anchor
+        self.event = event
         self.name: Any = None
         self.size = 1
 
@@ -85,7 +85,7 @@ class _Builder:
             case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
                 done = self._stack.pop()
                 self._nodes -= done.size
-                self._settle(done.value, done.size, done.anchor, event)
+                self._settle(done.value, done.size, done.event.anchor, done.event)
             case yaml.AliasEvent():
                 if event.anchor not in self._anchors:
                     self._refuse(f"nothing is called {event.anchor[:40]!r} before this", event)
@@ -99,7 +99,7 @@ class _Builder:
     def _open(self, value: Any, event: Any) -> None:
         if len(self._stack) == DEPTH_MAX:
             self._refuse(f"it is nested deeper than {DEPTH_MAX} here", event)
-        self._stack.append(_Open(value, event.anchor))
+        self._stack.append(_Open(value, event))
         self._nodes += 1
 
     def _settle(self, value: Any, size: int, anchor: str | None, event: Any) -> None:
