@@ -1,7 +1,7 @@
 """YAML read from its events: every alias is counted before it is followed, so that a bomb never goes off."""
 
 import re
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import yaml
 
@@ -35,7 +35,7 @@ def read_documents(source: Source, version: str) -> list[Any]:
             builder.add(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = (None, None) if mark is None else (mark.line + 1, mark.column + 1)
+        place: tuple[int | None, int | None] = (None, None) if mark is None else (mark.line + 1, mark.column + 1)
         reason = error.problem or error.context or "it is no YAML"
         raise ToolError("INVALID_YAML", f"The YAML is broken: {reason}.", line=place[0], column=place[1]) from error
     except yaml.YAMLError as error:
@@ -87,9 +87,10 @@ class _Builder:
                 self._nodes -= done.size
                 self._settle(done.value, done.size, done.event.anchor, done.event)
             case yaml.AliasEvent():
-                if event.anchor not in self._anchors:
-                    self._refuse(f"nothing is called {event.anchor[:40]!r} before this", event)
-                value, size = self._anchors[event.anchor]
+                name = str(event.anchor)
+                if name not in self._anchors:
+                    self._refuse(f"nothing is called {name[:40]!r} before this", event)
+                value, size = self._anchors[name]
                 self._settle(value, size, None, event)
             case yaml.DocumentStartEvent():
                 self._anchors.clear()
@@ -133,7 +134,9 @@ class _Builder:
     def _name(self, value: Any, event: Any) -> str:
         if isinstance(value, (dict, list)):
             self._refuse("a list or mapping is a name here; a table needs texts", event)
-        return {None: "null", True: "true", False: "false"}[value] if value is None or value in (True, False) else value
+        return (
+            {None: "null", True: "true", False: "false"}[value] if value is None or value in (True, False) else value
+        )
 
     def _read_scalar(self, event: Any) -> Any:
         text = event.value
@@ -147,6 +150,8 @@ class _Builder:
             return False
         return Number(text) if _NUMBER.fullmatch(text) else text
 
-    def _refuse(self, reason: str, event: Any) -> None:
+    def _refuse(self, reason: str, event: Any) -> NoReturn:
         mark = event.start_mark
-        raise ToolError("INVALID_YAML", f"The YAML cannot be read: {reason}.", line=mark.line + 1, column=mark.column + 1)
+        raise ToolError(
+            "INVALID_YAML", f"The YAML cannot be read: {reason}.", line=mark.line + 1, column=mark.column + 1
+        )
