@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from typing import ClassVar
 
 import openpyxl
 import pytest
@@ -14,7 +15,9 @@ from tool_runs import refuse, run_text, run_tool
 from jobwire.systems.apidatatools.tools import csv_read, flatten, json_values, table_write, xml_convert, xml_events
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\ufeff"))
-XML_TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff\ufeff"), min_size=1)
+XML_TEXT = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff\ufeff"), min_size=1
+)
 NAME = st.from_regex(r"[a-zA-Z_][a-zA-Z0-9_]{0,8}", fullmatch=True)
 ROWS = st.lists(st.fixed_dictionaries({"a": TEXT, "b c": TEXT}), min_size=1, max_size=5)
 SCALAR = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT
@@ -48,7 +51,7 @@ def load(text: str):
     """As YAML 1.1 has it but for numbers without a point, which are texts there."""
 
     class Loader(yaml.SafeLoader):
-        yaml_implicit_resolvers = {}
+        yaml_implicit_resolvers: ClassVar = {}
 
     return yaml.load(text, Loader)
 
@@ -147,7 +150,9 @@ def test_one_record_may_be_as_long_as_its_limit(monkeypatch):
 
 
 def test_yaml_traps_are_quoted_and_numbers_keep_their_digits():
-    text = run_text("json-to-yaml", '[{"no":"no","v":1.10,"t":"1.10","d":"2020-01-01","o":"0x1","e":1e400,"l":[[1],{}]}]')
+    text = run_text(
+        "json-to-yaml", '[{"no":"no","v":1.10,"t":"1.10","d":"2020-01-01","o":"0x1","e":1e400,"l":[[1],{}]}]'
+    )
     assert text == (
         '- "no": "no"\n  v: 1.10\n  t: "1.10"\n  d: "2020-01-01"\n  o: "0x1"\n  e: 1e400\n  l:\n    - - 1\n    - {}\n'
     )
@@ -159,9 +164,9 @@ def test_attributes_and_texts_follow_the_convention():
     text = '<r x="1"><a id="2">t<b/></a><a/><!-- c --><c><![CDATA[<&]]></c></r>'
     expected = {"r": {"@x": "1", "a": [{"@id": "2", "b": "", "#text": "t"}, ""], "c": "<&"}}
     assert json.loads(run_text("xml-to-json", text)) == expected
-    assert json.loads(run_text("xml-to-json", run_text("json-to-xml", json.dumps(expected["r"]), x_root_name="r"))) == (
-        expected
-    )
+    assert json.loads(
+        run_text("xml-to-json", run_text("json-to-xml", json.dumps(expected["r"]), x_root_name="r"))
+    ) == (expected)
     assert json.loads(run_text("xml-to-json", "<r><a>1</a></r>", x_list_elements="a")) == {"r": {"a": ["1"]}}
     assert run_text("xml-to-tsv", "<r><a><n>1</n></a><a k='2'><n>3</n></a></r>") == "n\t@k\n1\t\n3\t2\n"
     assert run_text("json-to-xml", "[]", x_root_name="r").endswith("<r/>\n")

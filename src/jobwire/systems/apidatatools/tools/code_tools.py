@@ -15,7 +15,17 @@ import tree_sitter_css
 import tree_sitter_javascript
 from sqlglot.errors import SqlglotError
 
-from jobwire.systems.apidatatools.tools.contract import Option, Options, Sink, Source, Tool, ToolError, ToolResult, read_int, read_text
+from jobwire.systems.apidatatools.tools.contract import (
+    Option,
+    Options,
+    Sink,
+    Source,
+    Tool,
+    ToolError,
+    ToolResult,
+    read_int,
+    read_text,
+)
 from jobwire.systems.apidatatools.tools.json_format import tab_space
 
 SQL_BYTES_MAX: Final = 1 << 20
@@ -23,7 +33,9 @@ SQL_BYTES_MAX: Final = 1 << 20
 Rewrite = Callable[[str, Options], str]
 
 
-def _write_checked(code: str, grammar: Any, rewrite: Rewrite, source: Source, options: Options, sink: Sink) -> ToolResult:
+def _write_checked(  # noqa: PLR0917 - partial() gives the first three
+    code: str, grammar: Any, rewrite: Rewrite, source: Source, options: Options, sink: Sink
+) -> ToolResult:
     text = source.read_text()
     _check(text, grammar, code)
     sink.write_text(rewrite(text, options))
@@ -75,7 +87,9 @@ def format_sql(source: Source, options: Options, sink: Sink) -> ToolResult:
     if options["x-format-mode"] == "rewrite" and write is None:
         raise ToolError("INVALID_HEADER", "x-output-sql-dialect is missing; mode rewrite needs it")
     if source.size_bytes > SQL_BYTES_MAX:
-        raise ToolError("PAYLOAD_TOO_LARGE", f"the SQL has {source.size_bytes:,} bytes; it may have {SQL_BYTES_MAX:,}")
+        raise ToolError(
+            "PAYLOAD_TOO_LARGE", f"the SQL has {source.size_bytes:,} bytes; it may have {SQL_BYTES_MAX:,}"
+        )
     target = write if options["x-format-mode"] == "rewrite" else read
     text = source.read_text()
     try:
@@ -84,7 +98,9 @@ def format_sql(source: Source, options: Options, sink: Sink) -> ToolResult:
         raise _explain(error, text) from error
     except RecursionError as error:
         raise ToolError("INVALID_SQL", "the SQL is nested too deep; simplify it") from error
-    sink.write_text(";\n\n".join(statements) + (";\n" if len(statements) > 1 or text.rstrip().endswith(";") else "\n"))
+    sink.write_text(
+        ";\n\n".join(statements) + (";\n" if len(statements) > 1 or text.rstrip().endswith(";") else "\n")
+    )
     return ToolResult()
 
 
@@ -92,9 +108,13 @@ def _explain(error: SqlglotError, text: str) -> ToolError:
     for fault in getattr(error, "errors", []):
         # sqlglot's column is that of the last character of the piece.
         column = max(1, (fault["col"] or 1) - max(0, len(fault["highlight"] or "x") - 1))
-        return ToolError("INVALID_SQL", f"The SQL is broken: {fault['description']}.", line=fault["line"], column=column)
+        return ToolError(
+            "INVALID_SQL", f"The SQL is broken: {fault['description']}.", line=fault["line"], column=column
+        )
     found = re.search(r"line (\d+)", str(error))
-    return ToolError("INVALID_SQL", "The SQL is broken: a text or comment has no end.", line=int(found[1]) if found else None)
+    return ToolError(
+        "INVALID_SQL", "The SQL is broken: a text or comment has no end.", line=int(found[1]) if found else None
+    )
 
 
 def minify_text(source: Source, options: Options, sink: Sink) -> ToolResult:

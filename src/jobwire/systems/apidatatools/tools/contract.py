@@ -1,4 +1,4 @@
-"""What a tool is: a pure function from a file to a file, with its options and errors. source.py and sink.py are its ends.
+"""What a tool is: a pure function from a file to a file, with its options and errors; see source.py and sink.py.
 
 Tools touch no network and no ledger. Files of strangers are read in limited child processes, and there alone.
 """
@@ -16,7 +16,20 @@ OptionValue = int | bool | str | None
 Options = Mapping[str, OptionValue]
 """A value for every option of the tool, by header name."""
 
-__all__ = ["Option", "OptionKind", "OptionValue", "Options", "Run", "Sink", "Source", "Tool", "ToolError", "ToolResult", "read_int", "read_text"]
+__all__ = [
+    "Option",
+    "OptionKind",
+    "OptionValue",
+    "Options",
+    "Run",
+    "Sink",
+    "Source",
+    "Tool",
+    "ToolError",
+    "ToolResult",
+    "read_int",
+    "read_text",
+]
 
 OPTION_CHARS_MAX: Final = 200
 

@@ -6,7 +6,6 @@ from itertools import islice
 from typing import Final, TextIO
 
 from jobwire.systems.apidatatools.tools.contract import Option, Options, ToolError, read_text
-from jobwire.systems.apidatatools.tools.source import Source
 
 FIELD_CHARS_MAX: Final = 1 << 20
 LINE_CHARS_MAX: Final = 8 << 20
@@ -74,7 +73,9 @@ class Rows:
     _start = 1
 
     def _refuse(self, reason: str) -> None:
-        raise ToolError("INVALID_CSV", f"The CSV is broken: {reason}.", line=max(1, self._start - ("a row" in reason)))
+        raise ToolError(
+            "INVALID_CSV", f"The CSV is broken: {reason}.", line=max(1, self._start - ("a row" in reason))
+        )
 
 
 def open_rows(file: TextIO, options: Options) -> Rows:

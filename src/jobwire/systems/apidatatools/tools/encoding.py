@@ -39,7 +39,7 @@ def find_encoding(path: Path) -> str:
             place = find_place(file, offset)
         raise ToolError(
             "INVALID_ENCODING",
-            f"the input is no valid {marked or 'utf-8'}: the byte at offset {offset:,} does not fit; save it as UTF-8",
+            f"the input is no valid {marked or 'utf-8'}: the byte at offset {offset:,} does not fit; use UTF-8",
             line=place.line,
             column=place.column,
         )
@@ -48,7 +48,7 @@ def find_encoding(path: Path) -> str:
 
 def _find_unmarked(head: bytes) -> str | None:
     """UTF-16 without a mark, by the zero beside its first letter, which no text in UTF-8 has."""
-    if len(head) == 4 and head.count(0) == 2:  # noqa: PLR2004 - two letters of two bytes
+    if len(head) == 4 and head.count(0) == 2:
         return {0: "utf-16-be", 1: "utf-16-le"}.get(head.index(0)) if head[2 + head.index(0)] == 0 else None
     return None
 

@@ -12,7 +12,17 @@ from typing import Any, Final
 import openpyxl
 import python_calamine
 
-from jobwire.systems.apidatatools.tools.contract import Option, Options, Sink, Source, Tool, ToolError, ToolResult, read_int, read_text
+from jobwire.systems.apidatatools.tools.contract import (
+    Option,
+    Options,
+    Sink,
+    Source,
+    Tool,
+    ToolError,
+    ToolResult,
+    read_int,
+    read_text,
+)
 from jobwire.systems.apidatatools.tools.csv_read import HAS_HEADER, name_columns
 from jobwire.systems.apidatatools.tools.csv_tools import YAML_TAB_SPACE
 from jobwire.systems.apidatatools.tools.json_values import Item, Number
@@ -64,7 +74,7 @@ def _show(cell: Any) -> Any:
     match cell:
         case None | "" | bool():
             return None if cell == "" else cell
-        case float() if cell.is_integer() and abs(cell) < 1e15:  # noqa: PLR2004 - exact in a float
+        case float() if cell.is_integer() and abs(cell) < 1e15:
             return Number(int(cell))
         case int() | float():
             return Number(repr(cell))

@@ -1,17 +1,88 @@
-"""HTML indented without changing what a browser shows: only white space beside blocks moves. From its tokens alone."""
+"""HTML indented without changing what a browser shows: only white space beside blocks moves."""
 
 import re
 from html.parser import HTMLParser
 from typing import Final
 
-_VOID: Final = frozenset("area base br col embed hr img input link meta source track wbr".split())
+_VOID: Final = frozenset(
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"]
+)
 _VERBATIM: Final = frozenset(("pre", "textarea", "script", "style", "title", "xmp", "plaintext", "iframe", "noembed"))
 _BLOCKS: Final = frozenset(
-    "html head body address article aside base blockquote center dd details dialog dir div dl dt fieldset figcaption "
-    "figure footer form frameset h1 h2 h3 h4 h5 h6 header hgroup hr legend li link main menu meta nav noframes "
-    "noscript ol optgroup option p pre script search section style summary table tbody td template tfoot th thead "
-    "title tr ul".split()
+    [
+        "html",
+        "head",
+        "body",
+        "address",
+        "article",
+        "aside",
+        "base",
+        "blockquote",
+        "center",
+        "dd",
+        "details",
+        "dialog",
+        "dir",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figcaption",
+        "figure",
+        "footer",
+        "form",
+        "frameset",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hgroup",
+        "hr",
+        "legend",
+        "li",
+        "link",
+        "main",
+        "menu",
+        "meta",
+        "nav",
+        "noframes",
+        "noscript",
+        "ol",
+        "optgroup",
+        "option",
+        "p",
+        "pre",
+        "script",
+        "search",
+        "section",
+        "style",
+        "summary",
+        "table",
+        "tbody",
+        "td",
+        "template",
+        "tfoot",
+        "th",
+        "thead",
+        "title",
+        "tr",
+        "ul",
+    ]
 )
+# What a start ends that was left open, as browsers have it.
+_ENDS: Final[dict[str, frozenset[str]]] = {
+    "li": frozenset(("li", "p")),
+    "dt": frozenset(("dt", "dd", "p")),
+    "dd": frozenset(("dt", "dd", "p")),
+    "tr": frozenset(("tr", "td", "th", "p")),
+    "td": frozenset(("td", "th", "p")),
+    "th": frozenset(("td", "th", "p")),
+    "option": frozenset(("option",)),
+}
+_P: Final = frozenset(("p",))
 INDENT_MAX: Final = 40
 """Levels that are indented: deeper ones stand under the last, or their margins would outgrow the text."""
 
@@ -34,7 +105,7 @@ class HtmlIndenter(HTMLParser):
         self._end_line()
         return "".join(self.out)
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: D102
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         text = self.get_starttag_text() or ""
         if self._verbatim is not None:
             self._verbatim_depth += tag == self._verbatim
@@ -42,6 +113,8 @@ class HtmlIndenter(HTMLParser):
             return
         if tag in _BLOCKS:
             self._end_line()
+            while self._stack and self._stack[-1] in _ENDS.get(tag, _P):
+                self._stack.pop()
         self._line.append(text)
         if tag in _VOID:
             if tag in _BLOCKS:
@@ -52,10 +125,10 @@ class HtmlIndenter(HTMLParser):
             self._end_line()
             self._stack.append(tag)
 
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: D102
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
 
-    def handle_endtag(self, tag: str) -> None:  # noqa: D102
+    def handle_endtag(self, tag: str) -> None:
         if self._verbatim is not None:
             self._line.append(f"</{tag}>")
             self._verbatim_depth -= tag == self._verbatim
@@ -73,26 +146,26 @@ class HtmlIndenter(HTMLParser):
         if tag in _BLOCKS:
             self._end_line()
 
-    def handle_data(self, data: str) -> None:  # noqa: D102
+    def handle_data(self, data: str) -> None:
         self._line.append(data if self._verbatim is not None else _SPACES.sub(" ", data))
 
-    def handle_entityref(self, name: str) -> None:  # noqa: D102
+    def handle_entityref(self, name: str) -> None:
         self._line.append(self._show_reference(f"&{name}"))
 
-    def handle_charref(self, name: str) -> None:  # noqa: D102
+    def handle_charref(self, name: str) -> None:
         self._line.append(self._show_reference(f"&#{name}"))
 
-    def handle_comment(self, data: str) -> None:  # noqa: D102
+    def handle_comment(self, data: str) -> None:
         self._line.append(f"<!--{data}-->")
 
-    def handle_decl(self, decl: str) -> None:  # noqa: D102
+    def handle_decl(self, decl: str) -> None:
         self._line.append(f"<!{decl}>")
         self._end_line()
 
-    def unknown_decl(self, data: str) -> None:  # noqa: D102
+    def unknown_decl(self, data: str) -> None:
         self._line.append(f"<![{data}]>")
 
-    def handle_pi(self, data: str) -> None:  # noqa: D102
+    def handle_pi(self, data: str) -> None:
         self._line.append(f"<?{data}>")
 
     def _show_reference(self, text: str) -> str:

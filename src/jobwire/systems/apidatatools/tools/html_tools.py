@@ -7,7 +7,16 @@ import markdownify
 import minify_html
 from markdown_it import MarkdownIt
 
-from jobwire.systems.apidatatools.tools.contract import Option, Options, Sink, Source, Tool, ToolError, ToolResult, read_int
+from jobwire.systems.apidatatools.tools.contract import (
+    Option,
+    Options,
+    Sink,
+    Source,
+    Tool,
+    ToolError,
+    ToolResult,
+    read_int,
+)
 from jobwire.systems.apidatatools.tools.html_format import HtmlIndenter
 from jobwire.systems.apidatatools.tools.json_format import tab_space
 

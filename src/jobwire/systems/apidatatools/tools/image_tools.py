@@ -20,7 +20,13 @@ PIXELS_MAX: Final = 50_000_000
 SIDE_PX_MAX: Final = 20_000
 
 _FORMATS: Final = ("jpg", "jpeg", "png", "gif", "webp", "base64")
-_TYPES: Final = {"jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "gif": "image/gif", "webp": "image/webp"}
+_TYPES: Final = {
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "png": "image/png",
+    "gif": "image/gif",
+    "webp": "image/webp",
+}
 # Built directly: no other decoder of Pillow can be reached.
 _DECODERS: Final[Mapping[str, Callable[[io.BytesIO], Any]]] = {
     "image/jpeg": JpegImageFile,

@@ -3,7 +3,16 @@
 from functools import partial
 from typing import Any, Final
 
-from jobwire.systems.apidatatools.tools.contract import Option, Options, Sink, Source, Tool, ToolError, ToolResult, read_text
+from jobwire.systems.apidatatools.tools.contract import (
+    Option,
+    Options,
+    Sink,
+    Source,
+    Tool,
+    ToolError,
+    ToolResult,
+    read_text,
+)
 from jobwire.systems.apidatatools.tools.json_repair_hint import raise_with_suggestion
 from jobwire.systems.apidatatools.tools.json_values import read_items
 from jobwire.systems.apidatatools.tools.table_write import EXCEL_TYPE, write_delimited, write_excel
@@ -53,7 +62,9 @@ def json_to_xml(source: Source, options: Options, sink: Sink) -> ToolResult:
 def show_element(name: str, value: Any) -> str:
     """An element of that name; a list is as many elements."""
     if isinstance(value, list):
-        return "".join(show_element(name, {ITEM_NAME: inner} if isinstance(inner, list) else inner) for inner in value)
+        return "".join(
+            show_element(name, {ITEM_NAME: inner} if isinstance(inner, list) else inner) for inner in value
+        )
     if not is_name(name):
         raise ToolError("NOT_REPRESENTABLE", f"{name[:80]!r} cannot name an XML element; rename the field")
     if not isinstance(value, dict):

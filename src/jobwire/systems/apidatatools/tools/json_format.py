@@ -1,11 +1,20 @@
-"""json-formatter, json-validator and json-minify: every token stays as it is, only the white space between changes."""
+"""json-formatter, json-validator and json-minify: every token stays, only the white space between changes."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, Final
 
 import msgspec
 
-from jobwire.systems.apidatatools.tools.contract import Option, Options, Sink, Source, Tool, ToolError, ToolResult, read_int
+from jobwire.systems.apidatatools.tools.contract import (
+    Option,
+    Options,
+    Sink,
+    Source,
+    Tool,
+    ToolError,
+    ToolResult,
+    read_int,
+)
 from jobwire.systems.apidatatools.tools.json_repair_hint import raise_with_suggestion
 from jobwire.systems.apidatatools.tools.json_tokens import read_tokens
 from jobwire.systems.apidatatools.tools.json_values import is_sound

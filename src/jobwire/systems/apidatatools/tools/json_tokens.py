@@ -114,14 +114,20 @@ class _Reader:
         if self._state != _END:
             self._fail(0, f"ends here, where {_WANTED[self._state]} must follow")
 
-    def _follow(self, pieces: list[bytes], buffer: bytes, *, is_last: bool) -> tuple[list[bytes], int]:
+    def _follow(  # noqa: PLR0912 - a branch a state: calls would halve the speed
+        self, pieces: list[bytes], buffer: bytes, *, is_last: bool
+    ) -> tuple[list[bytes], int]:
         """The tokens up to the first that is broken by the end of the buffer, and how many bytes they took."""
         tokens: list[bytes] = []
         add = tokens.append
         stack, state, used = self._stack, self._state, 0
         for piece in pieces:
             if not piece:
-                if buffer[used] == _STRING_START and state in _STRING_STATES and self._is_cut(buffer, used, is_last=is_last):
+                if (
+                    buffer[used] == _STRING_START
+                    and state in _STRING_STATES
+                    and self._is_cut(buffer, used, is_last=is_last)
+                ):
                     break
                 self._refuse(used, state, buffer)
             first = piece[0]
@@ -191,8 +197,12 @@ class _Reader:
         if end >= len(buffer):
             self._fail(end, "ends within a string; a double quote is missing")
         if buffer[end : end + 1] == b"\\":
-            self._fail(end, 'has an unknown escape here; known are \\" \\\\ \\/ \\b \\f \\n \\r \\t and \\u with 4 digits')
-        self._fail(end, f"has the control character U+{buffer[end]:04X} in a string here; write it as an escape")
+            self._fail(
+                end, 'has an unknown escape here; known are \\" \\\\ \\/ \\b \\f \\n \\r \\t and \\u with 4 digits'
+            )
+        return self._fail(
+            end, f"has the control character U+{buffer[end]:04X} in a string; write it as an escape"
+        )
 
     def _refuse(self, used: int, state: int, buffer: bytes) -> NoReturn:
         rest = buffer[used : used + _SHOWN_BYTES]

@@ -31,7 +31,7 @@ class Item(NamedTuple):
 
 
 def read_items(source: Source) -> Iterator[Item]:
-    """The items of the source; ToolError INVALID_JSON, PAYLOAD_TOO_LARGE. Of equal names in an object the last counts."""
+    """The items of the source; ToolError INVALID_JSON, PAYLOAD_TOO_LARGE. Of equal names the last counts."""
     for text, is_element in _split_items(source):
         yield Item(decode_value(text), is_element)
 

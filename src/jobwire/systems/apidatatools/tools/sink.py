@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final, TextIO
+from typing import BinaryIO, Final, TextIO, cast
 
 from jobwire.systems.apidatatools.tools.faults import ToolError
 
@@ -24,8 +24,11 @@ class Sink:
     @contextmanager
     def open_bytes(self) -> Iterator[BinaryIO]:
         """The file to write bytes into."""
-        with self.path.open("wb", buffering=0) as file, io.BufferedWriter(_Bounded(file, self.bytes_max), 1 << 18) as out:
-            yield out  # type: ignore[misc]
+        with (
+            self.path.open("wb", buffering=0) as file,
+            io.BufferedWriter(cast(io.RawIOBase, _Bounded(file, self.bytes_max)), 1 << 18) as out,
+        ):
+            yield out
 
     @contextmanager
     def open_text(self) -> Iterator[TextIO]:

@@ -1,4 +1,4 @@
-"""Records written as a table: CSV, TSV or XLSX. Rows are asked for twice: once for their columns, once for their cells."""
+"""Records written as a table: CSV, TSV or XLSX. Rows are asked for twice: for columns, then for cells."""
 
 import csv
 import os
@@ -103,4 +103,4 @@ def _write_row(sheet: Any, number: int, row: list[Any]) -> None:
 def is_exact(number: str) -> bool:
     """Whether a sheet can hold the number with all its digits."""
     digits = number.lstrip("-").lower().partition("e")[0].replace(".", "").strip("0")
-    return len(digits) <= EXACT_DIGITS and abs(float(number)) < 1e300 and not (digits and float(number) == 0)  # noqa: PLR2004
+    return len(digits) <= EXACT_DIGITS and abs(float(number)) < 1e300 and not (digits and float(number) == 0)

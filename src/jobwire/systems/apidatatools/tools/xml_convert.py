@@ -1,11 +1,21 @@
-"""xml-to-json and xml-to-tsv: attributes are "@name", the text beside children is "#text", repeated elements are lists."""
+"""xml-to-json and xml-to-tsv: "@name" is an attribute, "#text" text beside children, repeated elements a list."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
 
-from jobwire.systems.apidatatools.tools.contract import Option, Options, Sink, Source, Tool, ToolError, ToolResult, read_int, read_text
+from jobwire.systems.apidatatools.tools.contract import (
+    Option,
+    Options,
+    Sink,
+    Source,
+    Tool,
+    ToolError,
+    ToolResult,
+    read_int,
+    read_text,
+)
 from jobwire.systems.apidatatools.tools.json_format import tab_space
 from jobwire.systems.apidatatools.tools.table_write import write_delimited
 from jobwire.systems.apidatatools.tools.xml_events import Event, read_events
@@ -22,7 +32,9 @@ _format = msgspec.json.format
 def xml_to_json(source: Source, options: Options, sink: Sink) -> ToolResult:
     """Write {root: {...}}; names of `x-list-elements` are lists even when there is one."""
     indent = read_int(options, "x-tab-space")
-    lists = frozenset(name.strip() for name in (read_text(options, "x-list-elements") or "").split(",") if name.strip())
+    lists = frozenset(
+        name.strip() for name in (read_text(options, "x-list-elements") or "").split(",") if name.strip()
+    )
     root, names, count = _survey(source)
     with sink.open_bytes() as out:
         if len(names) == 1 and (count > 1 or names & lists):
@@ -118,7 +130,7 @@ class _Many(list[Any]):
 
 
 def _build(events: Iterable[Event], lists: frozenset[str], *, depth: int) -> Iterator[tuple[str, Any]]:
-    """Name and value of each element at that depth; ToolError NOT_REPRESENTABLE for an entity of the document type."""
+    """Name and value of each element at that depth; ToolError NOT_REPRESENTABLE for an entity of its own."""
     stack: list[_Element] = []
     outside, held = 0, 0
     for kind, text, attributes in events:

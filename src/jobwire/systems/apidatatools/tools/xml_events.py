@@ -49,7 +49,9 @@ class _Reader:
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._add_text
         parser.CommentHandler = lambda text: self._add("comment", text)
-        parser.ProcessingInstructionHandler = lambda target, data: self._add("instruction", f"{target} {data}".rstrip())
+        parser.ProcessingInstructionHandler = lambda target, data: self._add(
+            "instruction", f"{target} {data}".rstrip()
+        )
         parser.XmlDeclHandler = self._declare
         parser.StartCdataSectionHandler = self._open_cdata
         parser.EndCdataSectionHandler = self._close_cdata

@@ -1,7 +1,7 @@
 """YAML read from its events: every alias is counted before it is followed, so that a bomb never goes off."""
 
 import re
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import yaml
 
@@ -35,7 +35,7 @@ def read_documents(source: Source, version: str) -> list[Any]:
             builder.add(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = (None, None) if mark is None else (mark.line + 1, mark.column + 1)
+        place: tuple[int | None, int | None] = (None, None) if mark is None else (mark.line + 1, mark.column + 1)
         reason = error.problem or error.context or "it is no YAML"
         raise ToolError("INVALID_YAML", f"The YAML is broken: {reason}.", line=place[0], column=place[1]) from error
     except yaml.YAMLError as error:
@@ -56,11 +56,11 @@ def _find_forbidden(text: str) -> tuple[int | None, int | None]:
 class _Open:
     """A list or mapping whose end has not come."""
 
-    __slots__ = ("anchor", "name", "size", "value")
+    __slots__ = ("event", "name", "size", "value")
 
-    def __init__(self, value: Any, anchor: str | None) -> None:
+    def __init__(self, value: Any, event: Any) -> None:
         self.value = value
-        self.anchor = anchor
+        self.event = event
         self.name: Any = None
         self.size = 1
 
@@ -85,11 +85,12 @@ class _Builder:
             case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
                 done = self._stack.pop()
                 self._nodes -= done.size
-                self._settle(done.value, done.size, done.anchor, event)
+                self._settle(done.value, done.size, done.event.anchor, done.event)
             case yaml.AliasEvent():
-                if event.anchor not in self._anchors:
-                    self._refuse(f"nothing is called {event.anchor[:40]!r} before this", event)
-                value, size = self._anchors[event.anchor]
+                name = str(event.anchor)
+                if name not in self._anchors:
+                    self._refuse(f"nothing is called {name[:40]!r} before this", event)
+                value, size = self._anchors[name]
                 self._settle(value, size, None, event)
             case yaml.DocumentStartEvent():
                 self._anchors.clear()
@@ -99,7 +100,7 @@ class _Builder:
     def _open(self, value: Any, event: Any) -> None:
         if len(self._stack) == DEPTH_MAX:
             self._refuse(f"it is nested deeper than {DEPTH_MAX} here", event)
-        self._stack.append(_Open(value, event.anchor))
+        self._stack.append(_Open(value, event))
         self._nodes += 1
 
     def _settle(self, value: Any, size: int, anchor: str | None, event: Any) -> None:
@@ -133,7 +134,9 @@ class _Builder:
     def _name(self, value: Any, event: Any) -> str:
         if isinstance(value, (dict, list)):
             self._refuse("a list or mapping is a name here; a table needs texts", event)
-        return {None: "null", True: "true", False: "false"}[value] if value is None or value in (True, False) else value
+        return (
+            {None: "null", True: "true", False: "false"}[value] if value is None or value in (True, False) else value
+        )
 
     def _read_scalar(self, event: Any) -> Any:
         text = event.value
@@ -147,6 +150,8 @@ class _Builder:
             return False
         return Number(text) if _NUMBER.fullmatch(text) else text
 
-    def _refuse(self, reason: str, event: Any) -> None:
+    def _refuse(self, reason: str, event: Any) -> NoReturn:
         mark = event.start_mark
-        raise ToolError("INVALID_YAML", f"The YAML cannot be read: {reason}.", line=mark.line + 1, column=mark.column + 1)
+        raise ToolError(
+            "INVALID_YAML", f"The YAML cannot be read: {reason}.", line=mark.line + 1, column=mark.column + 1
+        )

@@ -8,7 +8,7 @@ from jobwire.systems.apidatatools.tools.json_values import Item, Number
 
 _PLAIN: Final = re.compile(r"[A-Za-z_À-ɏͰ-ϿЀ-ӿ](?:[\w./()@+-]| (?=[\w./()@+-]))*", re.ASCII)
 # What YAML 1.1 reads as a boolean, null or number, though it is a word.
-_TRAPS: Final = frozenset("y n yes no on off true false null none nan inf".split())
+_TRAPS: Final = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nan", "inf"])
 _ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _ESCAPED: Final = re.compile(r'["\\]|[^ -~\u00a1-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]')
 _SHOWN: Final = {"None": "null", "True": "true", "False": "false", "{}": "{}", "[]": "[]"}
@@ -72,7 +72,7 @@ def show_scalar(value: Any) -> str:
 
 def show_text(text: str) -> str:
     """A text, plain when no reader of YAML can mistake it."""
-    if len(text) < 80 and _PLAIN.fullmatch(text) and text.lower() not in _TRAPS:  # noqa: PLR2004 - a line
+    if len(text) < 80 and _PLAIN.fullmatch(text) and text.lower() not in _TRAPS:
         return text
     return '"' + _ESCAPED.sub(_escape, text) + '"'
 
@@ -82,4 +82,4 @@ def _escape(found: "re.Match[str]") -> str:
     if char in _ESCAPES:
         return _ESCAPES[char]
     code = ord(char)
-    return f"\\x{code:02X}" if code < 256 else f"\\u{code:04X}"  # noqa: PLR2004 - two digits
+    return f"\\x{code:02X}" if code < 256 else f"\\u{code:04X}"
