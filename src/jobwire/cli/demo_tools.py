@@ -1,4 +1,4 @@
-"""`jobwire demo apidatatools`: formats, converts an upload of 300,000 rows, and shows where a broken file is broken."""
+"""`jobwire demo apidatatools`: formats, converts an upload of 300,000 rows, shows where a broken file is broken."""
 
 import csv
 import io
