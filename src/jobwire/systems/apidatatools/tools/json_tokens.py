@@ -200,9 +200,7 @@ class _Reader:
             self._fail(
                 end, 'has an unknown escape here; known are \\" \\\\ \\/ \\b \\f \\n \\r \\t and \\u with 4 digits'
             )
-        return self._fail(
-            end, f"has the control character U+{buffer[end]:04X} in a string; write it as an escape"
-        )
+        return self._fail(end, f"has the control character U+{buffer[end]:04X} in a string; write it as an escape")
 
     def _refuse(self, used: int, state: int, buffer: bytes) -> NoReturn:
         rest = buffer[used : used + _SHOWN_BYTES]
