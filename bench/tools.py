@@ -12,7 +12,6 @@ from typing import Final
 from xml.parsers import expat
 
 import cssbeautifier
-import ijson
 import jsbeautifier
 import markdownify
 import minify_html
@@ -55,12 +54,6 @@ def _parse_xml(text: bytes) -> bytes:
     return b""
 
 
-def _stream_json(text: bytes) -> bytes:
-    for _ in ijson.basic_parse(io.BytesIO(text)):
-        pass
-    return b""
-
-
 def make_text(form: str, size_bytes: int) -> bytes:
     """A source of about that size."""
     lines = {
@@ -86,7 +79,7 @@ BESIDE: Final[tuple[tuple[str, str, float, Callable[[bytes], object]], ...]] = (
     ("json-formatter", "json", 1, lambda text: msgspec.json.format(text, indent=1) and orjson.loads(text)),
     ("json-validator", "json", 1, orjson.loads),
     ("json-minify", "json", 1, lambda text: msgspec.json.format(text, indent=-1) and orjson.loads(text)),
-    ("json-formatter", "json", 4, _stream_json),
+    ("json-formatter", "json", 4, lambda text: msgspec.json.format(text, indent=1)),
     ("json-to-csv", "json", 1, _make_csv),
     ("csv-to-json", "csv", 1, _list_rows),
     ("xml-validator", "xml", 1, _parse_xml),
