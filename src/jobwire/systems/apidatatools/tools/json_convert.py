@@ -44,7 +44,7 @@ def json_to_yaml(source: Source, options: Options, sink: Sink) -> ToolResult:
 
 
 def json_to_xml(source: Source, options: Options, sink: Sink) -> ToolResult:
-    """Write elements by the convention of docs/kinds/apidatatools_tools.md; ToolError NOT_REPRESENTABLE."""
+    """Write elements by the convention of docs/apidatatools_tools.md; ToolError NOT_REPRESENTABLE."""
     root = read_text(options, "x-root-name") or "root"
     with _suggesting(source), sink.open_text() as out:
         out.write('<?xml version="1.0" encoding="UTF-8"?>\n')
