@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from bench import backlog, fair, measuring, vacuum, webhooks
+from bench import backlog, fair, measuring, tools, vacuum, webhooks
 
 INTERRUPTED = 130
 STUDIES: Mapping[str, Callable[[list[str]], int]] = {
@@ -13,6 +13,7 @@ STUDIES: Mapping[str, Callable[[list[str]], int]] = {
     "vacuum": vacuum.main,
     "fair": fair.main,
     "webhooks": webhooks.main,
+    "tools": tools.main,
 }
 
 

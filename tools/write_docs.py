@@ -20,7 +20,7 @@ SOURCE = ROOT / "src"
 SETTINGS_PAGE = ROOT / "docs" / "settings.md"
 LIMITS_PAGE = ROOT / "docs" / "limits.md"
 ERRORS_PAGE = ROOT / "docs" / "errors.md"
-SYSTEMS = ("rentix", "fifthelement", "docswrite")
+SYSTEMS = ("rentix", "fifthelement", "docswrite", "apidatatools")
 
 _LIMIT = re.compile(r"(?!_)(?:.*_)?(?:MAX|MIN|DEFAULT)(?:_.*)?")
 _TIME = re.compile(r"(?!_|DAY_)[A-Z0-9_]+_(?:MS|S)")
@@ -57,12 +57,17 @@ def render_settings() -> str:
     """The whole of settings.md."""
     general = import_module("jobwire.config").SETTINGS
     known = {setting.name for setting in general}
-    page = f"{_SETTINGS_HEAD}\n## Jobwire\n\n{_settings_table(general)}"
-    for name in SYSTEMS:
-        own = [s for s in import_module(f"jobwire.systems.{name}.settings").SETTINGS if s.name not in known]
-        when = f"Read when the system [{name}](dialects/{name}.md) is served."
-        page += f"\n## {name}\n\n{when}\n\n{_settings_table(own)}"
-    return page
+    systems = [
+        f"\n## {name}\n\nRead when the system [{name}](dialects/{name}.md) is served.\n\n"
+        + _settings_table([one for one in _find_settings(name) if one.name not in known])
+        for name in SYSTEMS
+    ]
+    return f"{_SETTINGS_HEAD}\n## Jobwire\n\n{_settings_table(general)}{''.join(systems)}"
+
+
+def _find_settings(system: str) -> Iterable[Any]:
+    found: Iterable[Any] = import_module(f"jobwire.systems.{system}.settings").SETTINGS
+    return found
 
 
 def _settings_table(settings: Iterable[Any]) -> str:
@@ -126,7 +131,9 @@ def find_codes() -> dict[str, int]:
     own: dict[str, int] = {}
     for name in SYSTEMS:
         dialect = getattr(import_module(f"jobwire.systems.{name}.dialect"), name.upper())
-        own |= {code: word.status for code, word in dialect.errors.items()}
+        # The codes of apidatatools' tools stand with the tools.
+        words = getattr(import_module(f"jobwire.systems.{name}.error_words"), "OWN", dialect.errors)
+        own |= {code: word.status for code, word in words.items()}
     return own | {code: errors.find_word(native, code).status for code in (*spec.CODES, *spec.REFINED_CODES)}
 
 

@@ -51,7 +51,7 @@ from jobwire.worker.loop import Worker
 if TYPE_CHECKING:
     from jobwire.store.postgres import PostgresStore
 
-SYSTEMS = {name: f"jobwire.systems.{name}" for name in ("rentix", "fifthelement", "docswrite")}
+SYSTEMS = {name: f"jobwire.systems.{name}" for name in ("rentix", "fifthelement", "docswrite", "apidatatools")}
 DIALECTS = {dialect.name: dialect for dialect in (AZURE, GOOGLE)}
 DAY_MS = 24 * 3_600_000
 

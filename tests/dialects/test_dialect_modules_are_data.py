@@ -14,6 +14,7 @@ from jobwire.dialects.render import compile_views
 from jobwire.dialects.spec import CODES, REFINED_CODES, Action, Dialect, HookName
 from jobwire.domain.phases import Phase
 from jobwire.http.errors import find_word
+from jobwire.systems.apidatatools.dialect import APIDATATOOLS
 from jobwire.systems.docswrite.dialect import DOCSWRITE
 from jobwire.systems.fifthelement.dialect import FIFTHELEMENT
 from jobwire.systems.rentix.dialect import RENTIX
@@ -22,7 +23,7 @@ from shop_dialect import SHOP
 PACKAGE = Path(jobwire.__file__).parent
 NAMES = ("azure", "google", "native")
 MODULES = [*(PACKAGE / "dialects" / f"{name}.py" for name in NAMES), *sorted(PACKAGE.glob("systems/*/dialect.py"))]
-DIALECTS = [NATIVE, AZURE, GOOGLE, DOCSWRITE, FIFTHELEMENT, RENTIX, SHOP]
+DIALECTS = [NATIVE, AZURE, GOOGLE, APIDATATOOLS, DOCSWRITE, FIFTHELEMENT, RENTIX, SHOP]
 CODE = (
     ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.If, ast.IfExp, ast.For, ast.While,
     ast.ListComp, ast.GeneratorExp, ast.Try, ast.With, ast.Match,
@@ -30,11 +31,8 @@ CODE = (
 
 
 def test_the_modules_are_found() -> None:
-    assert [path.parent.name for path in MODULES] == ["dialects"] * len(NAMES) + [
-        "docswrite",
-        "fifthelement",
-        "rentix",
-    ]
+    systems = ["apidatatools", "docswrite", "fifthelement", "rentix"]
+    assert [path.parent.name for path in MODULES] == ["dialects"] * len(NAMES) + systems
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: f"{path.parent.name}/{path.name}")

@@ -7,7 +7,7 @@ import pytest
 from doc_pages import DOCS, PAGES, ROOT, anchors_of, find_paragraphs, name_of, read_page, without_blocks
 
 PLANNED = re.compile(
-    r"dashboard|apidatatools|object stor",
+    r"dashboard|object stor",
     re.IGNORECASE,
 )
 ADR_LINES_MAX = 60

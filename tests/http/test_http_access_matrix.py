@@ -18,7 +18,7 @@ from http_house import serve
 from house_engines import new_address
 from jobwire.config import read_settings
 from jobwire.dialects.spec import Route
-from jobwire.domain.ids import show_id
+from jobwire.domain.ids import ID_PREFIX, show_id, show_uuid
 from jobwire.domain.job import NewJob
 from jobwire.http.actions import ACTIONS
 from jobwire.http.app import build_app
@@ -81,6 +81,8 @@ class Street:
         """A call of this route; `job` is the id and the number of the job it names, or says to name ada's webhook."""
         reference = route.job or site.dialect.job_reference
         job_id, number = job or (ABSENT_ID, ABSENT_NUMBER)
+        if site.dialect.ids.form == "uuid":
+            job_id = show_uuid(job_id.removeprefix(ID_PREFIX))
         name = job_id if reference.style == "id" else number
         if route.path.startswith("/webhooks/{id}"):
             name = self.webhook if job else ABSENT_WEBHOOK
@@ -212,7 +214,8 @@ def test_whoever_may_not_call_a_route_is_told_so_in_one_way(street: Street) -> N
 def test_a_foreign_key_gets_what_an_absent_job_gets_on_every_route(street: Street, accept: str) -> None:
     webhook = asyncio.run(street.house.services.webhooks.read(1, street.webhook))
     for site, route in street.routes:
-        kinds = list(site.dialect.kinds or {"echo": ""})
+        # One of several tools is like the other; a job's number must not grow into those that answers have.
+        kinds = list(site.dialect.kinds or {"echo": ""})[:2]
         for kind in kinds:
             for is_final in (False, True):
                 job = street.make_job(kind, is_final=is_final)
@@ -222,7 +225,10 @@ def test_a_foreign_key_gets_what_an_absent_job_gets_on_every_route(street: Stree
                 about = (site.dialect.name, route.method, route.path, kind, is_final)
                 # A name that was sent may come back in what is refused; nothing else differs.
                 known = strip(absent, ABSENT_ID, ABSENT_NUMBER, ABSENT_WEBHOOK)
-                assert strip(theirs, *job, street.webhook) == known, about
+                if site.dialect.tells_others and route.action == "status":
+                    assert theirs.status_code == find_word(site.dialect, "forbidden").status, about
+                else:
+                    assert strip(theirs, *job, street.webhook) == known, about
                 assert SECRET not in theirs.text and SECRET.replace(" ", "-") not in theirs.text
                 assert street.house.store.get(1, number=int(job[1])).result(5) == before, about
     assert asyncio.run(street.house.services.webhooks.read(1, street.webhook)) == webhook

@@ -41,8 +41,7 @@ class LinkTarget:
     @property
     def disposition(self) -> str:
         """The Content-Disposition header (RFC 6266): saved under its name, never opened on our origin."""
-        plain = self.name.encode("ascii", "replace").decode().replace("?", "_")
-        return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(self.name, safe='')}"
+        return show_disposition(self.name)
 
 
 class FileLinks:
@@ -99,6 +98,10 @@ class FileLinks:
         expected = self.seal(sha256, name=name, content_type=content_type)
         return hmac.compare_digest(seal.encode(errors="replace"), expected.encode())
 
+    def sign_parts(self, purpose: str, *parts: str) -> str:
+        """A signature in hex of these texts, good for this purpose only."""
+        return self._sign_parts("jobwire text", purpose, *parts)
+
     def _signature(self, target: LinkTarget) -> str:
         expiry = str(target.expires_at_s)
         return self._sign_parts("jobwire file link", target.sha256, target.name, target.content_type, expiry)
@@ -107,6 +110,12 @@ class FileLinks:
         # The length of each part stands before it: no two lists have the same text.
         text = "".join(f"{len(part)}:{part}" for part in parts)
         return hmac.new(self._secret, text.encode(errors="replace"), hashlib.sha256).hexdigest()
+
+
+def show_disposition(name: str) -> str:
+    """The Content-Disposition header of a file that is saved under its safe name."""
+    plain = name.encode("ascii", "replace").decode().replace("?", "_")
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def clean_name(name: str) -> str:

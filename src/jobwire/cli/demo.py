@@ -2,7 +2,7 @@
 
 Everything runs on loopback: the server is this program's own `serve` in a process of its own, the photographs come
 from a small web server here. demo_story.py has the listing and prints what was done; demo_knowledge.py is the demo of
-fifthelement, demo_publishing.py that of docswrite.
+fifthelement, demo_publishing.py that of docswrite, demo_tools.py that of apidatatools.
 """
 
 import json
@@ -22,6 +22,7 @@ from jobwire.cli.demo_knowledge import show_knowledge
 from jobwire.cli.demo_publishing import show_publishing
 from jobwire.cli.demo_server import make_key, run_server, serve_folder
 from jobwire.cli.demo_story import AGENCY, PHOTOS, make_listings, print_listing, print_next_steps
+from jobwire.cli.demo_tools import show_tools
 from jobwire.cli.output import console
 from jobwire.config import SettingError
 
@@ -35,6 +36,7 @@ class DemoSystem(StrEnum):
     RENTIX = "rentix"
     FIFTHELEMENT = "fifthelement"
     DOCSWRITE = "docswrite"
+    APIDATATOOLS = "apidatatools"
 
 
 def demo(
@@ -44,7 +46,8 @@ def demo(
     ),
 ) -> None:
     """Work end to end, with a server and workers: a property listing (rentix), a crawled site and documents in three
-    languages that answer questions (fifthelement), or a document that is published to a real WordPress (docswrite).
+    languages that answer questions (fifthelement), a document that is published to a real WordPress (docswrite), or
+    files that are formatted, converted and judged (apidatatools).
 
     It takes about ten seconds, docswrite twice that, fifthelement a minute. docswrite needs a WordPress of Debian's
     packages, the others nothing but this program.
@@ -59,6 +62,8 @@ def demo(
             show_knowledge(folder)
         case DemoSystem.DOCSWRITE:
             show_publishing(folder)
+        case DemoSystem.APIDATATOOLS:
+            show_tools(folder)
         case _:
             assert_never(system)
 

@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.markup import escape
 
-from jobwire.cli import accounts, demo, docswrite, doctor, issuers, jobs, members, move, serve, webhooks
+from jobwire.cli import accounts, demo, docswrite, doctor, issuers, jobs, members, move, quota, serve, webhooks
 from jobwire.cli.output import errors
 from jobwire.config import SettingError
 from jobwire.domain.errors import JobwireError
@@ -33,6 +33,7 @@ app.add_typer(webhooks.webhooks, name="webhooks")
 app.add_typer(members.members, name="members")
 app.add_typer(issuers.issuers, name="issuers")
 app.add_typer(docswrite.docswrite, name="docswrite")
+app.command("quota")(quota.show_quota)
 app.command()(doctor.doctor)
 app.command("move")(move.move_ledger)
 app.command()(demo.demo)

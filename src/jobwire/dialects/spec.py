@@ -263,7 +263,8 @@ class Dialect:
     where its system raises codes of its own.
 
     `kinds` maps the kinds this dialect shows to their words; other jobs are not found in it (None: every kind under
-    its own name). `several_credentials` refuses a call that carries two, or takes the first carrier in order.
+    its own name). With `tells_others` a job of another owner is refused as forbidden instead of not_found.
+    `several_credentials` refuses a call that carries two, or takes the first carrier in order.
     `content_types` None takes a body of any type. `is_conditional` gives status reads an ETag and 304;
     `retry_after_s` is the least time until pollers of a live job come back: they are told so, or to come later where
     the estimate says so. `error_headers` go out with every refusal. A repeated submission is known by the header
@@ -287,6 +288,7 @@ class Dialect:
     kinds: Mapping[str, str] | None = None
     ids: IdForm = IdForm()
     job_reference: JobReference = JobReference()
+    tells_others: bool = False
     envelope: Envelope | None = None
     several_credentials: Literal["refuse", "first"] = "refuse"
     challenge: str | None = None

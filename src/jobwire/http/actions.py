@@ -7,7 +7,7 @@ import msgspec
 from starlette.responses import Response
 
 from jobwire.dialects.bulk import Rerun, read_struct
-from jobwire.dialects.parse import read_page, read_reference, read_reference_text
+from jobwire.dialects.parse import JobName, read_page, read_reference, read_reference_text
 from jobwire.dialects.prefer import NO_WAIT, Asked
 from jobwire.dialects.render import wrap_body
 from jobwire.dialects.sources import show_error
@@ -43,10 +43,20 @@ async def find_job(site: Site, served: Served, call: Call) -> JobRow:
         row = await call.services.jobs.read(owner, number=await reference.find(call, sent))
     else:
         name = read_reference(reference, params=call.params, query=call.query, body=call.body, ids=site.dialect.ids)
-        row = await call.services.jobs.read(owner, key=name.key, number=name.number)
+        row = await _read_named(site, call, name)
     if not is_shown(site.dialect, row):
         raise RequestError("not_found", "there is no such job; check the id and that it is your account's")
     return row
+
+
+async def _read_named(site: Site, call: Call, name: JobName) -> JobRow:
+    owner, jobs = call.principal.owner, call.services.jobs
+    try:
+        return await jobs.read(owner, key=name.key, number=name.number)
+    except RequestError:
+        if site.dialect.tells_others and await jobs.is_others(owner, key=name.key, kinds=site.dialect.kinds):
+            raise RequestError("forbidden", "this job is another account's") from None
+        raise
 
 
 def is_shown(dialect: Dialect, row: JobRow) -> bool:

@@ -33,11 +33,12 @@ from jobwire.http.body import (
 )
 from jobwire.http.credentials import find_token
 from jobwire.http.errors import INTERNAL, find_word, say_error
+from jobwire.http.files import send_saved
 from jobwire.http.limits import list_limits, refuse_limited, take_limits, tell_limit
 from jobwire.http.requests import local_path, read_base_url, read_headers, read_query
 from jobwire.http.routing import Match, Served, decode_segments
 from jobwire.http.site import Site
-from jobwire.service.call import Call, Principal, Reply
+from jobwire.service.call import Call, FileReply, Principal, Reply
 from jobwire.service.limits import Subject
 
 logger = logging.getLogger(__name__)
@@ -254,7 +255,9 @@ async def _read_batch(exchange: Exchange, served: Served, headers: Mapping[str, 
     return await asyncio.to_thread(decode_json, body)
 
 
-def _encode_reply(reply: Reply, served: Served) -> Answer:
+def _encode_reply(reply: Reply | FileReply, served: Served) -> Answer | Response:
+    if isinstance(reply, FileReply):
+        return send_saved(reply)
     headers = [encode_header(name, value) for name, value in reply.headers.items()]
     if reply.body is None and reply.status in (204, 304):
         return Answer(reply.status, headers, b"")

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 from starlette.responses import FileResponse, Response
 
-from jobwire.blobs.links import FileLinks
+from jobwire.blobs.links import FileLinks, show_disposition
 from jobwire.dialects.sources import ShowOutput
 from jobwire.domain.errors import RequestError
 from jobwire.kinds.contract import FILE_MARK
-from jobwire.service.call import Call
+from jobwire.service.call import Call, FileReply
 
 LINK_LIFETIME_S = 3_600
 _FILE_KEYS = frozenset({"sha256", "name", "content_type", "size_bytes", "seal"})
@@ -76,10 +76,22 @@ def serve_file(call: Call) -> Response:
         path,
         media_type=target.content_type,
         headers={
-            "Content-Disposition": disposition,
-            "X-Content-Type-Options": "nosniff",
-            "Content-Security-Policy": "sandbox; default-src 'none'",
-            "Cross-Origin-Resource-Policy": "cross-origin",
+            **_fence(disposition),
             "Cache-Control": f"private, max-age={LINK_LIFETIME_S}, immutable",
         },
     )
+
+
+def send_saved(reply: FileReply) -> Response:
+    """The bytes of a system's file, to be saved and never shown as a page of ours."""
+    headers = {**_fence(show_disposition(reply.name)), "Cache-Control": "private, no-cache"}
+    return FileResponse(reply.path, media_type=reply.content_type, headers=headers)
+
+
+def _fence(disposition: str) -> dict[str, str]:
+    return {
+        "Content-Disposition": disposition,
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+        "Cross-Origin-Resource-Policy": "cross-origin",
+    }

@@ -59,6 +59,15 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class FileReply:
+    """A kept file to send, whole or in the ranges the caller asks for, to be saved as `name`."""
+
+    path: Path
+    content_type: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class System:
     """One vendor system: its dialect (a `dialects.spec.Dialect`), kinds, tables and what must run at start.
 

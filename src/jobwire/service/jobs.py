@@ -4,7 +4,7 @@ A job of another owner answers exactly like one that does not exist.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, TypedDict, Unpack
 
 import msgspec
@@ -201,6 +201,13 @@ class Jobs:
         if row is None:
             raise _not_found()
         return row
+
+    async def is_others(self, owner: int, *, key: str | None, kinds: Container[str] | None) -> bool:
+        """Whether the 26 characters name a job of somebody else, of one of these kinds (None: any)."""
+        found = await self._store.read(
+            lambda reader: reader.query("SELECT owner, kind FROM job WHERE key = :key", key=key)
+        )
+        return any(other != owner and (kinds is None or kind in kinds) for other, kind in found)
 
     async def position(self, row: JobRow) -> Place:
         """G9: how many jobs stand before this one, and what holds it back."""

@@ -1,0 +1,109 @@
+"""Uploads and downloads as portable SQL. quota.py counts the calls."""
+
+from typing import NamedTuple
+
+from jobwire.store.contract import Reader, Transaction
+from jobwire.store.files import hold_files
+
+
+class UploadRow(NamedTuple):
+    """An upload as announced; it has its bytes once `sha256` is there. `expires_at` ends it in either state."""
+
+    id: str
+    owner: int
+    filename: str
+    sha256: str | None
+    size_bytes: int
+    expires_at: int
+
+    @property
+    def key(self) -> str:
+        """What file mode calls it."""
+        return f"{name_user(self.owner)}/{self.id}/{self.filename}"
+
+
+class DownloadRow(NamedTuple):
+    """A result that may be fetched by who knows its name."""
+
+    sha256: str
+    content_type: str
+
+
+_UPLOAD = "SELECT id, owner, filename, sha256, size_bytes, expires_at FROM apidatatools_upload "
+
+
+def name_user(owner: int) -> str:
+    """What the vendor calls an account."""
+    return f"user_{owner}"
+
+
+def find_upload(reader: Reader, upload: str, *, now: int) -> UploadRow | None:
+    """The upload of that id, whoever's it is, unless it has ended: its id is the permission to send its bytes."""
+    found = reader.query(_UPLOAD + "WHERE id = :id AND expires_at > :now", id=upload, now=now)
+    return UploadRow(*found[0]) if found else None
+
+
+def add_upload(tx: Transaction, owner: int, *, upload: str, filename: str, lifetime_ms: int) -> None:
+    """Announce an upload that waits for its bytes as long as `lifetime_ms`; what has ended is forgotten."""
+    tx.execute("DELETE FROM apidatatools_upload WHERE expires_at <= :now", now=tx.now)
+    tx.execute(
+        "INSERT INTO apidatatools_upload (id, owner, filename, size_bytes, created_at, expires_at)"
+        " VALUES (:id, :owner, :filename, 0, :now, :expires)",
+        id=upload,
+        owner=owner,
+        filename=filename,
+        now=tx.now,
+        expires=tx.now + lifetime_ms,
+    )
+
+
+def keep_upload(tx: Transaction, upload: str, *, sha256: str, size_bytes: int, kept_ms: int) -> bool:
+    """The bytes of an announced upload have come and are kept for `kept_ms`; False if they had come before."""
+    expires_at = tx.now + kept_ms
+    changed = tx.execute(
+        "UPDATE apidatatools_upload SET sha256 = :sha256, size_bytes = :size, expires_at = :expires"
+        " WHERE id = :id AND sha256 IS NULL AND expires_at > :now",
+        id=upload,
+        sha256=sha256,
+        size=size_bytes,
+        expires=expires_at,
+        now=tx.now,
+    )
+    if changed:
+        hold_files(tx, f"apidatatools:upload:{upload}", files=[sha256], expires_at=expires_at)
+    return changed == 1
+
+
+def measure_uploads(reader: Reader, owner: int, *, now: int) -> tuple[int, int]:
+    """How many uploads of the owner wait for their bytes, and how many bytes the others have."""
+    (row,) = reader.query(
+        "SELECT COUNT(*) - COUNT(sha256), COALESCE(SUM(size_bytes), 0) FROM apidatatools_upload"
+        " WHERE owner = :owner AND expires_at > :now",
+        owner=owner,
+        now=now,
+    )
+    return int(row[0]), int(row[1])
+
+
+def add_download(tx: Transaction, owner: int, *, name: str, sha256: str, content_type: str, expires_at: int) -> None:
+    """Let a result be fetched under `name` until `expires_at`; what has ended is forgotten."""
+    tx.execute("DELETE FROM apidatatools_download WHERE expires_at <= :now", now=tx.now)
+    tx.execute(
+        "INSERT INTO apidatatools_download (name, owner, sha256, content_type, expires_at)"
+        " VALUES (:name, :owner, :sha256, :type, :expires)",
+        name=name,
+        owner=owner,
+        sha256=sha256,
+        type=content_type,
+        expires=expires_at,
+    )
+
+
+def find_download(reader: Reader, name: str, *, now: int) -> DownloadRow | None:
+    """The result of that name, unless it has ended."""
+    found = reader.query(
+        "SELECT sha256, content_type FROM apidatatools_download WHERE name = :name AND expires_at > :now",
+        name=name,
+        now=now,
+    )
+    return DownloadRow(*found[0]) if found else None

@@ -1,0 +1,157 @@
+"""CSV read row by row in constant memory: delimiter found out, strict quotes, every limit with its line."""
+
+import csv
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final, TextIO
+
+from jobwire.systems.apidatatools.tools.contract import Option, Options, ToolError, read_text
+
+FIELD_CHARS_MAX: Final = 1 << 20
+LINE_CHARS_MAX: Final = 8 << 20
+COLUMNS_MAX: Final = 10_000
+
+_SAMPLE_LINES: Final = 50
+_SAMPLE_CHARS: Final = 1 << 16
+_DELIMITERS: Final = (",", ";", "\t", "|")
+_NAMES: Final = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
+
+
+def _check_delimiter(text: str) -> str | None:
+    delimiter = _NAMES.get(text.lower(), text)
+    if len(delimiter) == 1 and delimiter not in '"\r\n\0':
+        return None
+    return f"is {text[:40]!r}; send one character, or one of {', '.join(_NAMES)}"
+
+
+HAS_HEADER: Final = Option("x-has-header", "boolean", True)
+
+
+def delimiter_option(default: str | None) -> Option:
+    """The delimiter; found out when there is no default."""
+    return Option("x-delimiter", "text", default, minimum=1, check=_check_delimiter)
+
+
+class Rows:
+    """The rows of a source: `header` names the columns of each, or is None when the source has no header."""
+
+    def __init__(self, file: TextIO, *, delimiter: str | None, has_header: bool) -> None:
+        self._lines = _Lines(file)
+        found = delimiter or find_delimiter(self._lines.sample())
+        self._reader = csv.reader(self._lines, delimiter=found, strict=True)
+        self._rows = self._read()
+        self.header = name_columns(next(self._rows, [])) if has_header else None
+
+    def __iter__(self) -> Iterator[list[str]]:
+        """Each row; with a header, filled with empty cells up to its width. ToolError INVALID_CSV."""
+        if self.header is None:
+            yield from self._rows
+            return
+        width = len(self.header)
+        for row in self._rows:
+            if len(row) < width:
+                row.extend([""] * (width - len(row)))
+            elif len(row) > width:
+                self._refuse(f"a row has {len(row)} cells where the header has {width} columns")
+            yield row
+
+    def _read(self) -> Iterator[list[str]]:
+        before = csv.field_size_limit(FIELD_CHARS_MAX)
+        try:
+            for row in self._reader:
+                if len(row) > COLUMNS_MAX:
+                    self._refuse(f"a row has {len(row):,} cells; it may have {COLUMNS_MAX:,}")
+                if row:
+                    self._start = self._reader.line_num + 1
+                    yield row
+                self._start = self._reader.line_num + 1
+        except csv.Error as error:
+            self._refuse(f"{error}; look for a quote that is not closed or not doubled")
+        finally:
+            csv.field_size_limit(before)
+
+    _start = 1
+
+    def _refuse(self, reason: str) -> None:
+        raise ToolError(
+            "INVALID_CSV", f"The CSV is broken: {reason}.", line=max(1, self._start - ("a row" in reason))
+        )
+
+
+def open_rows(file: TextIO, options: Options) -> Rows:
+    """The rows of an open text by the tool's options."""
+    said = read_text(options, "x-delimiter")
+    return Rows(file, delimiter=said and _NAMES.get(said.lower(), said), has_header=bool(options["x-has-header"]))
+
+
+def find_delimiter(lines: list[str]) -> str:
+    """The delimiter that splits these first lines into the most columns, as many in each; else a comma.
+
+    Not csv.Sniffer: its regular expressions take quadratic time on quotes.
+    """
+
+    def judge(delimiter: str) -> tuple[float, int]:
+        widths = []
+        try:
+            for row in csv.reader(lines, delimiter=delimiter):
+                if row:
+                    widths.append(len(row))
+        except csv.Error:
+            pass
+        if not widths or widths[0] == 1:
+            return 0.0, 0
+        return widths.count(widths[0]) / len(widths), widths[0]
+
+    return max(_DELIMITERS, key=judge)
+
+
+def name_columns(header: list[str]) -> list[str]:
+    """Names of the columns, each another: an empty one is called after its place, a second `a` is `a_2`."""
+    seen: set[str] = set()
+    names = []
+    for place, name in enumerate(header, 1):
+        unique = stem = name.strip() or f"column_{place}"
+        count = 1
+        while unique in seen:
+            count += 1
+            unique = f"{stem}_{count}"
+        seen.add(unique)
+        names.append(unique)
+    return names
+
+
+class _Lines:
+    """The lines of a file, none longer than the limit, the first ones looked at beforehand."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._ahead: list[str] = []
+        self._number = 0
+
+    def sample(self) -> list[str]:
+        """The first lines; they are read once more."""
+        lines, chars = [], 0
+        for line in islice(self, _SAMPLE_LINES):
+            lines.append(line)
+            chars += len(line)
+            if chars > _SAMPLE_CHARS:
+                break
+        self._ahead, self._number = lines[::-1], 0
+        return lines
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._ahead.pop() if self._ahead else self._file.readline(LINE_CHARS_MAX + 1)
+        self._number += 1
+        if len(line) > LINE_CHARS_MAX:
+            raise ToolError(
+                "INVALID_CSV",
+                f"a line has more than {LINE_CHARS_MAX:,} characters; end each row with a line end",
+                line=self._number,
+                column=LINE_CHARS_MAX + 1,
+            )
+        if not line:
+            raise StopIteration
+        return line

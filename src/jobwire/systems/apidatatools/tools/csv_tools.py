@@ -1,0 +1,73 @@
+"""csv-to-json and csv-to-yaml: every value stays a text, whatever it looks like."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Final
+
+import msgspec
+
+from jobwire.systems.apidatatools.tools.contract import Option, Options, Sink, Source, Tool, ToolResult, read_int
+from jobwire.systems.apidatatools.tools.csv_read import HAS_HEADER, Rows, delimiter_option, open_rows
+from jobwire.systems.apidatatools.tools.json_format import tab_space
+from jobwire.systems.apidatatools.tools.json_values import Item
+from jobwire.systems.apidatatools.tools.yaml_write import write_yaml
+
+_PAGE_ROWS: Final = 1_000
+YAML_TAB_SPACE: Final = Option("x-tab-space", "integer", 2, minimum=1, maximum=16)
+
+
+def csv_to_json(source: Source, options: Options, sink: Sink) -> ToolResult:
+    """Write a list of objects, or of lists when the source has no header."""
+    indent = read_int(options, "x-tab-space")
+    with source.open_text() as file, sink.open_bytes() as out:
+        records = _read_records(open_rows(file, options))
+        is_first = True
+        while page := list(islice(records, _PAGE_ROWS)):
+            shown = msgspec.json.format(msgspec.json.encode(page), indent=indent)
+            out.write(b"[" if is_first else b",")
+            out.write(memoryview(shown)[1:-2])
+            is_first = False
+        out.write(b"[]" if is_first else b"\n]")
+    return ToolResult()
+
+
+def csv_to_yaml(source: Source, options: Options, sink: Sink) -> ToolResult:
+    """Write a list of mappings, or of lists when the source has no header."""
+    with source.open_text() as file, sink.open_text() as out:
+        records = _read_records(open_rows(file, options))
+        write_yaml((Item(record, True) for record in records), out, read_int(options, "x-tab-space"))
+    return ToolResult()
+
+
+def _read_records(rows: Rows) -> Iterator[Any]:
+    header = rows.header
+    if header is None:
+        yield from rows
+        return
+    for row in rows:
+        yield dict(zip(header, row, strict=True))
+
+
+_EXTENSIONS: Final = ("csv", "txt", "log")
+_ERRORS: Final = ("INVALID_CSV",)
+
+TOOLS: Final = (
+    Tool(
+        "csv-to-json",
+        _EXTENSIONS,
+        "json",
+        "application/json",
+        csv_to_json,
+        (HAS_HEADER, delimiter_option(None), tab_space(2)),
+        _ERRORS,
+    ),
+    Tool(
+        "csv-to-yaml",
+        _EXTENSIONS,
+        "yaml",
+        "application/yaml",
+        csv_to_yaml,
+        (HAS_HEADER, delimiter_option(","), YAML_TAB_SPACE),
+        _ERRORS,
+    ),
+)

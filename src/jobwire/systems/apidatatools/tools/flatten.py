@@ -1,0 +1,58 @@
+"""Values as rows of a table: the names of nested ones joined by dots, those of lists by their place."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from jobwire.systems.apidatatools.tools.contract import ToolError
+
+COLUMNS_MAX: Final = 10_000
+VALUE_COLUMN: Final = "value"
+"""What a record that is no object is called."""
+
+
+def flatten(value: Any) -> dict[str, Any]:
+    """The scalars of a record by their paths: {"a": {"b": [1, 2]}} is a.b.0 and a.b.1."""
+    row: dict[str, Any] = {}
+    if isinstance(value, dict) and not any(type(inner) in (dict, list) for inner in value.values()):
+        return value
+    _add(row, "", value)
+    return row
+
+
+def _add(row: dict[str, Any], path: str, value: Any) -> None:
+    if isinstance(value, dict) and value:
+        for name, inner in value.items():
+            _add(row, f"{path}.{name}" if path else name, inner)
+    elif isinstance(value, list) and value:
+        for place, inner in enumerate(value):
+            _add(row, f"{path}.{place}" if path else str(place), inner)
+    else:
+        row[path or VALUE_COLUMN] = value
+
+
+def find_columns(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Every column of the rows in the order they first appear; ToolError TOO_MANY_COLUMNS."""
+    columns: dict[str, None] = {}
+    for row in rows:
+        if not columns.keys() >= row.keys():
+            columns.update(dict.fromkeys(row))
+            if len(columns) > COLUMNS_MAX:
+                raise ToolError("TOO_MANY_COLUMNS", f"the records have more than {COLUMNS_MAX:,} different fields")
+    return list(columns)
+
+
+def order_cells(rows: Iterable[Mapping[str, Any]], columns: list[str]) -> Iterator[list[Any]]:
+    """The values of each row in the order of the columns, None where it has none."""
+    for row in rows:
+        get = row.get
+        yield [get(name) for name in columns]
+
+
+def show_cell(value: Any) -> str:
+    """A scalar as the text of a cell: null is empty, an empty list or object is as in JSON."""
+    if isinstance(value, str):
+        return value
+    return _SHOWN[repr(value)]
+
+
+_SHOWN: Final = {"None": "", "True": "true", "False": "false", "{}": "{}", "[]": "[]"}

@@ -1,0 +1,70 @@
+"""html-formatter, html-minify, html-to-markdown and markdown-to-html."""
+
+import warnings
+from typing import Final
+
+import markdownify
+import minify_html
+from markdown_it import MarkdownIt
+
+from jobwire.systems.apidatatools.tools.contract import (
+    Option,
+    Options,
+    Sink,
+    Source,
+    Tool,
+    ToolError,
+    ToolResult,
+    read_int,
+)
+from jobwire.systems.apidatatools.tools.html_format import HtmlIndenter
+from jobwire.systems.apidatatools.tools.json_format import tab_space
+
+
+def format_html(source: Source, options: Options, sink: Sink) -> ToolResult:
+    """Write the document indented; white space that a browser shows stays."""
+    indenter = HtmlIndenter(read_int(options, "x-tab-space"))
+    indenter.feed(source.read_text())
+    sink.write_text(indenter.finish())
+    return ToolResult()
+
+
+def minify_document(source: Source, options: Options, sink: Sink) -> ToolResult:
+    """Write the document without comments and needless white space, its styles and scripts minified too."""
+    sink.write_text(minify_html.minify(source.read_text(), minify_css=True, minify_js=True, keep_closing_tags=True))
+    return ToolResult()
+
+
+def html_to_markdown(source: Source, options: Options, sink: Sink) -> ToolResult:
+    """Write Markdown; what it has no sign for (classes, styles, scripts) is lost."""
+    try:
+        with warnings.catch_warnings():
+            # A text that looks like a file name or an address is text all the same.
+            warnings.simplefilter("ignore")
+            text = markdownify.markdownify(source.read_text(), heading_style="ATX", strip=["script", "style"])
+    except RecursionError as error:
+        raise ToolError("INVALID_HTML", "the HTML is nested too deep to convert; flatten it") from error
+    sink.write_text(text.strip() + "\n")
+    return ToolResult()
+
+
+def markdown_to_html(source: Source, options: Options, sink: Sink) -> ToolResult:
+    """Write HTML by CommonMark with tables and strike-through."""
+    reader = MarkdownIt("commonmark", {"html": bool(options["x-raw-html"])}).enable(["table", "strikethrough"])
+    sink.write_text(reader.render(source.read_text()))
+    return ToolResult()
+
+
+TOOLS: Final = (
+    Tool("html-formatter", ("html", "txt"), "html", "text/html", format_html, (tab_space(2),)),
+    Tool("html-minify", ("html", "txt"), "html", "text/html", minify_document),
+    Tool("html-to-markdown", ("txt", "html"), "md", "text/markdown", html_to_markdown, (), ("INVALID_HTML",)),
+    Tool(
+        "markdown-to-html",
+        ("txt", "md"),
+        "html",
+        "text/html",
+        markdown_to_html,
+        (Option("x-raw-html", "boolean", True),),
+    ),
+)

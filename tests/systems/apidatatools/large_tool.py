@@ -1,0 +1,39 @@
+"""Runs a tool on a large file that it makes and prints the peak of memory in MiB: `TOOL FORMAT BYTES FOLDER`."""
+
+import resource
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from jobwire.systems.apidatatools.tools import TOOLS
+from jobwire.systems.apidatatools.tools.contract import Sink, Source
+
+RECORDS: dict[str, tuple[str, Callable[[int], str], str]] = {
+    "json": ("[", lambda n: f'{{"id":{n},"name":"name {n}","price":1.10,"tags":["a","b"]}},\n', '{"id":-1}]'),
+    "ndjson": ("", lambda n: f'{{"id":{n},"name":"name {n}","price":1.10}}\n', '{"id":-1}\n'),
+    "csv": ("id,name,price\n", lambda n: f'{n},"name, {n}",1.10\n', "x,y,z\n"),
+    "xml": ("<rows>", lambda n: f'<row id="{n}"><name>name {n}</name><price>1.10</price></row>\n', "</rows>"),
+}
+
+
+def make_file(path: Path, form: str, size_bytes: int) -> None:
+    start, make, end = RECORDS[form]
+    page = "".join(make(n) for n in range(10_000))
+    with path.open("w") as file:
+        file.write(start)
+        for _ in range(size_bytes // len(page)):
+            file.write(page)
+        file.write(end)
+
+
+def main(name: str, form: str, size_bytes: int, folder: Path) -> None:
+    path = folder / form
+    make_file(path, form, size_bytes)
+    tool = TOOLS[name]
+    tool.run(Source(path), tool.read_options({}), Sink(folder / "made"))
+    assert (folder / "made").stat().st_size > size_bytes // 3
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]))
