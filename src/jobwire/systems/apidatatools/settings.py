@@ -1,21 +1,12 @@
 """What an operator may set for this system; docs/settings.md lists the table."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Final
 
+from jobwire.config import Setting
 from jobwire.net.fetch import FetchPolicy
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One environment variable: its name, what holds without it, and what it does."""
-
-    name: str
-    default: str
-    meaning: str
-
+from jobwire.systems.settings import SystemSettings
 
 SETTINGS: Final = (
     Setting(
@@ -43,30 +34,21 @@ SETTINGS: Final = (
     Setting("APIDATATOOLS_CPU_S", "300", "CPU seconds a tool's process may take; its whole time is twice that."),
 )
 
-_DEFAULTS: Final[Mapping[str, str]] = {setting.name: setting.default for setting in SETTINGS}
 FILE_BYTES_MAX: Final = 5_000_000_000
 KEPT_HOURS_MAX: Final = 8_760
 SYNC_MS_MAX: Final = 60_000
 CPU_S_MAX: Final = 86_400
 
 
-class ToolSettings:
-    """The settings of one house, read when they are asked for; ValueError names what cannot work."""
+class ToolSettings(SystemSettings):
+    """The settings of one house for apidatatools."""
 
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = values
-
-    def check(self) -> None:
-        """Read every setting once."""
-        for name, value in vars(type(self)).items():
-            if isinstance(value, property | cached_property):
-                getattr(self, name)
+    table = SETTINGS
 
     @cached_property
     def fetch_policy(self) -> FetchPolicy:
         """What customers' URLs may reach, and how much of it."""
-        policy = FetchPolicy.from_setting(self._text("JOBWIRE_FETCH_ALLOW"))
-        return replace(policy, body_bytes_max=self.file_bytes_max)
+        return replace(super().fetch_policy, body_bytes_max=self.file_bytes_max)
 
     @property
     def public_url(self) -> str:
@@ -113,12 +95,3 @@ class ToolSettings:
     def job_s(self) -> int:
         """One attempt's time: the tool's own and that of its file to come."""
         return self.cpu_s_max * 2 + self.fetch_policy.deadline_ms // 1_000
-
-    def _text(self, name: str) -> str:
-        return (self._values.get(name) or _DEFAULTS[name]).strip()
-
-    def _whole(self, name: str, *, least: int, most: int = 2**53) -> int:
-        text = self._text(name)
-        if not text.isascii() or not text.isdecimal() or not least <= int(text) <= most:
-            raise ValueError(f"{name} is {text!r}; it must be a whole number from {least} to {most}")
-        return int(text)

@@ -1,16 +1,15 @@
 """What an operator may set for this system; docs/settings.md lists the table."""
 
-from collections.abc import Mapping
 from functools import cached_property
 from typing import Final, cast
 from urllib.parse import urlsplit
 
 from jobwire.config import Setting
 from jobwire.domain.retry import RetryPolicy
-from jobwire.net.policy import FetchPolicy
 from jobwire.systems.docswrite.fields import SCHEDULE_MODES, ScheduleMode
 from jobwire.systems.docswrite.links import GOOGLE_DOCS_URL
 from jobwire.systems.docswrite.sealing import Sealer
+from jobwire.systems.settings import SystemSettings
 
 SITES_KEY: Final = "DOCSWRITE_SITES_KEY"
 SETTINGS: Final = (
@@ -29,21 +28,13 @@ SETTINGS: Final = (
     Setting("DOCSWRITE_RETRY_FIRST_MS", "5000", "The longest wait before the second attempt; it doubles each time."),
 )
 
-_DEFAULTS: Final[Mapping[str, str]] = {setting.name: setting.default for setting in SETTINGS}
 _RETRY_LONGEST_MS: Final = 600_000
 
 
-class DocswriteSettings:
-    """The settings of one house, read when they are asked for; ValueError names what cannot work."""
+class DocswriteSettings(SystemSettings):
+    """The settings of one house for docswrite."""
 
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = values
-
-    def check(self) -> None:
-        """Read every setting once."""
-        for name, value in vars(type(self)).items():
-            if isinstance(value, property | cached_property):
-                getattr(self, name)
+    table = SETTINGS
 
     @cached_property
     def sealer(self) -> Sealer | None:
@@ -53,11 +44,6 @@ class DocswriteSettings:
             return Sealer(keys) if keys else None
         except ValueError as error:
             raise ValueError(f"{SITES_KEY}: {error}") from None
-
-    @cached_property
-    def fetch_policy(self) -> FetchPolicy:
-        """What documents, pictures and sites may be reached."""
-        return FetchPolicy.from_setting(self._values.get("JOBWIRE_FETCH_ALLOW", ""))
 
     @property
     def google_url(self) -> str:
@@ -79,14 +65,4 @@ class DocswriteSettings:
 
     @property
     def retry(self) -> RetryPolicy:
-        first_ms = self._whole("DOCSWRITE_RETRY_FIRST_MS", least=1)
-        return RetryPolicy(first_ms=first_ms, longest_ms=max(first_ms, _RETRY_LONGEST_MS))
-
-    def _text(self, name: str) -> str:
-        return (self._values.get(name) or _DEFAULTS[name]).strip()
-
-    def _whole(self, name: str, *, least: int) -> int:
-        text = self._text(name)
-        if not text.isascii() or not text.isdecimal() or int(text) < least:
-            raise ValueError(f"{name} is {text!r}; it must be a whole number of {least} or more")
-        return int(text)
+        return self._retry("DOCSWRITE_RETRY_FIRST_MS", longest_ms=_RETRY_LONGEST_MS)

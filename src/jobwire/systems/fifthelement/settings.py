@@ -1,12 +1,10 @@
 """What an operator may set for this system; docs/settings.md lists the table."""
 
-from collections.abc import Mapping
-from functools import cached_property
 from typing import Final
 
 from jobwire.config import Setting
 from jobwire.domain.retry import RetryPolicy
-from jobwire.net.policy import FetchPolicy
+from jobwire.systems.settings import SystemSettings
 
 SETTINGS: Final = (
     Setting("FIFTHELEMENT_ATTEMPTS", "5", "How often a job of fifthelement is tried before it fails for good."),
@@ -26,21 +24,13 @@ SETTINGS: Final = (
     Setting("FIFTHELEMENT_EMBEDDING_MODEL", "text-embedding-3-small", "The model that is asked of it."),
 )
 
-_DEFAULTS: Final[Mapping[str, str]] = {setting.name: setting.default for setting in SETTINGS}
 _RETRY_LONGEST_MS: Final = 300_000
 
 
-class FifthelementSettings:
-    """The settings of one house, read when they are asked for; ValueError names what cannot work."""
+class FifthelementSettings(SystemSettings):
+    """The settings of one house for fifthelement."""
 
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = values
-
-    def check(self) -> None:
-        """Read every setting once."""
-        for name, value in vars(type(self)).items():
-            if isinstance(value, property | cached_property):
-                getattr(self, name)
+    table = SETTINGS
 
     @property
     def attempts_max(self) -> int:
@@ -48,8 +38,7 @@ class FifthelementSettings:
 
     @property
     def retry(self) -> RetryPolicy:
-        first_ms = self._whole("FIFTHELEMENT_RETRY_FIRST_MS", least=1)
-        return RetryPolicy(first_ms=first_ms, longest_ms=max(first_ms, _RETRY_LONGEST_MS))
+        return self._retry("FIFTHELEMENT_RETRY_FIRST_MS", longest_ms=_RETRY_LONGEST_MS)
 
     @property
     def crawl_delay_ms(self) -> int:
@@ -58,11 +47,6 @@ class FifthelementSettings:
     @property
     def crawl_host_requests(self) -> int:
         return self._whole("FIFTHELEMENT_CRAWL_HOST_REQUESTS", least=1)
-
-    @cached_property
-    def fetch_policy(self) -> FetchPolicy:
-        """What customers' URLs may reach."""
-        return FetchPolicy.from_setting(self._values.get("JOBWIRE_FETCH_ALLOW", ""))
 
     @property
     def embedding_url(self) -> str | None:
@@ -75,12 +59,3 @@ class FifthelementSettings:
     @property
     def embedding_model(self) -> str:
         return self._text("FIFTHELEMENT_EMBEDDING_MODEL")
-
-    def _text(self, name: str) -> str:
-        return (self._values.get(name) or _DEFAULTS[name]).strip()
-
-    def _whole(self, name: str, *, least: int) -> int:
-        text = self._text(name)
-        if not text.isascii() or not text.isdecimal() or int(text) < least:
-            raise ValueError(f"{name} is {text!r}; it must be a whole number of {least} or more")
-        return int(text)

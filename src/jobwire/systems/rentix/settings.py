@@ -1,24 +1,15 @@
 """What an operator may set for this system; docs/settings.md lists the table."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Final, Literal, cast
 
+from jobwire.config import Setting
 from jobwire.domain.retry import RetryPolicy
 from jobwire.net.fetch import FetchPolicy
 from jobwire.systems.rentix.fields import LISTING_FIELDS
 from jobwire.systems.rentix.translators import TranslationSettings
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One environment variable: its name, what holds without it, and what it does."""
-
-    name: str
-    default: str
-    meaning: str
-
+from jobwire.systems.settings import SystemSettings
 
 SETTINGS: Final = (
     Setting(
@@ -40,28 +31,19 @@ SETTINGS: Final = (
     ),
 )
 
-_DEFAULTS: Final[Mapping[str, str]] = {setting.name: setting.default for setting in SETTINGS}
 _RETRY_LONGEST_MS: Final = 300_000
 _APERTIUM: Final = ("auto", "on", "off")
 
 
-class RentixSettings:
-    """The settings of one house, read when they are asked for; ValueError names what cannot work."""
+class RentixSettings(SystemSettings):
+    """The settings of one house for rentix."""
 
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = values
-
-    def check(self) -> None:
-        """Read every setting once."""
-        for name, value in vars(type(self)).items():
-            if isinstance(value, property | cached_property):
-                getattr(self, name)
+    table = SETTINGS
 
     @cached_property
     def fetch_policy(self) -> FetchPolicy:
         """What customers' photo URLs may reach, and for how long."""
-        policy = FetchPolicy.from_setting(self._text("JOBWIRE_FETCH_ALLOW"))
-        return replace(policy, deadline_ms=self._whole("RENTIX_FETCH_DEADLINE_MS", least=1))
+        return replace(super().fetch_policy, deadline_ms=self._whole("RENTIX_FETCH_DEADLINE_MS", least=1))
 
     @property
     def public_url(self) -> str:
@@ -88,8 +70,7 @@ class RentixSettings:
 
     @property
     def retry(self) -> RetryPolicy:
-        first_ms = self._whole("RENTIX_RETRY_FIRST_MS", least=1)
-        return RetryPolicy(first_ms=first_ms, longest_ms=max(first_ms, _RETRY_LONGEST_MS))
+        return self._retry("RENTIX_RETRY_FIRST_MS", longest_ms=_RETRY_LONGEST_MS)
 
     @property
     def translation(self) -> TranslationSettings:
@@ -107,12 +88,3 @@ class RentixSettings:
     @property
     def nominatim_url(self) -> str | None:
         return self._text("RENTIX_NOMINATIM_URL") or None
-
-    def _text(self, name: str) -> str:
-        return (self._values.get(name) or _DEFAULTS[name]).strip()
-
-    def _whole(self, name: str, *, least: int) -> int:
-        text = self._text(name)
-        if not text.isascii() or not text.isdecimal() or int(text) < least:
-            raise ValueError(f"{name} is {text!r}; it must be a whole number of {least} or more")
-        return int(text)
