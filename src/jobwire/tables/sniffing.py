@@ -8,25 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-import charset_normalizer
-
 from jobwire.domain.errors import JobError
+from jobwire.tables.encodings import GUESS_BYTES, NoEncodingError, detect_encoding, find_mark
 from jobwire.tables.spec import Format
 
 DELIMITERS: Final = (",", ";", "\t", "|")
 SAMPLE_LINES: Final = 50
 SAMPLE_CHARS: Final = 64 * 1024
 
-_CHUNK_BYTES: Final = 1 << 20
-_GUESS_BYTES: Final = 64 * 1024
-_MARKS: Final = (
-    # UTF-32's little-endian mark starts with UTF-16's.
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 _ZIP: Final = b"PK\x03\x04"
 _OTHERS: Final = {
     b"PK\x05\x06": "an empty zip archive",
@@ -43,7 +32,7 @@ _OTHERS: Final = {
 def find_format(path: Path) -> Format | None:
     """The format of a table, None for a zip archive of files; JobError table_empty or table_type."""
     with path.open("rb") as file:
-        head = file.read(_GUESS_BYTES)
+        head = file.read(GUESS_BYTES)
     if not head.strip(b"\0 \t\r\n"):
         raise JobError("table_empty", "the file has no content; send one with a header and rows")
     if head.startswith(b"PAR1"):
@@ -53,7 +42,7 @@ def find_format(path: Path) -> Format | None:
     for mark, what in _OTHERS.items():
         if head.startswith(mark):
             raise JobError("table_type", f"this is {what}; send CSV, JSON lines, Parquet, XLSX or a zip of files")
-    encoding = next((name for mark, name in _MARKS if head.startswith(mark)), "latin-1")
+    encoding = find_mark(head) or "latin-1"
     text = codecs.getincrementaldecoder(encoding)(errors="replace").decode(head)
     return "jsonl" if text.lstrip("\ufeff \t\r\n").startswith(("{", "[")) else "csv"
 
@@ -67,52 +56,22 @@ def _is_workbook(path: Path) -> bool:
 
 
 def find_encoding(path: Path) -> str:
-    """The encoding that the whole file can be read in: by its mark, UTF-8, or a guess from its first odd bytes.
+    """The encoding that the whole file can be read in.
 
     JobError table_encoding for UTF-8 that is damaged (a guess would turn its good letters into others) and for what
     no guess fits; its details name the offset of the first byte at fault.
     """
     with path.open("rb") as file:
-        head = file.read(4)
-    marked = next((name for mark, name in _MARKS if head.startswith(mark)), None)
-    name = marked or "utf-8"
-    fault = _find_fault(path, name)
-    if fault is None:
-        return name
-    offset, is_mixed = fault
-    guessed = None if marked or is_mixed else _guess(path, offset)
-    if guessed is None or _find_fault(path, guessed) is not None:
+        marked = find_mark(file.read(4))
+    try:
+        return detect_encoding(path, known=marked)
+    except NoEncodingError as error:
         raise JobError(
             "table_encoding",
-            f"the file is no valid {name}: byte {offset} does not fit; save it as UTF-8, or name its encoding",
-            details={"offset": offset},
-        )
-    return guessed
-
-
-def _find_fault(path: Path, encoding: str) -> tuple[int, bool] | None:
-    """The offset of the first byte that does not fit, and whether letters beyond ASCII stand before it."""
-    decoder = codecs.getincrementaldecoder(encoding)()
-    offset, is_mixed = 0, False
-    with path.open("rb") as file:
-        while True:
-            chunk = file.read(_CHUNK_BYTES)
-            pending = len(decoder.getstate()[0])
-            try:
-                is_mixed = not decoder.decode(chunk, final=not chunk).isascii() or is_mixed
-            except UnicodeDecodeError as error:
-                before = error.object[: error.start].decode(encoding, errors="replace")
-                return offset - pending + error.start, is_mixed or not before.isascii()
-            if not chunk:
-                return None
-            offset += len(chunk)
-
-
-def _guess(path: Path, offset: int) -> str | None:
-    with path.open("rb") as file:
-        file.seek(max(0, offset - _GUESS_BYTES // 2))
-        found = charset_normalizer.from_bytes(file.read(_GUESS_BYTES)).best()
-    return None if found is None else found.encoding
+            f"the file is no valid {error.encoding}: byte {error.offset} does not fit; save it as UTF-8, or name its "
+            "encoding",
+            details={"offset": error.offset},
+        ) from None
 
 
 def find_delimiter(lines: Sequence[str]) -> str:

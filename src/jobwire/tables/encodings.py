@@ -1,0 +1,77 @@
+"""The encoding of a text file, read as a whole: by its mark, UTF-8, or a guess for what is no UTF-8 anywhere."""
+
+import codecs
+from pathlib import Path
+from typing import Final
+
+import charset_normalizer
+
+CHUNK_BYTES: Final = 1 << 20
+GUESS_BYTES: Final = 1 << 16
+MARKS: Final = (
+    # UTF-32's little-endian mark starts with UTF-16's.
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+class NoEncodingError(Exception):
+    """The file cannot be read as `encoding`, nor as anything that was guessed: its byte at `offset` does not fit."""
+
+    def __init__(self, encoding: str, offset: int) -> None:
+        super().__init__(f"the byte at offset {offset:,} is no {encoding}")
+        self.encoding = encoding
+        self.offset = offset
+
+
+def find_mark(head: bytes) -> str | None:
+    """The encoding that a file's first four bytes name."""
+    return next((name for mark, name in MARKS if head.startswith(mark)), None)
+
+
+def detect_encoding(path: Path, *, known: str | None = None) -> str:
+    """Python's name for the encoding that all of the file can be read in; `known` where its start has told it.
+
+    UTF-8 that is damaged after good letters beyond ASCII is no other encoding: a guess would garble them. Raises
+    NoEncodingError.
+    """
+    name = known or "utf-8"
+    fault = _find_fault(path, name)
+    if fault is None:
+        return name
+    offset, is_mixed = fault
+    guessed = None if known or is_mixed else _guess(path, offset)
+    if guessed is None or _find_fault(path, guessed) is not None:
+        raise NoEncodingError(name, offset)
+    return guessed
+
+
+def _find_fault(path: Path, encoding: str) -> tuple[int, bool] | None:
+    """The offset of the first byte that does not fit, and whether letters beyond ASCII stand before it."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    offset, is_mixed = 0, False
+    with path.open("rb") as file:
+        while True:
+            chunk = file.read(CHUNK_BYTES)
+            kept = decoder.getstate()[0]
+            if chunk and not kept and encoding == "utf-8" and chunk.isascii():
+                offset += len(chunk)
+                continue
+            try:
+                is_mixed = not decoder.decode(chunk, final=not chunk).isascii() or is_mixed
+            except UnicodeDecodeError as error:
+                before = error.object[: error.start].decode(encoding, errors="replace")
+                return offset - len(kept) + error.start, is_mixed or not before.isascii()
+            if not chunk:
+                return None
+            offset += len(chunk)
+
+
+def _guess(path: Path, offset: int) -> str | None:
+    with path.open("rb") as file:
+        file.seek(max(0, offset - GUESS_BYTES // 2))
+        found = charset_normalizer.from_bytes(file.read(GUESS_BYTES)).best()
+    return None if found is None else found.encoding
