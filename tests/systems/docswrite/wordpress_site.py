@@ -114,6 +114,11 @@ class WordPressSite:
         query = f"SELECT COUNT(*) FROM wp_{table} WHERE {condition}"
         return int(self.run_php(f'global $wpdb; echo $wpdb->get_var("{query}");'))
 
+    def forget_content(self) -> None:
+        """Delete all posts, pages and pictures."""
+        every = 'foreach ($wpdb->get_col("SELECT ID FROM {$wpdb->posts}") as $id) wp_delete_post($id, true);'
+        self.run_php(f"global $wpdb; {every}")
+
     def read_page(self, url: str) -> str:
         """A page as a visitor gets it."""
         with urllib.request.urlopen(url, timeout=30) as response:

@@ -98,7 +98,10 @@ async def admit_upload(call: Call) -> None:
     call.services.links.check(f"{FILES_PATH}{_upload_address(owner, media)}/{_UPLOAD_NAME}", call.query)
     announced = await call.services.store.read(lambda reader: _require(reader, owner, number=media))
     declared = call.headers.get("content-length", "")
-    _check_awaits_upload(announced, int(declared) if declared.isdecimal() else announced.size_bytes)
+    size_bytes = int(declared) if declared.isdecimal() else announced.size_bytes
+    # What is over the limit is refused as that, by whoever reads the body.
+    if size_bytes is None or size_bytes <= UPLOAD_BYTES_MAX:
+        _check_awaits_upload(announced, size_bytes)
 
 
 async def receive_upload(call: Call) -> Reply:
