@@ -13,7 +13,7 @@ import pytest
 PEAK_MIB_MAX = 160
 """About 95 MiB are the libraries of all tools."""
 
-SIZE_MB = int(os.environ.get("JOBWIRE_TOOLS_LARGE_MB", "100"))
+SIZE_MB = int(os.environ.get("JOBWIRE_TOOLS_LARGE_MB", "40"))
 
 
 @pytest.mark.slow
