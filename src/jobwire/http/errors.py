@@ -66,9 +66,11 @@ def _read_source(item: ErrorField, error: RequestError, *, word: ErrorWord, requ
             return _messages(error.details) or message
         case "errors" | "violated_policies":
             return error.details.get(item.source)
-        case "details" | "named_details":
+        case "details":
+            return {key: value for key, value in error.details.items() if key not in _PLACES} or None
+        case "named_details":
             plain = {key: value for key, value in error.details.items() if key not in _FAULTS}
-            return plain or None if item.source == "details" else plain | _name_faults(error.details)
+            return plain | _name_faults(error.details)
         case "problem_type":
             return _find_type(error)
         case "request_id":
@@ -81,6 +83,7 @@ def _find_type(error: RequestError) -> str:
 
 
 _FAULTS = ("errors", "messages", "violated_policies")
+_PLACES = (*_FAULTS, "parameter")
 
 
 def _name_faults(details: Mapping[str, Any]) -> dict[str, str]:
