@@ -188,9 +188,11 @@ def note_completions(store, log):
                 accepted = set(pending.result().accepted)
             except RequestError:
                 return
-            for settlement in settlements:
-                if settlement.event is Event.COMPLETED and settlement.lease.number in accepted:
-                    log.write(settlement.lease.number, settlement.lease.fence)
+            # A worker that was cut off may have run a job twice by now; the later run is the one that counts.
+            newest = {s.lease.number: s for s in sorted(settlements, key=lambda s: s.lease.fence)}
+            for number, settlement in newest.items():
+                if settlement.event is Event.COMPLETED and number in accepted:
+                    log.write(number, settlement.lease.fence)
 
         pending.on_done(note_accepted)
         return pending

@@ -67,7 +67,10 @@ class ProgressReport(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """What a settle came to: the numbers accepted (the others' leases were lost) and the next claims."""
+    """What a settle came to: the numbers accepted (the others' leases were lost) and the next claims.
+
+    A number settled twice in one call, by a worker that lost the job and got it back, means the later lease.
+    """
 
     accepted: list[int]
     claims: list[Claim]
