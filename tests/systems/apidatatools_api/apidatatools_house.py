@@ -3,9 +3,8 @@
 import asyncio
 import json
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,10 +13,8 @@ from typing import Any
 
 import httpx
 
-from house_engines import address_in
-from jobwire.config import read_settings
-from jobwire.serving import bind_socket, run_house
-from jobwire.wiring import House, open_house
+from house_serving import ServedHouse, house_settings, serving
+from jobwire.wiring import open_house
 
 DEADLINE_S = 60
 MOUNT = "/apidatatools"
@@ -120,82 +117,25 @@ class Customer:
         return key
 
 
-class RunningTools:
-    """A house that serves on `base` while its thread runs."""
+class RunningTools(ServedHouse):
+    """A house of apidatatools."""
 
-    def __init__(self, house: House, base: str) -> None:
-        self.house = house
-        self.base = base
-        self._moved = threading.Event()
-        self._unlisten = house.store.listen(lambda _: self._moved.set())
-        self._clients: list[httpx.Client] = []
-
-    def wait_until(self, look: Callable[[], Any]) -> Any:
-        """What `look` returns once it is not None: asked again after every commit, failing after DEADLINE_S."""
-        deadline = time.monotonic() + DEADLINE_S
-        while time.monotonic() < deadline:
-            self._moved.clear()
-            seen = look()
-            if seen is not None:
-                return seen
-            self._moved.wait(1)
-        raise AssertionError(f"not seen within {DEADLINE_S} s; last look gave None")
+    deadline_s = DEADLINE_S
 
     def make_customer(self, name: str) -> Customer:
         owner = asyncio.run(self.house.services.owners.create_owner(name))
         key = asyncio.run(self.house.services.owners.create_key(name)).key
-        http = httpx.Client(base_url=self.base + MOUNT, headers={"x-api-key": key}, timeout=DEADLINE_S)
-        self._clients.append(http)
-        return Customer(http, key, owner.id, self)
-
-    def close(self) -> None:
-        for client in self._clients:
-            client.close()
-        self._unlisten()
+        return Customer(self.open_http(MOUNT, {"x-api-key": key}), key, owner.id, self)
 
 
 @contextmanager
 def run_tools(folder: Path, *, workers: int = 4, **environment: str) -> Iterator[RunningTools]:
     """A house over the ledger in `folder`, which keeps what an earlier house there has done."""
-    settings = read_settings(
-        {
-            "JOBWIRE_FETCH_ALLOW": "127.0.0.0/8",
-            "JOBWIRE_FILES": str(folder / "files"),
-            "JOBWIRE_DRAIN_S": "0",
-            "APIDATATOOLS_SYNC_MS": "60000",
-            **environment,
-        },
-        db=address_in(folder),
-        workers=workers,
-        systems="apidatatools",
-    )
+    own = {
+        "APIDATATOOLS_SYNC_MS": "60000",
+        **environment,
+    }
+    settings = house_settings(folder, "apidatatools", workers=workers, environment=own)
     house = open_house(settings)
-    listener = bind_socket("127.0.0.1", 0)
-    running = RunningTools(house, f"http://127.0.0.1:{listener.getsockname()[1]}")
-    loop, stop, ready = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
-    faults: list[BaseException] = []
-
-    def serve() -> None:
-        try:
-            loop.run_until_complete(run_house(house, listener=listener, on_ready=ready.set, stop=stop))
-        except BaseException as fault:
-            faults.append(fault)
-        finally:
-            ready.set()
-            loop.run_until_complete(loop.shutdown_default_executor())
-            loop.close()
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        assert ready.wait(DEADLINE_S), "the house did not start"
-        if not faults:
-            yield running
-    finally:
-        running.close()
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(stop.set)
-        thread.join(DEADLINE_S)
-        house.close()
-    if faults:
-        raise faults[0]
+    with serving(house, RunningTools) as running:
+        yield running

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,12 +15,10 @@ import httpx
 from docswrite_samples import make_picture, make_zip
 from wordpress_site import WordPressSite
 
-from house_engines import address_in
-from jobwire.config import read_settings
-from jobwire.serving import bind_socket, run_house
+from house_serving import ServedHouse, house_settings, serving
 from jobwire.systems.docswrite.settings import DocswriteSettings
 from jobwire.systems.docswrite.sites import NewSite, Sites
-from jobwire.wiring import House, open_house, read_clock
+from jobwire.wiring import open_house, read_clock
 
 DEADLINE_S = 90
 SITES_KEY = "k" * 16 + "docswrite-tests-" + "0" * 8
@@ -133,34 +130,17 @@ class Client:
         return ended
 
 
-class RunningHouse:
-    """A house that serves on `base` while its thread runs."""
+class RunningHouse(ServedHouse):
+    """A house of docswrite."""
 
-    def __init__(self, house: House, base: str) -> None:
-        self.house = house
-        self.base = base
-        self._moved = threading.Event()
-        self._unlisten = house.store.listen(lambda _: self._moved.set())
-        self._clients: list[httpx.Client] = []
-
-    def wait_until(self, look: Callable[[], Any]) -> Any:
-        """What `look` returns once it is not None: asked again after every commit, failing after DEADLINE_S."""
-        deadline = time.monotonic() + DEADLINE_S
-        while time.monotonic() < deadline:
-            self._moved.clear()
-            seen = look()
-            if seen is not None:
-                return seen
-            self._moved.wait(1)
-        raise AssertionError(f"not seen within {DEADLINE_S} s; last look gave None")
+    deadline_s = DEADLINE_S
 
     def make_client(self, owner: str, site: WordPressSite | None = None, *, as_jwt: bool = False) -> Client:
         """A customer with a key of its own, the site connected."""
         owners = self.house.services.owners
         row = asyncio.run(owners.create_owner(owner))
         key = asyncio.run(owners.create_key(owner, as_jwt=as_jwt)).key
-        http = httpx.Client(base_url=f"{self.base}/api", headers={"x-access-token": key}, timeout=DEADLINE_S)
-        self._clients.append(http)
+        http = self.open_http("/api", {"x-access-token": key})
         if site is not None:
             new = NewSite(site.url, "editor", site.passwords["editor"])
             asyncio.run(self.sites.connect(row.id, new))
@@ -172,59 +152,20 @@ class RunningHouse:
         services = self.house.services
         return Sites(services.store, DocswriteSettings(services.settings))
 
-    def close(self) -> None:
-        for client in self._clients:
-            client.close()
-        self._unlisten()
-
 
 @contextmanager
 def run_docswrite(
     folder: Path, google: Google, *, workers: int = 4, clock: Callable[[], int] = read_clock, **environment: str
 ) -> Iterator[RunningHouse]:
     """A house over the ledger in `folder`, which keeps what an earlier house there has done."""
-    settings = read_settings(
-        {
-            "JOBWIRE_FETCH_ALLOW": "127.0.0.0/8",
-            "JOBWIRE_FILES": str(folder / "files"),
-            "JOBWIRE_DRAIN_S": "0",
-            "DOCSWRITE_GOOGLE_URL": google.base,
-            "DOCSWRITE_SITES_KEY": SITES_KEY,
-            "DOCSWRITE_RETRY_FIRST_MS": "20",
-            "DOCSWRITE_ATTEMPTS": "3",
-            **environment,
-        },
-        db=address_in(folder),
-        workers=workers,
-        systems="docswrite",
-    )
+    own = {
+        "DOCSWRITE_GOOGLE_URL": google.base,
+        "DOCSWRITE_SITES_KEY": SITES_KEY,
+        "DOCSWRITE_RETRY_FIRST_MS": "20",
+        "DOCSWRITE_ATTEMPTS": "3",
+        **environment,
+    }
+    settings = house_settings(folder, "docswrite", workers=workers, environment=own)
     house = open_house(settings, clock=clock)
-    listener = bind_socket("127.0.0.1", 0)
-    running = RunningHouse(house, f"http://127.0.0.1:{listener.getsockname()[1]}")
-    loop, stop, ready = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
-    faults: list[BaseException] = []
-
-    def serve() -> None:
-        try:
-            loop.run_until_complete(run_house(house, listener=listener, on_ready=ready.set, stop=stop))
-        except BaseException as fault:
-            faults.append(fault)
-        finally:
-            ready.set()
-            loop.run_until_complete(loop.shutdown_default_executor())
-            loop.close()
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        assert ready.wait(DEADLINE_S), "the house did not start"
-        if not faults:
-            yield running
-    finally:
-        running.close()
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(stop.set)
-        thread.join(DEADLINE_S)
-        house.close()
-    if faults:
-        raise faults[0]
+    with serving(house, RunningHouse) as running:
+        yield running

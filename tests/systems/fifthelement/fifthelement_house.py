@@ -2,9 +2,8 @@
 
 import asyncio
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,10 +12,8 @@ from typing import Any
 
 import httpx
 
-from house_engines import address_in
-from jobwire.config import read_settings
-from jobwire.serving import bind_socket, run_house
-from jobwire.wiring import House, open_house
+from house_serving import ServedHouse, house_settings, serving
+from jobwire.wiring import open_house
 
 DEADLINE_S = 60
 MOUNT = "/v1/api"
@@ -141,90 +138,32 @@ class Client:
         )
 
 
-class RunningHouse:
-    """A house that serves on `base` while its thread runs."""
+class RunningHouse(ServedHouse):
+    """A house of fifthelement."""
 
-    def __init__(self, house: House, base: str) -> None:
-        self.house = house
-        self.base = base
-        self._moved = threading.Event()
-        self._unlisten = house.store.listen(lambda _: self._moved.set())
-        self._clients: list[httpx.Client] = []
-
-    def wait_until(self, look: Callable[[], Any], *, within_s: float = DEADLINE_S) -> Any:
-        """What `look` returns once it is not None: asked again after every commit, failing after `within_s`."""
-        deadline = time.monotonic() + within_s
-        while time.monotonic() < deadline:
-            self._moved.clear()
-            seen = look()
-            if seen is not None:
-                return seen
-            self._moved.wait(1)
-        raise AssertionError(f"not seen within {within_s} s; last look gave None")
+    deadline_s = DEADLINE_S
 
     def make_client(self, workspace: str, *, scopes: Sequence[str] = FULL, **headers: str) -> Client:
         """A client of that workspace with a key of its own, so that its rate limit starts at zero."""
         asyncio.run(self.house.services.owners.create_owner(workspace))
         key = asyncio.run(self.house.services.owners.create_key(workspace, scopes=list(scopes))).key
-        http = httpx.Client(
-            base_url=self.base + MOUNT, headers={"Authorization": f"Bearer {key}", **headers}, timeout=DEADLINE_S
-        )
-        self._clients.append(http)
+        http = self.open_http(MOUNT, {"Authorization": f"Bearer {key}", **headers})
         return Client(http, key, workspace, self)
 
     def owner_id(self, workspace: str) -> int:
         """The number of a workspace's account."""
         return asyncio.run(self.house.services.owners.create_owner(workspace)).id
 
-    def close(self) -> None:
-        for client in self._clients:
-            client.close()
-        self._unlisten()
-
 
 @contextmanager
 def run_fifthelement(folder: Path, *, workers: int = 4, **environment: str) -> Iterator[RunningHouse]:
     """A house over the ledger in `folder`, which keeps what an earlier house there has done."""
-    settings = read_settings(
-        {
-            "JOBWIRE_FETCH_ALLOW": "127.0.0.0/8",
-            "JOBWIRE_FILES": str(folder / "files"),
-            "JOBWIRE_DRAIN_S": "0",
-            "FIFTHELEMENT_RETRY_FIRST_MS": "20",
-            "FIFTHELEMENT_ATTEMPTS": "2",
-            **environment,
-        },
-        db=address_in(folder),
-        workers=workers,
-        systems="fifthelement",
-    )
+    own = {
+        "FIFTHELEMENT_RETRY_FIRST_MS": "20",
+        "FIFTHELEMENT_ATTEMPTS": "2",
+        **environment,
+    }
+    settings = house_settings(folder, "fifthelement", workers=workers, environment=own)
     house = open_house(settings)
-    listener = bind_socket("127.0.0.1", 0)
-    running = RunningHouse(house, f"http://127.0.0.1:{listener.getsockname()[1]}")
-    loop, stop, ready = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
-    faults: list[BaseException] = []
-
-    def serve() -> None:
-        try:
-            loop.run_until_complete(run_house(house, listener=listener, on_ready=ready.set, stop=stop))
-        except BaseException as fault:
-            faults.append(fault)
-        finally:
-            ready.set()
-            loop.run_until_complete(loop.shutdown_default_executor())
-            loop.close()
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        assert ready.wait(DEADLINE_S), "the house did not start"
-        if not faults:
-            yield running
-    finally:
-        running.close()
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(stop.set)
-        thread.join(DEADLINE_S)
-        house.close()
-    if faults:
-        raise faults[0]
+    with serving(house, RunningHouse) as running:
+        yield running

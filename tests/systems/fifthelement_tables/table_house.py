@@ -1,9 +1,7 @@
 """A whole house on loopback for the tests of export and import, and repositories in it."""
 
 import asyncio
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +10,9 @@ from typing import Any, NamedTuple
 import httpx
 import msgspec
 
-from house_engines import address_in
-from jobwire.config import read_settings
+from house_serving import ServedHouse, house_settings, serving
 from jobwire.domain.job import JobRow
 from jobwire.domain.phases import FINAL_PHASES, Phase
-from jobwire.serving import bind_socket, run_house
 from jobwire.store.contract import Transaction
 from jobwire.systems.fifthelement.records import DocumentRow, add_repository, count_documents, list_documents
 from jobwire.systems.fifthelement.starting import EXPORT, IMPORT, start_job
@@ -125,14 +121,10 @@ class Shelf:
         return self.running.house.store.read(lambda reader: reader.query(sql)).result()
 
 
-class TableHouse:
-    """A house that serves on `base` while its thread runs."""
+class TableHouse(ServedHouse):
+    """A house of fifthelement, for exports and imports."""
 
-    def __init__(self, house: House, base: str) -> None:
-        self.house = house
-        self.base = base
-        self._moved = threading.Event()
-        self._unlisten = house.store.listen(lambda _: self._moved.set())
+    deadline_s = DEADLINE_S
 
     def open_shelf(self, owner: str) -> Shelf:
         number = asyncio.run(self.house.services.owners.create_owner(owner)).id
@@ -144,36 +136,15 @@ class TableHouse:
 
         return Shelf(self, number, self.house.store.write(add).result(), owner)
 
-    def wait_until(self, look: Callable[[], Any]) -> Any:
-        """What `look` returns once it is not None: asked again after every commit, failing after DEADLINE_S."""
-        deadline = time.monotonic() + DEADLINE_S
-        while time.monotonic() < deadline:
-            self._moved.clear()
-            seen = look()
-            if seen is not None:
-                return seen
-            self._moved.wait(1)
-        raise AssertionError(f"not seen within {DEADLINE_S} s; last look gave None")
-
-    def close(self) -> None:
-        self._unlisten()
-
 
 def open_tables(folder: Path, *, workers: int = 2, db: str | None = None, **environment: str) -> House:
     """A house over the ledger in `folder`, which keeps what an earlier house there has done."""
-    settings = read_settings(
-        {
-            "JOBWIRE_FETCH_ALLOW": "127.0.0.0/8",
-            "JOBWIRE_FILES": str(folder / "files"),
-            "JOBWIRE_DRAIN_S": "0",
-            "JOBWIRE_LEASE_MS": "2000",
-            "FIFTHELEMENT_RETRY_FIRST_MS": "20",
-            **environment,
-        },
-        db=db or address_in(folder),
-        workers=workers,
-        systems="fifthelement",
-    )
+    own = {
+        "JOBWIRE_LEASE_MS": "2000",
+        "FIFTHELEMENT_RETRY_FIRST_MS": "20",
+        **environment,
+    }
+    settings = house_settings(folder, "fifthelement", workers=workers, environment=own, db=db)
     return open_house(settings)
 
 
@@ -181,32 +152,5 @@ def open_tables(folder: Path, *, workers: int = 2, db: str | None = None, **envi
 def run_tables(folder: Path, *, workers: int = 2, db: str | None = None, **environment: str) -> Iterator[TableHouse]:
     """A running house."""
     house = open_tables(folder, workers=workers, db=db, **environment)
-    listener = bind_socket("127.0.0.1", 0)
-    running = TableHouse(house, f"http://127.0.0.1:{listener.getsockname()[1]}")
-    loop, stop, ready = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
-    faults: list[BaseException] = []
-
-    def serve() -> None:
-        try:
-            loop.run_until_complete(run_house(house, listener=listener, on_ready=ready.set, stop=stop))
-        except BaseException as fault:
-            faults.append(fault)
-        finally:
-            ready.set()
-            loop.run_until_complete(loop.shutdown_default_executor())
-            loop.close()
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        assert ready.wait(DEADLINE_S), "the house did not start"
-        if not faults:
-            yield running
-    finally:
-        running.close()
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(stop.set)
-        thread.join(DEADLINE_S)
-        house.close()
-    if faults:
-        raise faults[0]
+    with serving(house, TableHouse) as running:
+        yield running

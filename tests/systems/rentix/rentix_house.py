@@ -3,9 +3,8 @@
 import asyncio
 import json
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,10 +17,8 @@ from typing import Any
 import httpx
 from PIL import Image
 
-from house_engines import address_in
-from jobwire.config import read_settings
-from jobwire.serving import bind_socket, run_house
-from jobwire.wiring import House, open_house
+from house_serving import ServedHouse, house_settings, serving
+from jobwire.wiring import open_house
 
 DEADLINE_S = 60
 POLLERS_FOLDER = Path(__file__).parent / "pollers"
@@ -135,90 +132,31 @@ class Client:
         )
 
 
-class RunningHouse:
-    """A house that serves on `base` while its thread runs."""
+class RunningHouse(ServedHouse):
+    """A house of rentix."""
 
-    def __init__(self, house: House, base: str) -> None:
-        self.house = house
-        self.base = base
-        self._moved = threading.Event()
-        self._unlisten = house.store.listen(lambda _: self._moved.set())
-        self._clients: list[httpx.Client] = []
-
-    def wait_until(self, look: Callable[[], Any]) -> Any:
-        """What `look` returns once it is not None: asked again after every commit, failing after DEADLINE_S."""
-        deadline = time.monotonic() + DEADLINE_S
-        while time.monotonic() < deadline:
-            self._moved.clear()
-            seen = look()
-            if seen is not None:
-                return seen
-            self._moved.wait(1)
-        raise AssertionError(f"not seen within {DEADLINE_S} s; last look gave None")
+    deadline_s = DEADLINE_S
 
     def make_client(self, agency: str, *, mount: str = "/api/v1") -> Client:
         """A client of that agency with a key of its own, so that its rate limit starts at zero."""
         asyncio.run(self.house.services.owners.create_owner(agency))
         key = asyncio.run(self.house.services.owners.create_key(agency)).key
-        http = httpx.Client(
-            base_url=self.base + mount, headers={"Authorization": f"ApiKey {key}"}, timeout=DEADLINE_S
-        )
-        self._clients.append(http)
-        return Client(http, key, self)
-
-    def close(self) -> None:
-        for client in self._clients:
-            client.close()
-        self._unlisten()
+        return Client(self.open_http(mount, {"Authorization": f"ApiKey {key}"}), key, self)
 
 
 @contextmanager
 def run_rentix(folder: Path, *, workers: int = 4, **environment: str) -> Iterator[RunningHouse]:
     """A house over the ledger in `folder`, which keeps what an earlier house there has done."""
-    settings = read_settings(
-        {
-            "JOBWIRE_FETCH_ALLOW": "127.0.0.0/8",
-            "JOBWIRE_FILES": str(folder / "files"),
-            "JOBWIRE_DRAIN_S": "0",
-            "RENTIX_APERTIUM": "off",
-            "RENTIX_RETRY_FIRST_MS": "20",
-            "RENTIX_ATTEMPTS": "3",
-            **environment,
-        },
-        db=address_in(folder),
-        workers=workers,
-        systems="rentix",
-    )
+    own = {
+        "RENTIX_APERTIUM": "off",
+        "RENTIX_RETRY_FIRST_MS": "20",
+        "RENTIX_ATTEMPTS": "3",
+        **environment,
+    }
+    settings = house_settings(folder, "rentix", workers=workers, environment=own)
     house = open_house(settings)
-    listener = bind_socket("127.0.0.1", 0)
-    running = RunningHouse(house, f"http://127.0.0.1:{listener.getsockname()[1]}")
-    loop, stop, ready = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
-    faults: list[BaseException] = []
-
-    def serve() -> None:
-        try:
-            loop.run_until_complete(run_house(house, listener=listener, on_ready=ready.set, stop=stop))
-        except BaseException as fault:
-            faults.append(fault)
-        finally:
-            ready.set()
-            loop.run_until_complete(loop.shutdown_default_executor())
-            loop.close()
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        assert ready.wait(DEADLINE_S), "the house did not start"
-        if not faults:
-            yield running
-    finally:
-        running.close()
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(stop.set)
-        thread.join(DEADLINE_S)
-        house.close()
-    if faults:
-        raise faults[0]
+    with serving(house, RunningHouse) as running:
+        yield running
 
 
 FLAT: Mapping[str, Any] = {

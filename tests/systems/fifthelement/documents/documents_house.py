@@ -1,8 +1,6 @@
-"""A house without HTTP for the tests of documents and their vectors: a worker on a thread, work put in by hand."""
+"""A house for the tests of documents and their vectors: work is put in by hand, without HTTP."""
 
 import asyncio
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +8,10 @@ from typing import Any
 
 import msgspec
 
+from house_serving import ServedHouse, serving
 from jobwire.config import read_settings
 from jobwire.domain.job import JobRow
 from jobwire.domain.states import State
-from jobwire.serving import run_house
 from jobwire.store.contract import Transaction
 from jobwire.systems.fifthelement.querying import query
 from jobwire.systems.fifthelement.records import (
@@ -32,19 +30,16 @@ DEADLINE_S = 120
 FINAL = {State.COMPLETED, State.FAILED, State.CANCELLED}
 
 
-class DocumentHouse:
+class DocumentHouse(ServedHouse):
     """One open house and one workspace in it."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
+    deadline_s = DEADLINE_S
+
+    def __init__(self, house: House, base: str) -> None:
+        super().__init__(house, base)
         self.store = house.store
         self.services = house.services
         self.owner = asyncio.run(house.services.owners.create_owner("workspace")).id
-        self._moved = threading.Event()
-        self._unlisten = house.store.listen(lambda _: self._moved.set())
-
-    def close(self) -> None:
-        self._unlisten()
 
     def write(self, work: Callable[[Transaction], Any]) -> Any:
         return self.store.write(work).result()
@@ -91,17 +86,6 @@ class DocumentHouse:
             )
         ).number
         return number
-
-    def wait_until(self, look: Callable[[], Any]) -> Any:
-        """What `look` returns once it is not None: asked again after every commit, failing after DEADLINE_S."""
-        deadline = time.monotonic() + DEADLINE_S
-        while time.monotonic() < deadline:
-            self._moved.clear()
-            seen = look()
-            if seen is not None:
-                return seen
-            self._moved.wait(0.2)
-        raise AssertionError(f"not seen within {DEADLINE_S} s; last look gave None")
 
     def job(self, number: int) -> JobRow:
         row = self.store.get(self.owner, number=number).result()
@@ -162,31 +146,5 @@ def run_documents(folder: Path, address: str, *, workers: int = 2, **environment
         systems="fifthelement",
     )
     house = open_house(settings)
-    opened = DocumentHouse(house)
-    loop, stop, ready = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
-    faults: list[BaseException] = []
-
-    def serve() -> None:
-        try:
-            loop.run_until_complete(run_house(house, listener=None, on_ready=ready.set, stop=stop))
-        except BaseException as fault:
-            faults.append(fault)
-        finally:
-            ready.set()
-            loop.run_until_complete(loop.shutdown_default_executor())
-            loop.close()
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        assert ready.wait(DEADLINE_S), "the house did not start"
-        if not faults:
-            yield opened
-    finally:
-        opened.close()
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(stop.set)
-        thread.join(DEADLINE_S)
-        house.close()
-    if faults:
-        raise faults[0]
+    with serving(house, DocumentHouse) as opened:
+        yield opened
