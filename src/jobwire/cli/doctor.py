@@ -68,6 +68,9 @@ def _examine_ledger(settings: Settings) -> Iterator[Finding]:
         yield Finding("problem", "JOBWIRE_DB is :memory:, nothing survives the process", fix="name a file")
         return
     path = Path(settings.db).resolve()
+    if not path.parent.is_dir():
+        yield Finding("problem", f"the ledger's folder {path.parent} is not there", fix="make it, or check --db")
+        return
     yield from _examine_folder(path.parent, "ledger")
     file_system = _file_system_of(path.parent)
     if file_system in NETWORK_FILE_SYSTEMS:

@@ -2,16 +2,19 @@
 
 import re
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from rentix_house import FLAT, Client, PhotoServer, run_rentix
+from rentix_house import FLAT, Client, PhotoServer, RunningHouse, run_rentix
 
+from jobwire.config import change_settings
 from jobwire.kinds.contract import FinalJob
 from jobwire.systems.rentix.publishing import conclude_publication
 from jobwire.systems.rentix.records import close_job
+from jobwire.wiring import open_house
 
 NewClient = Callable[[], Client]
 TIME = re.compile(r"\d\d:\d\d:\d\d\.\d{3}z")
@@ -166,6 +169,25 @@ def test_hiding_a_listing_cancels_its_publication(waiting: Client, photos: Photo
     assert (status["status"], status["publicErrorMessage"]) == ("failed", "Operation was cancelled")
     assert status["isRetryable"] is False
     assert waiting.get(f"/listings/{made['id']}").json()["formData"]["announcementStatus"] == "hidden"
+
+
+def test_a_listing_whose_publication_somebody_else_cancels_has_failed(
+    waiting: Client, stopped: RunningHouse, photos: PhotoServer
+) -> None:
+    """As `jobwire cancel` does it: in a process that knows nothing of rentix."""
+    made = publish(waiting, photos)
+    settings = stopped.house.settings
+    with closing(open_house(change_settings(settings, systems="none"))) as operator:
+        owner = operator.store.read(lambda reader: reader.query("SELECT max(owner) FROM rentix_listing")).result(10)
+        operator.store.cancel(owner[0][0], [made["jobId"]]).result(10)
+    assert waiting.status(made["jobId"])["status"] == "failed"
+
+    def look() -> str | None:
+        status: str = waiting.get(f"/listings/{made['id']}").json()["formData"]["announcementStatus"]
+        return None if status == "pending_active" else status
+
+    assert stopped.wait_until(look) == "publish_failed"
+    assert waiting.get("/agency").json()["limits"]["monthlyListings"]["used"] == 0
 
 
 @pytest.mark.slow
