@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import apsw
 import httpx
@@ -15,6 +16,7 @@ import psycopg
 import pytest
 
 from jobwire.blobs.local import LocalBlobs
+from jobwire.cli import doctor
 from jobwire.cli.main import app as program
 from jobwire.cli.main import main
 from jobwire.config import read_settings
@@ -444,6 +446,14 @@ def test_the_doctor_says_what_is_no_ledger(jobwire, sqlite_file, content):
     assert ran.code == 1
     assert "problem" in ran.out and "Traceback" not in ran.err
     assert "no ledger of Jobwire" in ran.out
+
+
+@pytest.mark.parametrize(("short", "level"), [(0, "ok"), (1, "problem")])
+def test_the_doctor_wants_room_on_the_disk(monkeypatch, tmp_path, short, level):
+    free = doctor.DISK_FREE_BYTES_MIN - short
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: SimpleNamespace(free=free))
+    ledger, *_ = doctor.examine_folder(tmp_path, "ledger")
+    assert (ledger.level, "make room" in str(ledger)) == (level, level == "problem")
 
 
 def test_the_doctor_asks_for_the_folder_of_the_ledger(jobwire, tmp_path):

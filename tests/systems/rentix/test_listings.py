@@ -12,8 +12,9 @@ from rentix_house import FLAT, Client, PhotoServer, RunningHouse, run_rentix
 
 from jobwire.config import change_settings
 from jobwire.kinds.contract import FinalJob
-from jobwire.systems.rentix.publishing import conclude_publication
-from jobwire.systems.rentix.records import close_job
+from jobwire.systems.rentix import publishing
+from jobwire.systems.rentix.publishing import ROUNDS_MAX, conclude_publication
+from jobwire.systems.rentix.records import change_listing, close_job, find_listing, keep_finding
 from jobwire.wiring import open_house
 
 NewClient = Callable[[], Client]
@@ -375,3 +376,31 @@ def test_a_listing_hidden_while_its_job_runs_can_be_published_again(client: Clie
     assert client.wait(first["jobId"])["publicErrorMessage"] == "Operation was cancelled"
     assert client.wait(second["jobId"])["status"] == "completed"
     assert client.get(f"/listings/{first['id']}").json()["formData"]["announcementStatus"] == "active"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("changes", "status", "attempt"), [(ROUNDS_MAX - 1, "completed", 1), (3 * ROUNDS_MAX, "failed", 3)]
+)
+def test_a_listing_may_change_nine_times_under_its_publication(
+    client: Client, running: RunningHouse, photos: PhotoServer, monkeypatch: pytest.MonkeyPatch, *,
+    changes: int, status: str, attempt: int,
+) -> None:  # fmt: skip
+    left = iter(range(changes))
+
+    def change_and_keep(tx: Any, owner: int, listing: int, **kept: Any) -> bool:
+        if next(left, None) is not None:
+            row = find_listing(tx, owner, number=listing)
+            assert row is not None
+            change_listing(tx, owner, listing, form=row.fields, status=row.status, agent=row.agent)
+        return keep_finding(tx, owner, listing, **kept)
+
+    monkeypatch.setattr(publishing, "keep_finding", change_and_keep)
+    job = publish(client, photos)["jobId"]
+    ended = client.wait(job)
+    assert ended["status"] == status
+    if status == "failed":
+        assert ended["publicErrorMessage"].startswith(f"The listing was changed {ROUNDS_MAX} times")
+        assert ended["isRetryable"] is True
+    sql = "SELECT attempt FROM state WHERE number = :number"
+    assert running.house.store.read(lambda reader: reader.query(sql, number=job)).result(10) == [(attempt,)]
