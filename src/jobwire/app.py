@@ -102,9 +102,10 @@ class Jobwire:
 
         Its signature is the input schema; a first parameter `ctx` receives the Context. `timeout` is one attempt's
         time ("60s", "5m" or seconds), `isolation="process"` runs it in a child process within `limits`, `stages`
-        are weighted parts of the progress, `on_final` runs inside the transaction that ends the job. At most
-        `running_max` of its jobs run at once, `key_running_max` of those with the same `concurrency_key`, and of
-        those at most `key_rate` start ("10/60s": ten within any minute).
+        are weighted parts of the progress, `on_final` runs once, in the transaction that ends the job (or a round of
+        upkeep later, if a process without this app ended it). At most `running_max` of its jobs run at once,
+        `key_running_max` of those with the same `concurrency_key`, and of those at most `key_rate` start ("10/60s":
+        ten within any minute).
         """
 
         def declare(function: F) -> F:

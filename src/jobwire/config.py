@@ -164,7 +164,10 @@ def is_postgres(address: str) -> bool:
 
 
 def read_ledger(address: str) -> str:
-    """A PostgreSQL address as it is, or the path of an SQLite ledger from `path`, `sqlite:path` or `sqlite:///path`."""
+    """A PostgreSQL address as it is, or the path of an SQLite ledger from `path`, `sqlite:path` or `sqlite:///path`.
+
+    SettingError for an address of anything else.
+    """
     if is_postgres(address):
         return address
     if address.startswith(("postgres:", "postgresql:")):
@@ -173,4 +176,9 @@ def read_ledger(address: str) -> str:
     path = path.removeprefix("//") if path.startswith("//") else path
     if not path:
         raise SettingError(f"JOBWIRE_DB must name a file, got {address!r}")
+    scheme, has_scheme, _ = path.partition("://")
+    if has_scheme:
+        raise SettingError(
+            f"JOBWIRE_DB must be a path, sqlite:path or postgresql://…; there is no {scheme}:// ledger"
+        )
     return path

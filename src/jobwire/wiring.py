@@ -37,6 +37,7 @@ from jobwire.service.webhooks import Webhooks
 from jobwire.store import policies
 from jobwire.store.callers import Link
 from jobwire.store.contract import Store, Transaction
+from jobwire.store.final_hooks import keep_hooked_kinds
 from jobwire.store.issuers import list_issuers
 from jobwire.store.moving.marks import refuse_moved
 from jobwire.store.sqlite import SqliteStore, open_sqlite, read_clock
@@ -119,7 +120,8 @@ class House:
     def make_upkeep(self) -> Upkeep:
         """The rounds that keep the ledger healthy."""
         retention_ms = self.settings.retention_days * DAY_MS
-        return Upkeep(self.store, round_ms=min(1_000, self.settings.lease_ms), retention_ms=retention_ms)
+        round_ms, hooks = min(1_000, self.settings.lease_ms), self.store.final_hooks
+        return Upkeep(self.store, round_ms=round_ms, retention_ms=retention_ms, final_hooks=hooks)
 
     def make_collector(self) -> Collector:
         """What removes the kept files that nobody needs any more."""
@@ -297,6 +299,7 @@ def find_dialects(wanted: str) -> list[Dialect]:
 def keep_policies(tx: Transaction, registry: Registry) -> None:
     """What this program declares holds for every process on the ledger."""
     policies.keep_caps(tx, registry.kinds)
+    keep_hooked_kinds(tx, registry.kinds)
     policies.keep_fairness(tx, registry.fairness)
 
 

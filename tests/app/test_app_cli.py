@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import apsw
 import httpx
@@ -15,6 +16,7 @@ import psycopg
 import pytest
 
 from jobwire.blobs.local import LocalBlobs
+from jobwire.cli import doctor
 from jobwire.cli.main import app as program
 from jobwire.cli.main import main
 from jobwire.config import read_settings
@@ -190,7 +192,7 @@ def test_an_account_gets_limits_of_its_own(jobwire):
     [
         ("keys", "revoke", "nothing"),
         ("keys", "create", "--owner", ""),
-        ("keys", "create", "--owner", "acme", "--expires-days", "-1"),
+        ("keys", "create", "--owner", "acme", "--expires-days", "0"),
         ("keys", "create", "--owner", "acme", "--scopes", "no such!"),
         ("owners", "suspend", "nobody"),
         ("owners", "disable", "nobody", "rentix"),
@@ -262,7 +264,7 @@ def test_a_submission_may_be_json_or_a_file(jobwire, tmp_path):
     ("words", "parts"),
     [
         (("count_word",), ("'count_word'", "did you mean 'count_words'")),
-        (("[red]",), ("'[red]'",)),
+        (("[red]",), ("'[red]'", "known here: count_words, ")),
         (("[/nothing]",), ("'[/nothing]'",)),
         (("count_words", "--input", "{"), ("--input is not JSON",)),
         (("count_words", "--input", '{"text": 3}'), ("/text", "str")),
@@ -274,6 +276,12 @@ def test_a_submission_may_be_json_or_a_file(jobwire, tmp_path):
 )
 def test_a_wrong_submission_is_one_line(jobwire, words, parts):
     assert is_one_line_of_error(jobwire("submit", "--app", "app_tasks:app", *words), 1, *parts)
+
+
+def test_a_kind_of_one_s_own_is_asked_for_where_no_app_is_named(jobwire, submitted):
+    assert is_one_line_of_error(jobwire("submit", "count_words"), 1, "'count_words'", "--app module:name")
+    jobwire("cancel", submitted)
+    assert is_one_line_of_error(jobwire("rerun", submitted), 1, "'count_words'", "--app module:name")
 
 
 @pytest.mark.parametrize("command", ["show", "watch", "cancel", "rerun"])
@@ -438,6 +446,19 @@ def test_the_doctor_says_what_is_no_ledger(jobwire, sqlite_file, content):
     assert ran.code == 1
     assert "problem" in ran.out and "Traceback" not in ran.err
     assert "no ledger of Jobwire" in ran.out
+
+
+@pytest.mark.parametrize(("short", "level"), [(0, "ok"), (1, "problem")])
+def test_the_doctor_wants_room_on_the_disk(monkeypatch, tmp_path, short, level):
+    free = doctor.DISK_FREE_BYTES_MIN - short
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: SimpleNamespace(free=free))
+    ledger, *_ = doctor.examine_folder(tmp_path, "ledger")
+    assert (ledger.level, "make room" in str(ledger)) == (level, level == "problem")
+
+
+def test_the_doctor_asks_for_the_folder_of_the_ledger(jobwire, tmp_path):
+    ran = jobwire("doctor", "--db", str(tmp_path / "no" / "x.db"))
+    assert (ran.code, f"folder {tmp_path / 'no'} is not there; make it" in ran.out) == (1, True)
 
 
 def test_the_doctor_warns_of_a_ledger_in_memory(jobwire):

@@ -14,6 +14,7 @@ from jobwire.cli import doctor_postgres
 from jobwire.cli.doctor import examine
 from jobwire.cli.findings import Finding
 from jobwire.cli.main import main
+from jobwire.cli.settings_advice import ADVICE
 from jobwire.config import read_settings
 from jobwire.domain.ids import make_key
 from jobwire.domain.job import NewJob
@@ -134,7 +135,8 @@ def test_a_slot_that_keeps_too_much_is_a_problem() -> None:
     (by_log,) = doctor_postgres.judge_slots([("s", True, doctor_postgres.SLOT_BYTES_MAX + 1, 0)])
     (by_rows,) = doctor_postgres.judge_slots([("s", True, 0, doctor_postgres.SLOT_XIDS_MAX + 1)])
     assert (by_log.level, by_rows.level) == ("problem", "problem")
-    assert list(doctor_postgres.judge_slots([("s", True, doctor_postgres.SLOT_BYTES_MAX, 0)])) == []
+    full = ("s", True, doctor_postgres.SLOT_BYTES_MAX, doctor_postgres.SLOT_XIDS_MAX)
+    assert list(doctor_postgres.judge_slots([full])) == []
 
 
 @pytest.mark.slow
@@ -161,6 +163,55 @@ def test_a_table_of_air_is_named() -> None:
     assert (loose.level, "VACUUM FULL state" in loose.fix) == ("note", True)
     (dense,) = doctor_postgres.judge_tables([("state", full + 1, 0, big, False)])
     assert dense.level == "ok"
+
+
+@pytest.mark.parametrize(("dead", "level"), [(100_000, "ok"), (100_001, "note")])
+def test_dead_rows_are_judged_by_their_number(dead: int, level: str) -> None:
+    (found,) = doctor_postgres.judge_tables([("state", 5, dead, 0, False)])
+    assert found.level == level
+
+
+@pytest.mark.parametrize(("left", "level"), [(20, "ok"), (19, "note"), (5, "note"), (4, "problem")])
+def test_connections_are_judged_by_the_tightest_limit(left: int, level: str) -> None:
+    for places in ((100, 100 - left, -1, 0, -1, 0), (100, 0, left, 0, -1, 0), (100, 0, -1, 0, 50, 50 - left)):
+        assert doctor_postgres.judge_connections(*places).level == level
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_good"),
+    [
+        ("idle_in_transaction_session_timeout", "0", False),
+        ("idle_in_transaction_session_timeout", "1", True),
+        ("idle_in_transaction_session_timeout", "300000", True),
+        ("idle_in_transaction_session_timeout", "300001", False),
+        ("statement_timeout", "0", True),
+        ("statement_timeout", "29999", False),
+        ("statement_timeout", "30000", True),
+        ("synchronous_commit", "remote_apply", True),
+        ("synchronous_commit", "remote_write", False),
+        ("synchronous_commit", "local", False),
+    ],
+)
+def test_a_setting_is_judged_on_both_sides_of_its_bound(name: str, value: str, is_good: bool) -> None:
+    (advice,) = [advice for advice in ADVICE if advice.name == name]
+    assert advice.is_good(value) is is_good
+
+
+@pytest.mark.parametrize(
+    ("host", "is_encrypted", "is_told"),
+    [
+        ("db.internal", False, True),
+        ("db.internal", True, False),
+        ("127.0.0.1", False, False),
+        ("localhost", False, False),
+        ("/run/postgresql", False, False),
+        ("localhost.attacker.example", False, True),
+        ("127.example", False, True),
+    ],
+)
+def test_a_connection_that_others_can_read_is_told(host: str, is_encrypted: bool, is_told: bool) -> None:
+    found = doctor_postgres.judge_encryption(host, is_encrypted=is_encrypted)
+    assert [finding.fix for finding in found] == ["add sslmode=verify-full to the address"] * is_told
 
 
 def test_a_role_that_has_few_connections_left_is_told(
@@ -237,13 +288,16 @@ def test_a_server_is_judged_by_its_version(number: int, level: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("difference_ms", "uncertainty_ms", "level"), [(900, 1, "ok"), (-1_002, 1, "note"), (1_002, 500, "ok")]
+    ("difference_ms", "uncertainty_ms", "level"), [(1_001, 1, "ok"), (-1_002, 1, "note"), (1_002, 500, "ok")]
 )
 def test_clocks_that_differ_are_told(difference_ms: float, uncertainty_ms: float, level: str) -> None:
     assert doctor_postgres.judge_clock(difference_ms, uncertainty_ms).level == level
 
 
-@pytest.mark.parametrize(("xids", "level"), [(200_000_000, "ok"), (500_000_001, "note"), (1_200_000_001, "problem")])
+@pytest.mark.parametrize(
+    ("xids", "level"),
+    [(500_000_000, "ok"), (500_000_001, "note"), (1_200_000_000, "note"), (1_200_000_001, "problem")],
+)
 def test_the_way_to_the_wraparound_is_measured(xids: int, level: str) -> None:
     assert doctor_postgres.judge_wraparound(xids, 0).level == level
     assert doctor_postgres.judge_wraparound(0, xids).level == level

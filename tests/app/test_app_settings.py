@@ -43,7 +43,14 @@ def test_kept_files_follow_the_ledger_unless_their_folder_was_chosen() -> None:
     assert change_settings(CODE, db="flag.db", files="kept").files == Path("kept")
 
 
-@pytest.mark.parametrize(("flags", "part"), [({"port": 65_536}, "65535"), ({"db": "sqlite:"}, "must name a file")])
+@pytest.mark.parametrize(
+    ("flags", "part"),
+    [
+        ({"port": 65_536}, "65535"),
+        ({"db": "sqlite:"}, "must name a file"),
+        ({"db": "mysql://me:hunter2@db/jobs"}, "there is no mysql:// ledger$"),
+    ],
+)
 def test_a_flag_out_of_bounds_is_refused_over_code_too(flags: dict[str, object], part: str) -> None:
     with pytest.raises(SettingError, match=part):
         Jobwire(settings=CODE).read_settings(**flags)

@@ -8,6 +8,7 @@ import pytest
 from http_house import House
 
 from jobwire.domain.outcome import CancelConfirmed, Completed, Failed, PublicError
+from jobwire.http.requests import read_query
 
 PROGRESS = '{"percent":62.5,"stage":"sort","done":5,"total":8,"message":"half"}'
 BROKEN = PublicError("too_big", "It is too big", retryable=False, details='{"limit":3}')
@@ -242,6 +243,10 @@ def test_a_rare_phase_in_a_long_list_gives_short_pages_that_go_on(house: House, 
 @pytest.mark.parametrize("query", ["kind=%ff", "&".join(f"a{n}=1" for n in range(101))])
 def test_a_query_that_cannot_be_read_is_refused(client: httpx.Client, query: str) -> None:
     assert client.get(f"/v1/jobs?{query}").status_code == 400
+
+
+def test_a_query_may_have_a_hundred_fields() -> None:
+    assert len(read_query("&".join(f"a{n}=1" for n in range(100)).encode())) == 100
 
 
 # cancel, rerun, result

@@ -9,6 +9,7 @@ import pytest
 
 from jobwire.domain.errors import RequestError
 from jobwire.domain.retry import RetryPolicy
+from jobwire.kinds import spelling
 from jobwire.kinds.contract import ChildLimits, Context
 from jobwire.kinds.registry import Registry, make_kind
 
@@ -174,6 +175,20 @@ def test_an_unknown_kind_is_refused_with_the_closest_name() -> None:
     assert refused.value.code == "invalid_request"
     detail = "unknown kind 'convert_jsn'; did you mean 'convert_json'?"
     assert refused.value.details == {"errors": [{"pointer": "/kind", "detail": detail}]}
+
+
+@pytest.mark.parametrize(
+    ("count", "named"),
+    [
+        (0, "none"),
+        (spelling.NAMED_MAX, ", ".join(f"k{n}" for n in range(10, 20))),
+        (spelling.NAMED_MAX + 1, ", ".join(f"k{n}" for n in range(10, 20)) + " and 1 more"),
+    ],
+)
+def test_an_unknown_kind_that_is_close_to_none_is_refused_with_what_there_is(count: int, named: str) -> None:
+    registry = Registry([make_kind(convert_json, name=f"k{10 + n}") for n in reversed(range(count))])
+    with pytest.raises(RequestError, match=f"^unknown kind 'zzzz'; known here: {named}$"):
+        registry.get("zzzz")
 
 
 def test_an_unknown_kind_of_any_length_is_quoted_in_short() -> None:

@@ -1,12 +1,14 @@
 """A kind's final hook runs once, in the transaction that ended the job, and cannot hold the ledger back."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from store_ledger import BROKEN, DONE, FLAKY, LATER, SHUTDOWN, STOPPED, WAIT_S, Ledger, decide
 
 from jobwire.domain.states import State
 from jobwire.kinds.contract import FinalJob
+from jobwire.kinds.registry import make_kind
+from jobwire.store.final_hooks import find_unheard_kinds, keep_hooked_kinds, run_left_hooks
 
 ENDS = (
     "completed",
@@ -155,3 +157,76 @@ def test_a_hook_s_writes_are_undone_with_the_transaction_they_were_part_of(noted
         noted.store.write(undo).result(WAIT_S)
     assert noted.query("SELECT * FROM note") == []
     assert noted.state(number) is State.QUEUED
+
+
+def has_hook(tx: object, job: FinalJob) -> None:
+    """The hook of a program that is not here."""
+
+
+def convert() -> None:
+    """The handler of such a program."""
+
+
+@pytest.fixture
+def left(noted: Ledger) -> Ledger:
+    """A ledger on which another program has said that it has a hook for `convert` jobs."""
+    del noted.store.final_hooks["convert"]
+    keep(noted, convert)
+    return noted
+
+
+def keep(ledger: Ledger, *hooked: Callable[[], None], without: Sequence[Callable[[], None]] = ()) -> None:
+    kinds = [make_kind(each, on_final=has_hook) for each in hooked] + [make_kind(each) for each in without]
+    ledger.store.write(lambda tx: keep_hooked_kinds(tx, kinds)).result(WAIT_S)
+
+
+def run_left(ledger: Ledger, hook: object, *, limit: int = 100) -> int:
+    return ledger.store.write(lambda tx: run_left_hooks(tx, kind="convert", hook=hook, limit=limit)).result(WAIT_S)
+
+
+def note_number(tx: object, job: FinalJob) -> None:
+    tx.execute(
+        "INSERT INTO note VALUES (:number, :completed, NULL, NULL)", number=job.number, completed=int(job.completed)
+    )
+
+
+@pytest.mark.parametrize("how", [how for how in ENDS if how != "completed"])
+def test_a_hook_that_is_not_here_is_left_to_who_has_it_and_runs_once(left: Ledger, how: str) -> None:
+    number = end_job(left, how)
+    assert left.query("SELECT * FROM note") == []
+    assert left.store.read(find_unheard_kinds).result(WAIT_S) == {"convert"}
+    assert [run_left(left, note_number) for _ in range(2)] == [1, 0]
+    assert left.query("SELECT number, completed FROM note") == [(number, 0)]
+    assert left.store.read(find_unheard_kinds).result(WAIT_S) == set()
+
+
+def test_no_more_hooks_are_run_at_once_than_asked_for(left: Ledger) -> None:
+    for number in left.submit_many(3):
+        left.cancel(number)
+    assert [run_left(left, note_number, limit=2) for _ in range(3)] == [2, 1, 0]
+    assert left.query("SELECT count(*) FROM note") == [(3,)]
+
+
+def test_a_left_hook_that_fails_is_not_tried_again(left: Ledger, caplog: pytest.LogCaptureFixture) -> None:
+    left.cancel(left.submit())
+
+    def fail(tx: object, job: FinalJob) -> None:
+        note_number(tx, job)
+        raise RuntimeError("the hook is broken")
+
+    assert [run_left(left, fail) for _ in range(2)] == [1, 0]
+    assert left.query("SELECT * FROM note") == []
+    assert "on_final hook of kind convert failed" in caplog.text
+
+
+def test_nothing_is_left_of_a_kind_without_a_hook(left: Ledger) -> None:
+    left.cancel(left.submit(kind="print"))
+    keep(left, without=[convert])
+    left.cancel(left.submit())
+    assert left.query("SELECT * FROM unheard_end") == []
+
+
+def test_a_job_that_is_deleted_waits_for_no_hook(left: Ledger) -> None:
+    left.cancel(left.submit())
+    left.store.prune(left.clock.now + 1).result(WAIT_S)
+    assert left.query("SELECT * FROM unheard_end") == []

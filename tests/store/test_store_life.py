@@ -152,3 +152,9 @@ def test_answers_of_one_caller_come_in_the_order_of_its_calls(ledger: Ledger) ->
     rows = [ledger.store.write(lambda tx: tx.query("SELECT count(*) FROM state WHERE state = 2")) for _ in range(2)]
     assert [row.result(WAIT_S) for row in rows] == [[(50,)], [(50,)]]
     assert len(settled.result(0).accepted) == 50
+
+
+def test_the_contract_is_small_and_every_method_says_what_it_guarantees() -> None:
+    methods = [method for name, method in vars(Store).items() if callable(method) and not name.startswith("_")]
+    assert 20 < len(methods) <= 25
+    assert [method.__name__ for method in methods if not method.__doc__] == []

@@ -10,6 +10,7 @@ import typer
 from jobwire.cli.output import console, print_json
 from jobwire.cli.target import DbOption, JsonOption, opened
 from jobwire.config import SettingError, read_settings
+from jobwire.domain.errors import RequestError
 from jobwire.service.owners import OVERLAP_MS_DEFAULT, SCOPES_DEFAULT, NewKey, Owners
 from jobwire.service.plans import parse_rate
 from jobwire.store.contract import KeyRow
@@ -66,6 +67,8 @@ def create_key(
 
       jobwire keys create --owner acme
     """
+    if expires_days is not None and expires_days < 1:
+        raise RequestError("invalid_request", f"--expires-days is {expires_days}; give 1 or more, or leave it out")
     with opened(read_settings(db=db, systems="none")) as house:
 
         async def make() -> NewKey:

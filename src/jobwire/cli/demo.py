@@ -28,6 +28,7 @@ from jobwire.config import SettingError
 
 POLL_S = 0.5
 END_S = 90.0
+MARK = ".jobwire-demo"
 
 
 class DemoSystem(StrEnum):
@@ -41,9 +42,9 @@ class DemoSystem(StrEnum):
 
 def demo(
     system: Annotated[DemoSystem, typer.Argument(help="Whose work to show.")] = DemoSystem.RENTIX,
-    folder: Annotated[Path, typer.Option(help="Where the ledger and the photos of the demo go.")] = Path(
-        "demo-output"
-    ),
+    folder: Annotated[
+        Path, typer.Option(help="Where what the demo makes goes: a new folder, or that of an earlier demo.")
+    ] = Path("demo-output"),
 ) -> None:
     """Work end to end, with a server and workers: a property listing (rentix), a crawled site and documents in three
     languages that answer questions (fifthelement), a document that is published to a real WordPress (docswrite), or
@@ -53,8 +54,7 @@ def demo(
     packages, the others nothing but this program.
     """
     folder = folder.resolve()
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    clear_folder(folder)
     match system:
         case DemoSystem.RENTIX:
             show_listing(folder)
@@ -66,6 +66,20 @@ def demo(
             show_tools(folder)
         case _:
             assert_never(system)
+
+
+def clear_folder(folder: Path) -> None:
+    """An empty folder for a demo; SettingError for one with contents that no demo has made."""
+    mark = folder / MARK
+    try:
+        if folder.exists() and not mark.is_file() and any(folder.iterdir()):
+            raise SettingError(f"{folder} is not empty and no demo has made it; give --folder a new one, or empty it")
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+        mark.touch()
+    except OSError as error:
+        raise SettingError(f"{folder} cannot be made anew: {error.strerror}; give another --folder") from error
 
 
 def show_listing(folder: Path) -> None:

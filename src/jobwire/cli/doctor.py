@@ -45,7 +45,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield from _examine_server(settings.db)
     else:
         yield from _examine_ledger(settings)
-    yield from _examine_folder(settings.files, "files")
+    yield from examine_folder(settings.files, "files")
     if settings.files.is_dir():
         count, total = LocalBlobs(settings.files).measure()
         yield Finding("ok", "kept files", f"{count}, {total / 1e6:.1f} MB")
@@ -68,7 +68,10 @@ def _examine_ledger(settings: Settings) -> Iterator[Finding]:
         yield Finding("problem", "JOBWIRE_DB is :memory:, nothing survives the process", fix="name a file")
         return
     path = Path(settings.db).resolve()
-    yield from _examine_folder(path.parent, "ledger")
+    if not path.parent.is_dir():
+        yield Finding("problem", f"the ledger's folder {path.parent} is not there", fix="make it, or check --db")
+        return
+    yield from examine_folder(path.parent, "ledger")
     file_system = _file_system_of(path.parent)
     if file_system in NETWORK_FILE_SYSTEMS:
         yield Finding(
@@ -113,7 +116,8 @@ def _examine_tables(connection: apsw.Connection, path: Path) -> Iterator[Finding
     yield from judge_people(int(str(workers)), int(str(stuck)), int(str(keys)))
 
 
-def _examine_folder(folder: Path, name: str) -> Iterator[Finding]:
+def examine_folder(folder: Path, name: str) -> Iterator[Finding]:
+    """Whether this user may write there, or to the nearest folder above that is there, has room, and how fast."""
     folder = folder.resolve()
     while not folder.exists():
         folder = folder.parent

@@ -4,6 +4,7 @@ It only reads, but for eleven empty messages in the server's log that tell how l
 in store/postgres/sql/doctor.sql; settings_advice.py judges the server's settings.
 """
 
+import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -31,6 +32,8 @@ COMMIT_MS_SLOW = 20.0
 EVENT_WAIT_S_MAX = 60
 COUNT_MAX = 100_000
 SQL = load_statements("postgres", "doctor")
+
+_NEAR = re.compile(r"/.*|localhost|127(\.\d+){3}|::1")
 
 Row = tuple[Any, ...]
 
@@ -92,7 +95,7 @@ class _Examination:
         return self._rows(name)[0]
 
     def _judge_link(self, pid: int) -> Iterator[Finding]:
-        info, pgconn = self._connection.info, self._connection.pgconn
+        info = self._connection.info
         if info.backend_pid != pid:
             yield Finding(
                 "note",
@@ -100,13 +103,7 @@ class _Examination:
                 limit="no doorbell is heard through it: work is found by polling",
                 fix="set JOBWIRE_PG_PREPARE=0 if it is a pgbouncer before 1.21, or name the server itself",
             )
-        is_near = info.host.startswith(("/", "127.", "::1", "localhost"))
-        if not is_near and not pgconn.ssl_in_use:
-            yield Finding(
-                "note",
-                f"the connection to {info.host} is not encrypted",
-                fix="add sslmode=verify-full to the address",
-            )
+        yield from judge_encryption(info.host, is_encrypted=bool(self._connection.pgconn.ssl_in_use))
 
     def _judge_standbys(self, names: str, *, sees_all: bool) -> Iterator[Finding]:
         if names and not sees_all:
@@ -195,6 +192,13 @@ def judge_version(number: int, version: str) -> Finding:
     )
     limit = f"{SERVER_VERSION_MIN // 10_000} to {SERVER_VERSION_TESTED} are tested"
     return Finding(level, "PostgreSQL", version, limit, "use one of these")
+
+
+def judge_encryption(host: str, *, is_encrypted: bool) -> Iterator[Finding]:
+    """Whether others can read along on the way to `host`: a name, an address, or the folder of a socket."""
+    if not is_encrypted and not _NEAR.fullmatch(host):
+        fix = "add sslmode=verify-full to the address"
+        yield Finding("note", f"the connection to {host} is not encrypted", fix=fix)
 
 
 def judge_ledger_version(version: int) -> Finding:

@@ -31,7 +31,16 @@ from jobwire.cli.estimate_words import say_end, say_start
 from jobwire.cli.live import LiveJob
 from jobwire.cli.output import console, print_json
 from jobwire.cli.remote import split_url, watch_remote
-from jobwire.cli.target import AppOption, DbOption, JsonOption, OwnerOption, load_app, opened, settings_for
+from jobwire.cli.target import (
+    AppOption,
+    DbOption,
+    JsonOption,
+    OwnerOption,
+    load_app,
+    opened,
+    require_kind,
+    settings_for,
+)
 from jobwire.domain.errors import RequestError
 from jobwire.domain.ids import read_id, show_id
 from jobwire.domain.job import JobFilter, JobRow
@@ -73,6 +82,7 @@ def submit(
             raise typer.Exit(submit_batch(house, owner, batch, as_json=as_json))
     value = _read_input(input_text)
     with opened(settings_for(app, db=db), app) as house:
+        require_kind(house, kind or "", app_name)
 
         async def send() -> str:
             account = await house.services.owners.create_owner(owner)
@@ -205,6 +215,7 @@ def rerun(
             raise typer.Exit(rerun_selected(house, owner, filters, dry_run=dry_run))
         refuse_both(filters, owner, dry_run=dry_run)
         row = _find_row(house.store, job_id)
+        require_kind(house, row.kind, app_name)
         receipt = asyncio.run(house.services.jobs.rerun(row.owner, row, input=value, from_step=from_step))
     console.print(show_id(receipt.key), highlight=False)
 

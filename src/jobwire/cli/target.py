@@ -13,6 +13,7 @@ import typer
 
 from jobwire.app import Jobwire
 from jobwire.config import SettingError, Settings, read_settings
+from jobwire.domain.errors import RequestError
 from jobwire.wiring import House, open_house
 
 Target = Annotated[
@@ -75,6 +76,16 @@ def opened(settings: Settings, app: Jobwire | None = None) -> Iterator[House]:
             house.close()
         else:
             app.close()
+
+
+def require_kind(house: House, kind: str, app_name: str | None) -> None:
+    """RequestError invalid_request for a kind that is not known; says where kinds of one's own come from."""
+    try:
+        house.registry.get(kind)
+    except RequestError as error:
+        if app_name is not None:
+            raise
+        raise RequestError(error.code, f"{error.message}; for a kind of your own give --app module:name") from None
 
 
 def settings_for(app: Jobwire | None, **flags: object) -> Settings:

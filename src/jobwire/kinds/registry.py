@@ -16,7 +16,7 @@ from jobwire.kinds.caps import make_caps
 from jobwire.kinds.contract import ChildLimits, Context, FinalJob, Handler, Isolation, Kind, Queue
 from jobwire.kinds.durations import read_duration_ms
 from jobwire.kinds.schema import json_schema
-from jobwire.kinds.spelling import did_you_mean, quote
+from jobwire.kinds.spelling import did_you_mean, name_some, quote
 
 NAME_CHARS_MAX = 64
 STAGES_MAX = 50
@@ -51,7 +51,8 @@ class Registry:
         """The kind of that name, or RequestError invalid_request that names the closest one."""
         kind = self._kinds.get(name)
         if kind is None:
-            detail = f"unknown kind {quote(name)}{did_you_mean(name, self._kinds)}"
+            meant = did_you_mean(name, self._kinds) or f"; known here: {name_some(self._kinds)}"
+            detail = f"unknown kind {quote(name)}{meant}"
             errors = [{"pointer": "/kind", "detail": detail}]
             raise RequestError("invalid_request", detail, details={"errors": errors})
         return kind

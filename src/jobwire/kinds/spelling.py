@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 QUOTED_CHARS_MAX = 80
+NAMED_MAX = 10
 _COMPARED_CHARS_MAX = 64
 
 
@@ -17,3 +18,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` for the known word closest to `word`, or nothing when none is close."""
     close = get_close_matches(word[:_COMPARED_CHARS_MAX], list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def name_some(known: Iterable[str]) -> str:
+    """The known words in order, the first ten of them and how many more there are; `none` without any."""
+    words = sorted(known)
+    more = f" and {len(words) - NAMED_MAX} more" if len(words) > NAMED_MAX else ""
+    return ", ".join(words[:NAMED_MAX]) + more if words else "none"

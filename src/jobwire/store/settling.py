@@ -1,23 +1,16 @@
 """Settlement: what the domain decided is applied under the fence. domain/settlement.py decides."""
 
-import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
-import msgspec
-
-from jobwire.domain.outcome import PublicError
 from jobwire.domain.settlement import Settlement, cancel
-from jobwire.domain.states import Event, State
-from jobwire.kinds.contract import FinalJob
+from jobwire.domain.states import Event
 from jobwire.store.capping import Capping
 from jobwire.store.contract import Settled
+from jobwire.store.final_hooks import run_hook
 from jobwire.store.transaction import decode_numbers, encode_error, encode_json
-
-logger = logging.getLogger("jobwire.store")
 
 
 class Settling(Capping):
@@ -70,6 +63,8 @@ class Settling(Capping):
             self._log_attempts([s for s in group if s.lease.number in taken])
         if group[0].delay_ms is None:
             self._end(accepted_json)
+            if event is not Event.COMPLETED:
+                self._leave_hooks(accepted_json)
         return accepted
 
     def _decision_row(self, s: Settlement) -> tuple[Any, ...]:
@@ -115,10 +110,9 @@ class Settling(Capping):
         if not self.final_hooks:
             return
         found = self.query(self.sql.settle["final_jobs"], numbers=numbers, kinds=encode_json(list(self.final_hooks)))
-        for number, owner, kind, state, job_input, output, error in found:
-            message = None if error is None else msgspec.json.decode(error, type=PublicError).message
-            job = FinalJob(number, owner, kind, state == State.COMPLETED, job_input, output, message)
-            _, failure = self.attempt(partial(self.final_hooks[kind], self, job))
-            if failure is not None:
-                # The job's end stands: a failing hook must not hold the ledger back.
-                logger.error("the on_final hook of kind %s failed for job %d", kind, number, exc_info=failure)
+        for row in found:
+            run_hook(self, self.final_hooks[row[2]], row)
+
+    def _leave_hooks(self, numbers: str) -> None:
+        """The hooks this process does not have are left to one that has them; who completes a job has its hook."""
+        self._run(self.sql.settle["leave_hooks"], numbers=numbers, kinds=encode_json(list(self.final_hooks)))

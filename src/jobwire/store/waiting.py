@@ -41,6 +41,7 @@ class Waiting(Settling):
         self._run(self.sql.cancel["end_waiting"], numbers=numbers, now=self.now, **params)
         self._log(Event.CANCELLED if state is State.CANCELLED else Event.EXPIRED, numbers)
         self._end(numbers)
+        self._leave_hooks(numbers)
 
     def cancel(self, owner: int, numbers: Sequence[int]) -> list[CancelReply | None]:
         """T9, T10: a waiting job ends at once; a running one is asked, once."""
@@ -60,7 +61,7 @@ class Waiting(Settling):
     def prune(self, before: int, limit: int) -> int:
         """Deletes final jobs with everything that belongs to them; events stay while a job they may concern does."""
         numbers = self._one(self.sql.prune["old"], before=before, limit=limit)[0]
-        for name in ("job", "state", "concurrency", "step", "attempt_log"):
+        for name in ("job", "state", "concurrency", "step", "attempt_log", "unheard_end"):
             self._run(self.sql.prune[name], numbers=numbers)
         self._run(self.sql.prune["release_files"], numbers=numbers, at=self.now + RELEASED_MS)
         self._run(self.sql.prune["idempotency"], now=self.now)

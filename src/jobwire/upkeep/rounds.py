@@ -1,15 +1,20 @@
-"""Upkeep: promotes due jobs, rescues expired leases, folds counters, prunes what is old. Safe in every process.
+"""Upkeep: promotes due jobs, rescues expired leases, folds counters, runs hooks that others left, prunes what is old.
 
-Each round is one store call whose WHERE clauses let only one of many win; a round that finds nothing writes
-nothing. The rounds follow the ledger: due work is promoted at its time, not at the next tick.
+Safe in every process: each round is one store call whose WHERE clauses let only one of many win; a round that finds
+nothing writes nothing. The rounds follow the ledger: due work is promoted at its time, not at the next tick.
 """
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
+from types import MappingProxyType
 
 from jobwire.store.contract import Store, Wake
 from jobwire.store.estimates import prune_estimates
+from jobwire.store.final_hooks import find_unheard_kinds, run_left_hooks
+from jobwire.store.transaction import FinalHook
 
 logger = logging.getLogger("jobwire.upkeep")
 
@@ -22,10 +27,21 @@ BATCH = 1_000
 
 
 class Upkeep:
-    """Runs the rounds until cancelled: rescue at least every `round_ms`, retention `retention_ms` after the end."""
+    """Runs the rounds until cancelled: rescue at least every `round_ms`, retention `retention_ms` after the end.
 
-    def __init__(self, store: Store, *, round_ms: int = ROUND_MS, retention_ms: int = RETENTION_MS) -> None:
+    `final_hooks` are those of this process by kind: they are run for jobs that were ended by one that lacks them.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        round_ms: int = ROUND_MS,
+        retention_ms: int = RETENTION_MS,
+        final_hooks: Mapping[str, FinalHook] = MappingProxyType({}),
+    ) -> None:
         self._store = store
+        self._final_hooks = final_hooks
         self._round_ms = round_ms
         self._retention_ms = retention_ms
 
@@ -49,6 +65,7 @@ class Upkeep:
                     if now - folded_at > FOLD_INTERVAL_MS:
                         folded_at = now
                         await self._store.fold()
+                        await self.run_left_hooks()
                     if now - pruned_at > PRUNE_INTERVAL_MS:
                         pruned_at = now
                         await self.prune()
@@ -68,6 +85,15 @@ class Upkeep:
             continue
         now, next_at = await self._store.write(lambda tx: tx.now), await self._store.promote(BATCH)
         return float(self._round_ms) if next_at is None else max(0, min(self._round_ms, next_at - now))
+
+    async def run_left_hooks(self) -> None:
+        """Run the hooks of jobs that ended elsewhere, each once, whoever else has them too."""
+        if not self._final_hooks:
+            return
+        for kind in await self._store.read(find_unheard_kinds) & self._final_hooks.keys():
+            run = partial(run_left_hooks, kind=kind, hook=self._final_hooks[kind], limit=BATCH)
+            while await self._store.write(run) >= BATCH:
+                continue
 
     async def prune(self) -> None:
         """Delete what ended longer ago than the retention, and run times that are too old to tell anything."""

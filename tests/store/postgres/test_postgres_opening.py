@@ -14,7 +14,7 @@ from jobwire.store.postgres.session import show_address
 from jobwire.store.sqlite import read_clock
 from jobwire.wiring import open_ledger
 from manual_clock import ManualClock
-from postgres_server import server_address
+from postgres_server import find_programs, server_address
 
 
 def test_processes_that_open_a_new_ledger_together_make_it_once(address: str, clock: ManualClock) -> None:
@@ -91,3 +91,12 @@ def test_without_psycopg_a_postgres_address_says_what_to_install(monkeypatch: py
 def test_a_postgres_address_that_is_none_is_refused() -> None:
     with pytest.raises(SettingError, match="postgresql://user:password@host:port/database"):
         read_settings({"JOBWIRE_DB": "postgresql:jobs"})
+
+
+@pytest.mark.parametrize("wanted", ["9", "no-such-server"])
+def test_a_run_without_the_server_it_asks_for_fails_and_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, wanted: str
+) -> None:
+    monkeypatch.setenv("JOBWIRE_TEST_POSTGRES", wanted)
+    with pytest.raises(RuntimeError, match=f"'{wanted}'.*pip install .* or to none to leave the engine out"):
+        find_programs()

@@ -16,10 +16,12 @@ from jobwire.systems.rentix.fields import (
     ID_MAX,
     LISTING_FIELDS,
     NUMBER_MAX,
+    PHONE_CHARS_MAX,
     PHOTOS_MAX,
     PHOTOS_MIN,
     WORD_CHARS_MAX,
 )
+from jobwire.systems.rentix.queries import OFFSET_MAX, PAGE_MAX, read_page
 from jobwire.systems.rentix.validation import (
     Identity,
     check_public,
@@ -187,3 +189,20 @@ def test_an_announced_upload_names_its_size_and_type() -> None:
             read(**wrong)
     with pytest.raises(RequestError, match="fileName"):
         read(fileName=3)
+
+
+def test_a_phone_number_has_its_length_on_both_sides() -> None:
+    longest = "+" * PHONE_CHARS_MAX
+    assert read_agent({"externalId": "a", "phone": longest})[1]["phone"] == longest
+    with pytest.raises(RequestError) as refused:
+        read_agent({"externalId": "a", "phone": longest + "+"})
+    assert "phone" in refused.value.details["messages"][0]
+
+
+def test_a_page_has_its_bounds_on_both_sides() -> None:
+    for limit, offset in ((1, 0), (PAGE_MAX, OFFSET_MAX)):
+        assert read_page({"limit": str(limit), "offset": str(offset)}) == (limit, offset)
+    for query, name in (({"limit": "0"}, "limit"), ({"limit": "101"}, "limit"), ({"offset": "1000000001"}, "offset")):
+        with pytest.raises(RequestError) as refused:
+            read_page(query)
+        assert [message.split()[0] for message in refused.value.details["messages"]] == [name]

@@ -2,16 +2,20 @@
 
 import re
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from rentix_house import FLAT, Client, PhotoServer, run_rentix
+from rentix_house import FLAT, Client, PhotoServer, RunningHouse, run_rentix
 
+from jobwire.config import change_settings
 from jobwire.kinds.contract import FinalJob
-from jobwire.systems.rentix.publishing import conclude_publication
-from jobwire.systems.rentix.records import close_job
+from jobwire.systems.rentix import publishing
+from jobwire.systems.rentix.publishing import ROUNDS_MAX, conclude_publication
+from jobwire.systems.rentix.records import change_listing, close_job, find_listing, keep_finding
+from jobwire.wiring import open_house
 
 NewClient = Callable[[], Client]
 TIME = re.compile(r"\d\d:\d\d:\d\d\.\d{3}z")
@@ -166,6 +170,25 @@ def test_hiding_a_listing_cancels_its_publication(waiting: Client, photos: Photo
     assert (status["status"], status["publicErrorMessage"]) == ("failed", "Operation was cancelled")
     assert status["isRetryable"] is False
     assert waiting.get(f"/listings/{made['id']}").json()["formData"]["announcementStatus"] == "hidden"
+
+
+def test_a_listing_whose_publication_somebody_else_cancels_has_failed(
+    waiting: Client, stopped: RunningHouse, photos: PhotoServer
+) -> None:
+    """As `jobwire cancel` does it: in a process that knows nothing of rentix."""
+    made = publish(waiting, photos)
+    settings = stopped.house.settings
+    with closing(open_house(change_settings(settings, systems="none"))) as operator:
+        owner = operator.store.read(lambda reader: reader.query("SELECT max(owner) FROM rentix_listing")).result(10)
+        operator.store.cancel(owner[0][0], [made["jobId"]]).result(10)
+    assert waiting.status(made["jobId"])["status"] == "failed"
+
+    def look() -> str | None:
+        status: str = waiting.get(f"/listings/{made['id']}").json()["formData"]["announcementStatus"]
+        return None if status == "pending_active" else status
+
+    assert stopped.wait_until(look) == "publish_failed"
+    assert waiting.get("/agency").json()["limits"]["monthlyListings"]["used"] == 0
 
 
 @pytest.mark.slow
@@ -353,3 +376,31 @@ def test_a_listing_hidden_while_its_job_runs_can_be_published_again(client: Clie
     assert client.wait(first["jobId"])["publicErrorMessage"] == "Operation was cancelled"
     assert client.wait(second["jobId"])["status"] == "completed"
     assert client.get(f"/listings/{first['id']}").json()["formData"]["announcementStatus"] == "active"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("changes", "status", "attempt"), [(ROUNDS_MAX - 1, "completed", 1), (3 * ROUNDS_MAX, "failed", 3)]
+)
+def test_a_listing_may_change_nine_times_under_its_publication(
+    client: Client, running: RunningHouse, photos: PhotoServer, monkeypatch: pytest.MonkeyPatch, *,
+    changes: int, status: str, attempt: int,
+) -> None:  # fmt: skip
+    left = iter(range(changes))
+
+    def change_and_keep(tx: Any, owner: int, listing: int, **kept: Any) -> bool:
+        if next(left, None) is not None:
+            row = find_listing(tx, owner, number=listing)
+            assert row is not None
+            change_listing(tx, owner, listing, form=row.fields, status=row.status, agent=row.agent)
+        return keep_finding(tx, owner, listing, **kept)
+
+    monkeypatch.setattr(publishing, "keep_finding", change_and_keep)
+    job = publish(client, photos)["jobId"]
+    ended = client.wait(job)
+    assert ended["status"] == status
+    if status == "failed":
+        assert ended["publicErrorMessage"].startswith(f"The listing was changed {ROUNDS_MAX} times")
+        assert ended["isRetryable"] is True
+    sql = "SELECT attempt FROM state WHERE number = :number"
+    assert running.house.store.read(lambda reader: reader.query(sql, number=job)).result(10) == [(attempt,)]

@@ -264,6 +264,8 @@ class PostgresTransaction(OpenTransaction):
             self._log_attempts(taken)
         if group[0].delay_ms is None and self.final_hooks:
             self._end(numbers)
+        if group[0].delay_ms is None and event is not Event.COMPLETED:
+            self._leave_hooks(numbers)
         return [s.lease.number for s in taken]
 
     def _decision_columns(self, rows: Sequence[Settlement]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from PIL import Image, ImageEnhance, ImageFilter
 from PIL.TiffImagePlugin import IFDRational
 
 from jobwire.pictures.decode import gps_point
-from jobwire.systems.rentix.photo_quality import TOO_DARK_BELOW
+from jobwire.systems.rentix.photo_quality import DUPLICATE_DISTANCE_MAX, TOO_DARK_BELOW
 from jobwire.systems.rentix.photos import find_duplicates
 
 DEMO_PATHS = sorted(DEMO_DIR.glob("*.jpg"))
@@ -52,6 +52,11 @@ def test_duplicates_are_exactly_the_pairs_within_the_distance(codes: list[int], 
         (i, j) for i, j in combinations(range(len(codes)), 2) if (codes[i] ^ codes[j]).bit_count() <= distance
     ]
     assert find_duplicates([f"{code:016x}" for code in codes], distance_max=distance) == expected
+
+
+@pytest.mark.parametrize(("bits", "found"), [(DUPLICATE_DISTANCE_MAX, [(0, 1)]), (DUPLICATE_DISTANCE_MAX + 1, [])])
+def test_the_same_picture_differs_in_six_bits_at_most(bits: int, found: list[tuple[int, int]]) -> None:
+    assert find_duplicates(["0" * 16, f"{2**bits - 1:016x}"]) == found
 
 
 @pytest.mark.parametrize("text", ["", "12", "0" * 17, "g" * 16, "00 00 00 00 00 0", "0" * 15 + " "])

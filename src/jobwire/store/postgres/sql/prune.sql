@@ -12,6 +12,8 @@ DELETE FROM concurrency WHERE number = ANY (translate(:numbers, '[]', '{}')::big
 DELETE FROM step WHERE number = ANY (translate(:numbers, '[]', '{}')::bigint[]);
 -- :attempt_log
 DELETE FROM attempt_log WHERE number = ANY (translate(:numbers, '[]', '{}')::bigint[]);
+-- :unheard_end
+DELETE FROM unheard_end WHERE number = ANY (translate(:numbers, '[]', '{}')::bigint[]);
 -- :release_files
 UPDATE file_hold SET expires_at = :at
  WHERE holder IN (SELECT 'job:' || value FROM json_array_elements_text(:numbers::json))

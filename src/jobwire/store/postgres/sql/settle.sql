@@ -65,3 +65,8 @@ SELECT j.number, j.owner, j.kind, s.state, j.input, s.output, s.error
  WHERE j.number = ANY (translate(:numbers, '[]', '{}')::bigint[])
    AND j.kind IN (SELECT json_array_elements_text(:kinds::json))
  ORDER BY j.number;
+-- :leave_hooks
+INSERT INTO unheard_end (number)
+SELECT number FROM job
+ WHERE number = ANY (translate(:numbers, '[]', '{}')::bigint[]) AND kind IN (SELECT kind FROM hooked_kind)
+   AND kind NOT IN (SELECT json_array_elements_text(:kinds::json));

@@ -11,6 +11,8 @@ DELETE FROM concurrency WHERE number IN (SELECT value FROM json_each(:numbers));
 DELETE FROM step WHERE number IN (SELECT value FROM json_each(:numbers));
 -- :attempt_log
 DELETE FROM attempt_log WHERE number IN (SELECT value FROM json_each(:numbers));
+-- :unheard_end
+DELETE FROM unheard_end WHERE number IN (SELECT value FROM json_each(:numbers));
 -- :release_files
 UPDATE file_hold SET expires_at = :at
  WHERE holder IN (SELECT 'job:' || value FROM json_each(:numbers)) AND (expires_at IS NULL OR expires_at > :at);

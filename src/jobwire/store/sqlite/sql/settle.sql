@@ -43,3 +43,8 @@ ON CONFLICT DO NOTHING;
 SELECT j.number, j.owner, j.kind, s.state, j.input, s.output, s.error
   FROM json_each(:numbers) AS n CROSS JOIN job AS j ON j.number = n.value JOIN state AS s ON s.number = j.number
  WHERE j.kind IN (SELECT value FROM json_each(:kinds));
+-- :leave_hooks
+INSERT INTO unheard_end (number)
+SELECT number FROM job
+ WHERE number IN (SELECT value FROM json_each(:numbers)) AND kind IN (SELECT kind FROM hooked_kind)
+   AND kind NOT IN (SELECT value FROM json_each(:kinds));
