@@ -19,12 +19,16 @@ from jobwire.dialects.spec import CODES, Dialect
 from jobwire.domain.outcome import PublicError
 from jobwire.http.action_notes import ACTION_NOTES
 from jobwire.http.actions import ACTIONS
+from jobwire.http.limits import tell_limit
+from jobwire.service.limits import Limit, LimitState
+from jobwire.systems.apidatatools.dialect import APIDATATOOLS
+from jobwire.systems.docswrite.dialect import DOCSWRITE
 from jobwire.systems.fifthelement.dialect import FIFTHELEMENT
 from jobwire.systems.rentix.dialect import RENTIX
 from market_tables import MARKET
 from shop_dialect import SHOP
 
-DIALECTS = (NATIVE, SHOP, RENTIX, FIFTHELEMENT, AZURE, GOOGLE, *MARKET)
+DIALECTS = (NATIVE, SHOP, RENTIX, FIFTHELEMENT, DOCSWRITE, APIDATATOOLS, AZURE, GOOGLE, *MARKET)
 HEADERS_OF_THE_SERVER = {"date", "server", "content-type", "content-length", "cache-control"}
 
 
@@ -182,6 +186,17 @@ def test_a_vendors_words_are_in_its_own_document(both: House) -> None:
         check(document, shop.get("/shop/api/job?id=x"), "/shop/api/job")
     status = document["paths"]["/shop/api/job"]["get"]["responses"]["200"]
     assert {"X-Limit", "X-Left", "X-Reset"} <= set(status["headers"])
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+def test_no_header_of_a_limit_is_told_that_is_not_sent(both: House, dialect: Dialect) -> None:
+    names = dialect.limit_headers
+    sent = {name for name, _ in tell_limit(LimitState(Limit("l", 1, 1), 0, 0), names, now=0)}
+    told: set[str] = set()
+    for operation in operations(read_document(both, dialect.mount)):
+        for response in operation["responses"].values():
+            told |= {name.lower() for name in response.get("headers", {}) if "limit" in name.lower()}
+    assert told == {name.decode() for name in sent if b"limit" in name}
 
 
 def check(document: Any, answer: httpx.Response, path: str) -> Any:

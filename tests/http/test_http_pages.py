@@ -8,8 +8,10 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from http_house import House, open_house
@@ -17,20 +19,25 @@ from http_house import House, open_house
 from jobwire.dialects.azure import AZURE
 from jobwire.dialects.google import GOOGLE
 from jobwire.dialects.native import NATIVE
-from jobwire.dialects.spec import Carrier
+from jobwire.dialects.notes import Notes, Parameter
+from jobwire.dialects.spec import Carrier, Dialect
 from jobwire.http.docs_page import BASE_URL
 from jobwire.http.snippets import KEY_VARIABLE, LANGUAGES, Request
+from jobwire.systems.apidatatools.dialect import APIDATATOOLS
+from jobwire.systems.docswrite.dialect import DOCSWRITE
+from jobwire.systems.fifthelement.dialect import FIFTHELEMENT
 from jobwire.systems.rentix.dialect import RENTIX
 from shop_dialect import SHOP
 
-PLACES = ("/docs", "/v1/docs", "/shop/api/docs", "/api/v1/docs")
+DIALECTS = (NATIVE, SHOP, RENTIX, FIFTHELEMENT, DOCSWRITE, APIDATATOOLS, AZURE, GOOGLE)
+PLACES = ("/docs", *(f"{dialect.mount}/docs" for dialect in DIALECTS))
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 LOADING = {"script", "img", "iframe", "object", "embed", "link", "video", "audio", "source", "form", "base"}
 
 
 @pytest.fixture(scope="module")
-def all_three(house_engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with open_house(tmp_path_factory.mktemp("pages"), NATIVE, SHOP, RENTIX, AZURE, GOOGLE) as opened:
+def described(house_engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with open_house(tmp_path_factory.mktemp("pages"), *DIALECTS) as opened:
         yield opened
 
 
@@ -72,8 +79,8 @@ def read(house: House, path: str, **headers: str) -> str:
 
 
 @pytest.mark.parametrize("path", PLACES)
-def test_the_page_is_whole_and_loads_nothing(all_three: House, path: str) -> None:
-    page = read(all_three, path)
+def test_the_page_is_whole_and_loads_nothing(described: House, path: str) -> None:
+    page = read(described, path)
     outline = Outline(page)
     assert outline.open == [] and page.startswith("<!doctype html>\n<html lang=")
     assert LOADING & set(outline.tags) == set()
@@ -85,13 +92,13 @@ def test_the_page_is_whole_and_loads_nothing(all_three: House, path: str) -> Non
     inside = {link.removeprefix("#") for link in outline.links if link.startswith("#")}
     assert inside <= set(outline.ids)
     assert not re.search(r"url\(|@import", page)
-    with all_three.client() as nobody:
+    with described.client() as nobody:
         outside = {link for link in outline.links if not link.startswith("#")}
         assert outside and all(nobody.get(link).status_code == 200 for link in outside)
 
 
-def test_its_style_is_the_only_thing_its_policy_lets_in(all_three: House) -> None:
-    with all_three.client() as nobody:
+def test_its_style_is_the_only_thing_its_policy_lets_in(described: House) -> None:
+    with described.client() as nobody:
         answer = nobody.get("/docs")
     (style,) = re.findall(r"<style>(.*?)</style>", answer.text, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -102,27 +109,27 @@ def test_its_style_is_the_only_thing_its_policy_lets_in(all_three: House) -> Non
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("dialect", [NATIVE, SHOP, RENTIX, AZURE, GOOGLE], ids=lambda dialect: dialect.name)
-def test_every_call_has_its_section_with_examples(all_three: House, dialect: object) -> None:
-    page = unescape(read(all_three, f"{dialect.mount}/docs"))  # type: ignore[attr-defined]
-    for route in dialect.routes:  # type: ignore[attr-defined]
-        assert f"<b>{route.method}</b> <span>{dialect.mount}{route.path}</span>" in page  # type: ignore[attr-defined]
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+def test_every_call_has_its_section_with_examples(described: House, dialect: Dialect) -> None:
+    page = unescape(read(described, f"{dialect.mount}/docs"))
+    for route in dialect.routes:
+        assert f"<b>{route.method}</b> <span>{dialect.mount}{route.path}</span>" in page
         assert route.summary in page
     counted = Counter(re.findall(r'data-language="(\w+)"', page))
     assert set(counted) == set(LANGUAGES) and len(set(counted.values())) == 1
 
 
-def test_its_examples_have_the_address_the_reader_came_by(all_three: House) -> None:
-    assert f"{all_three.url}/v1/jobs" in read(all_three, "/docs")
-    assert "http://jobs.example:8080/v1/jobs" in read(all_three, "/docs", Host="jobs.example:8080")
+def test_its_examples_have_the_address_the_reader_came_by(described: House) -> None:
+    assert f"{described.url}/v1/jobs" in read(described, "/docs")
+    assert "http://jobs.example:8080/v1/jobs" in read(described, "/docs", Host="jobs.example:8080")
     for bad in ('x"><script>', "no host", "x/../y"):
-        page = read(all_three, "/docs", Host=bad)
-        assert bad not in page and f"{all_three.url}/v1/jobs" in page
-    assert BASE_URL not in read(all_three, "/docs")
+        page = read(described, "/docs", Host=bad)
+        assert bad not in page and f"{described.url}/v1/jobs" in page
+    assert BASE_URL not in read(described, "/docs")
 
 
-def test_head_answers_as_get_without_the_body_and_other_methods_find_nothing(all_three: House) -> None:
-    with all_three.client() as nobody:
+def test_head_answers_as_get_without_the_body_and_other_methods_find_nothing(described: House) -> None:
+    with described.client() as nobody:
         for path in ("/docs", "/openapi.json", "/.well-known/api-catalog"):
             got, head = nobody.get(path), nobody.head(path)
             assert (head.status_code, head.content) == (200, b"")
@@ -130,17 +137,28 @@ def test_head_answers_as_get_without_the_body_and_other_methods_find_nothing(all
             assert nobody.post(path).status_code == 404
 
 
+def test_a_page_that_cannot_be_made_is_our_fault_and_says_under_which_request(tmp_path: Path) -> None:
+    route = replace(NATIVE.routes[0], notes=Notes(parameters=(Parameter("odd", {"type": object()}),)))
+    odd = replace(NATIVE, name="odd", mount="/odd", routes=(route,))
+    with open_house(tmp_path, NATIVE, odd) as house, house.client() as nobody:
+        for path in ("/odd/docs", "/odd/openapi.json"):
+            answer = nobody.get(path, headers={"X-Request-Id": "mine-12345"})
+            assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+            assert answer.json()["request_id"] == answer.headers["x-request-id"] == "mine-12345"
+        assert nobody.get("/v1/docs").status_code == 200
+
+
 @pytest.mark.parametrize("path", ["/v1/jobs", "/v1/me", "/v1/jobs/job_x/cancel"])
-def test_options_is_told_the_methods_of_the_path(all_three: House, path: str) -> None:
-    with all_three.client(all_three.make_key("ada")) as client:
+def test_options_is_told_the_methods_of_the_path(described: House, path: str) -> None:
+    with described.client(described.make_key("ada")) as client:
         answer = client.options(path)
         assert answer.status_code == 405
         allowed = answer.headers["allow"].split(", ")
         assert ("GET" in allowed) == ("HEAD" in allowed) and "OPTIONS" not in allowed
 
 
-def test_a_query_field_that_is_not_known_is_refused_in_lists_only(all_three: House) -> None:
-    with all_three.client(all_three.make_key("ada")) as client:
+def test_a_query_field_that_is_not_known_is_refused_in_lists_only(described: House) -> None:
+    with described.client(described.make_key("ada")) as client:
         assert client.get("/v1/me?nope=1").status_code == 200
         refused = client.get("/v1/jobs?nope=1")
         assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "/nope")

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from jobwire.dialects.spec import Dialect
 from jobwire.http.answer import Answer, Receive, Scope, Send, send_answer
 from jobwire.http.endpoint import Exchange, has_route, serve_exchange
+from jobwire.http.errors import INTERNAL, say_error
 from jobwire.http.health import Readiness, answer_up
 from jobwire.http.pages import Pages
 from jobwire.http.requests import find_header, give_request_id, local_path
@@ -81,7 +82,7 @@ class Application:
             await send_answer(answer, send, is_head=scope["method"] == "HEAD")
             return
         request_id = give_request_id(find_header(scope, b"x-request-id"))
-        own = await self._answer_own(scope)
+        own = await self._answer_own(scope, request_id.decode("ascii"))
         if own is not None:
             own.headers.append((b"x-request-id", request_id))
             await send_answer(own, send, is_head=scope["method"] == "HEAD")
@@ -90,17 +91,22 @@ class Application:
         site, path = (self._first, path) if path == METRICS_PATH else self._find_site(path)
         await serve_exchange(Exchange(site, path, scope, receive, request_id.decode("ascii")), send)
 
-    async def _answer_own(self, scope: Scope) -> Answer | None:
+    async def _answer_own(self, scope: Scope, request_id: str) -> Answer | None:
         """The server's own pages; any other method on them is answered like a path that is not there."""
         if scope["method"] not in ("GET", "HEAD"):
             return None
-        match local_path(scope):
-            case "/healthz":
-                return answer_up()
-            case "/readyz":
-                return await self._readiness.answer()
-            case path:
-                return self._pages.answer(path, scope)
+        path = local_path(scope)
+        try:
+            match path:
+                case "/healthz":
+                    return answer_up()
+                case "/readyz":
+                    return await self._readiness.answer()
+                case _:
+                    return self._pages.answer(path, scope)
+        except Exception:
+            logger.exception("request %s failed: %s", request_id, path)
+            return say_error(self._first.dialect, INTERNAL, request_id)
 
     def _find_site(self, path: str) -> tuple[Site, str]:
         """The site with the longest mount that holds the path, and the path below it: empty where there is none.

@@ -22,12 +22,20 @@ def list_limits(principal: Principal, route: Route | None, own: Sequence[Limit])
 
 def take_limits(limits: Limits, wanted: Sequence[Subject]) -> LimitState | None:
     """The state to show: of the limit that refuses the call, else of the last; None without any."""
+    if len(wanted) > 1:
+        # What one of several limits refuses must not cost the others a call.
+        wanted = next(([one] for one in wanted if not limits.look(*one).remaining), wanted)
     state = None
     for subject, limit in wanted:
         state = limits.take(subject, limit)
         if state.retry_after_s is not None:
             break
     return state
+
+
+def name_limit_headers(names: LimitHeaders) -> tuple[str, ...]:
+    """The headers that `tell_limit` gives."""
+    return (names.limit, names.policy) if names.policy is not None else (names.limit, names.remaining, names.reset)
 
 
 def tell_limit(state: LimitState | None, names: LimitHeaders | None, *, now: int) -> Headers:

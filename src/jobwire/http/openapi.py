@@ -5,7 +5,7 @@ It is what the readable page (docs_page.py) is made from, so that both tell the 
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple, replace
+from dataclasses import replace
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
@@ -17,6 +17,7 @@ from jobwire.domain.phases import Phase
 from jobwire.http.action_notes import ACTION_NOTES, PHASE_SCHEMA
 from jobwire.http.credentials import describe_carrier, name_carrier, show_carrier
 from jobwire.http.errors import find_word
+from jobwire.http.limits import name_limit_headers
 from jobwire.http.links import describe_links
 from jobwire.http.page_words import describe_page, name_parameters
 from jobwire.http.request_bodies import KEY_SCHEMA, describe_body, describe_taken, tell_wait
@@ -300,7 +301,7 @@ def _describe_headers(site: Site, served: Served, notes: Notes) -> Described:
     headers |= {name: _header(text, is_required=True) for name, text in told.items()}
     headers |= {name: _header("An address of the new job.", is_required=True) for name in route.headers or ()}
     if route.action in JOB_ACTIONS and dialect.retry_after_s is not None:
-        headers["Retry-After"] = _header(_RETRY_AFTER, {"type": "integer", "minimum": 0})
+        headers["Retry-After"] = _header(_RETRY_AFTER, {"type": "integer", "minimum": 1})
     if route.action == "status" and dialect.is_conditional:
         headers["Vary"] = _header("The headers of the key; only where the answer may be kept.")
         headers["ETag"] = _header("Changes with the job; absent where the result has links, which expire.")
@@ -318,8 +319,7 @@ def _limit_headers(dialect: Dialect, served: Served) -> Described:
         return {}
     return {
         name: _header("How much of the limit is left, where there is one.")
-        for name in astuple(dialect.limit_headers)
-        if name
+        for name in name_limit_headers(dialect.limit_headers)
     }
 
 
@@ -355,7 +355,7 @@ def _describe_refusal(
     if status == HTTPStatus.UNAUTHORIZED and dialect.challenge is not None:
         headers["WWW-Authenticate"] = _header("How to send a key.", is_required=True)
     if status in (HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
-        headers["Retry-After"] = _header("Seconds until it is worth trying again.", {"type": "integer", "minimum": 0})
+        headers["Retry-After"] = _header("Seconds until it is worth trying again.", {"type": "integer", "minimum": 1})
     headers |= {name: _header("What was wrong, for programs.") for name in dialect.error_headers}
     content: Described = {"schema": ref("Error")}
     if codes:

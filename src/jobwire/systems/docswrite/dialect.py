@@ -85,6 +85,7 @@ DOCSWRITE = Dialect(
     limits=(RateLimit("creation", 200, 120, flows=True), RateLimit("status", 500, 60, flows=True)),
     default_limits=_STATUS,
     limit_headers=LimitHeaders("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", counts_down=True),
+    retry_after_s=1,
     routes=(
         Route(
             "POST", "/export", endpoint=routes_exports.post_export, body="json", limits=_CREATION,

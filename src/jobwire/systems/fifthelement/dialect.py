@@ -54,6 +54,7 @@ FIFTHELEMENT = Dialect(
     body_bytes_max=BODY_BYTES_MAX,
     limits=(RateLimit("hour", 1_000, 3_600, tiers={"standard": 1_000, "premium": 10_000, "enterprise": 100_000}),),
     default_limits=("hour",),
+    retry_after_s=1,
     ignores_trailing_slash=True,
     identity_header=IDENTITY_HEADER,
     documentation="/v1/documentation",
