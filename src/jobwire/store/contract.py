@@ -23,7 +23,9 @@ NO_LAST = 2**63 - 1
 
 
 class Claim(NamedTuple):
-    """One claimed job in a worker's hands; `input` is JSON text; only a fence above 1 can have completed steps."""
+    """One claimed job in a worker's hands; `input` is JSON text; only a fence above 1 can have completed steps.
+
+    `progress` is the JSON text of what the attempts before reported last."""
 
     number: int
     fence: int
@@ -35,6 +37,7 @@ class Claim(NamedTuple):
     losses: int
     created_at: int
     input: str
+    progress: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
