@@ -84,7 +84,9 @@ def losses_in_a_row(ledger: Ledger) -> None:
 
 
 def cancel_before_retry(ledger: Ledger) -> None:
-    cancels.test_g7_a_job_whose_cancel_was_asked_never_goes_back_to_its_queue(ledger, FLAKY, worker_knows=False)
+    cancels.test_g7_a_job_whose_cancel_was_asked_never_fails_nor_goes_back_to_its_queue(
+        ledger, FLAKY, worker_knows=False
+    )
 
 
 def started_before_its_deadline(ledger: Ledger) -> None:

@@ -122,12 +122,6 @@ def fail_document(tx: Transaction, owner: int, document: str, error: JobError) -
     )
 
 
-def hold_repository(tx: Transaction, owner: int, repository: str) -> bool:
-    """Let no other crawl write to the repository until this transaction ends; False if there is no repository."""
-    hold = "UPDATE fifthelement_repository SET updated_at = :now WHERE owner = :owner AND id = :repository"
-    return tx.execute(hold, now=tx.now, owner=owner, repository=repository) == 1
-
-
 def add_targets(tx: Transaction, owner: int, job: int, targets: Sequence[Target]) -> None:
     """Keep pages that a crawl is to visit."""
     for first in range(0, len(targets), _ROWS_A_STATEMENT):

@@ -22,6 +22,7 @@ from jobwire.net.policy import FetchPolicy
 from jobwire.service.services import Services
 from jobwire.store.files import hold_files, name_job
 from jobwire.systems.fifthelement.importing_rows import Batch, Target, keep_batch, keep_texts
+from jobwire.systems.fifthelement.subjects import take_up
 from jobwire.systems.fifthelement.table_documents import (
     DocumentLine,
     Mapping,
@@ -29,7 +30,7 @@ from jobwire.systems.fifthelement.table_documents import (
     ReadRequest,
     read_documents,
 )
-from jobwire.systems.fifthelement.table_records import ImportState, read_import, take_up
+from jobwire.systems.fifthelement.table_records import ImportState, read_import
 from jobwire.tables.checking import ColumnType
 from jobwire.tables.spec import Format, Source
 

@@ -13,13 +13,13 @@ from jobwire.systems.fifthelement import records
 from jobwire.systems.fifthelement.ids import make_ids
 from jobwire.systems.fifthelement.records import PROCESSING, READY
 from jobwire.systems.fifthelement.starting import start_processing
+from jobwire.systems.fifthelement.subjects import keep_repository
 from jobwire.systems.fifthelement.table_documents import DocumentLine
 from jobwire.systems.fifthelement.table_records import (
     ImportState,
     find_rows,
     insert_rows,
     keep_import,
-    lock_repository,
     read_import,
 )
 from jobwire.systems.fifthelement.texts import INLINE_BYTES_MAX, KeptText, put_text
@@ -68,7 +68,7 @@ def keep_batch(tx: Transaction, jobs: Jobs, target: Target, batch: Batch) -> Imp
     state = read_import(tx, target.owner, target.job)
     if state.kept_bytes != batch.start:
         return state
-    lock_repository(tx, target.owner, target.repository)
+    keep_repository(tx, target.owner, target.repository)
     known = find_rows(tx, target.owner, target.repository, [line.row_key for line in batch.lines])
     new: dict[str, tuple[DocumentLine, KeptText | None]] = {}
     changed = unchanged = 0

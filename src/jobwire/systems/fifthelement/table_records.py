@@ -8,10 +8,9 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
-from jobwire.domain.errors import JobError
 from jobwire.kinds.contract import FinalJob
 from jobwire.store.contract import Reader, Transaction
-from jobwire.systems.fifthelement.records import conclude_job, link_job, require_repository
+from jobwire.systems.fifthelement.subjects import conclude_job
 
 ROWS_A_STATEMENT: Final = 25
 """SQLite looks each parameter up by its name: a row costs 14 µs with 25 in a statement, 17 with 50, 22 with 100."""
@@ -33,19 +32,6 @@ class ImportState(NamedTuple):
     added: int = 0
     changed: int = 0
     unchanged: int = 0
-
-
-def take_up(tx: Transaction, *, owner: int, job: int, repository: str) -> None:
-    """Begin a job on a repository, whose deletion cancels it from now on; JobError repository_gone."""
-    require_repository(tx, owner, repository)
-    link_job(tx, owner, job, repository=repository, document=None)
-
-
-def lock_repository(tx: Transaction, owner: int, repository: str) -> None:
-    """Imports into one repository take turns, and none adds to a deleted one: JobError repository_gone."""
-    lock = "UPDATE fifthelement_repository SET updated_at = :now WHERE owner = :owner AND id = :id"
-    if not tx.execute(lock, now=tx.now, owner=owner, id=repository):
-        raise JobError("repository_gone", "The repository was deleted before the job was done")
 
 
 def find_rows(reader: Reader, owner: int, repository: str, keys: Sequence[str]) -> dict[str, KnownRow]:
