@@ -18,19 +18,15 @@ import semchunk
 from protego import Protego
 from selectolax.lexbor import LexborHTMLParser
 
-from bench.memory import measure_pss_mib
-from jobwire.config import read_settings
-from jobwire.domain.phases import FINAL_PHASES, Phase
+from bench.system_jobs import Timed, make_repository, open_system, time_job, working
 from jobwire.systems.fifthelement.chunking import CHUNK_CHARS_MAX
-from jobwire.systems.fifthelement.records import add_repository
-from jobwire.systems.fifthelement.starting import WEB_CRAWLING, start_job
-from jobwire.wiring import House, open_house
+from jobwire.systems.fifthelement.starting import WEB_CRAWLING
+from jobwire.wiring import House
 
 CORPORA = Path(sys.prefix) / "corpora"
 PROJECTS = ("sqlalchemy", "pygame", "lxml")
 REQUESTS = 4
 DEPTH = 10
-PEAK_S = 0.25
 ROBOTS = b"User-agent: *\nDisallow: /private/\n"
 
 
@@ -104,61 +100,28 @@ def read_bare(body: bytes, url: str, chunker: semchunk.Chunker) -> list[str]:
     return links
 
 
-async def _crawl(house: House, url: str, pages_max: int) -> dict[str, float]:
-    services = house.services
-    owner = (await services.owners.create_owner("bench")).id
-    repository = await house.store.write(
-        lambda tx: (
-            add_repository(tx, owner, name="bench", type="knowledge", vector_store="default", batch_model=None).id
-        )
-    )
+async def _crawl(house: House, url: str, pages_max: int) -> Timed:
+    owner = (await house.services.owners.create_owner("bench")).id
+    repository = await house.store.write(lambda tx: make_repository(tx, owner))
     wanted = {"url": url, "maxPages": pages_max, "maxDepth": DEPTH}
-    loop, moved = asyncio.get_running_loop(), asyncio.Event()
-    house.store.listen(lambda _: loop.call_soon_threadsafe(moved.set))
-    async with house.make_children() as children:
-        worker = house.make_worker(children)
-        working = asyncio.create_task(worker.run())
-        watching = asyncio.create_task(_watch_memory())
-        begun = time.perf_counter()
-        receipt = await house.store.write(
-            lambda tx: start_job(tx, services.jobs, owner, WEB_CRAWLING, wanted, repository=repository)
-        )
-        while (row := await services.jobs.read(owner, number=receipt.number)).phase not in FINAL_PHASES:
-            await moved.wait()
-            moved.clear()
-        seconds = time.perf_counter() - begun
-        watching.cancel()
-        worker.stop()
-        await working
-        assert row.phase is Phase.COMPLETED and row.output is not None, row.error
-        result = json.loads(row.output)
-        assert result["errors"] == 0, result
-        return {"pages/s": result["pagesFetched"] / seconds, "peak MiB": await watching}
-
-
-async def _watch_memory() -> float:
-    most = 0.0
-    try:
-        while True:
-            most = max(most, measure_pss_mib([os.getsid(0)]))
-            await asyncio.sleep(PEAK_S)
-    except asyncio.CancelledError:
-        return most
+    async with working(house):
+        return await time_job(house, owner, WEB_CRAWLING, wanted, repository=repository)
 
 
 def run_job(folder: Path, url: str, pages_max: int) -> dict[str, float]:
     """One crawl by a job, on SQLite."""
-    environment = {
-        "JOBWIRE_FILES": str(folder / "files"),
-        "JOBWIRE_FETCH_ALLOW": "127.0.0.0/8",
-        "FIFTHELEMENT_CRAWL_DELAY_MS": "0",
-        "FIFTHELEMENT_CRAWL_HOST_REQUESTS": str(REQUESTS),
-    }
-    house = open_house(read_settings(environment, db=str(folder / "jobs.db"), workers=1, systems="fifthelement"))
+    house = open_system(
+        folder,
+        JOBWIRE_FETCH_ALLOW="127.0.0.0/8",
+        FIFTHELEMENT_CRAWL_DELAY_MS="0",
+        FIFTHELEMENT_CRAWL_HOST_REQUESTS=str(REQUESTS),
+    )
     try:
-        return asyncio.run(_crawl(house, url, pages_max))
+        timed = asyncio.run(_crawl(house, url, pages_max))
     finally:
         house.close()
+    assert timed.result["errors"] == 0, timed.result
+    return {"pages/s": timed.result["pagesFetched"] / timed.seconds, "peak MiB": timed.peak_mib}
 
 
 def run_bare(url: str, pages_max: int) -> dict[str, float]:

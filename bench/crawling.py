@@ -4,17 +4,16 @@ The job judges every connection, reads pages in child processes held to limits, 
 and links in the ledger, and can be killed at any time; the loop does none of it. crawl_jobs.py does one of them.
 """
 
-import json
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from bench.children import Failed, find_free_port, python, running, wait_for_server
+from bench.children import find_free_port, python, running, wait_for_server
 from bench.crawl_jobs import CORPORA
 from bench.measurement import Bench, Figures, Goal, Measurement, Ratios, Variant
 from bench.peers.install import Missing
+from bench.programs import measure_program
 
 PAGES = 410
 SIDES = ("jobwire", "bare")
@@ -22,12 +21,7 @@ RATE = "pages/s"
 
 
 def _measure(side: str, url: str, amount: int, folder: Path) -> Figures:
-    command = python("-m", "bench.crawl_jobs", side, str(folder), url, str(amount))
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Failed(f"crawl_jobs {side} failed:\n{done.stderr[-2_000:]}")
-    figures: dict[str, float] = json.loads(done.stdout)
-    return figures
+    return measure_program("bench.crawl_jobs", side, folder, url, amount)
 
 
 @contextmanager

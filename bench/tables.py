@@ -4,15 +4,13 @@ The loop has one process and no fence, no step, no progress, no list of bad rows
 child process and can be killed at any time. table_jobs.py is the program that does one of them.
 """
 
-import json
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from bench.children import Failed, python
 from bench.measurement import Bench, Figures, Goal, Measurement, Ratios, Variant
+from bench.programs import measure_program, run_program
 
 ROWS = 300_000
 FORMATS = ("csv", "jsonl", "parquet", "xlsx")
@@ -24,18 +22,10 @@ def _name(action: str, side: str, form: str) -> str:
     return f"{action} {form}, {side}"
 
 
-def _run(*words: object) -> str:
-    done = subprocess.run(python("-m", "bench.table_jobs", *words), capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Failed(f"table_jobs {' '.join(map(str, words))} failed:\n{done.stderr[-2_000:]}")
-    return done.stdout
-
-
 def _measure(action: str, side: str, form: str, rows: int, shared: Path, folder: Path) -> Figures:
     place = shared / folder.name
     place.mkdir(exist_ok=True)
-    figures: dict[str, float] = json.loads(_run(action, side, form, place, rows))
-    return figures
+    return measure_program("bench.table_jobs", action, side, form, place, rows)
 
 
 @contextmanager
@@ -43,7 +33,7 @@ def _open(folder: Path, bench: Bench) -> Iterator[Sequence[Variant]]:
     rows = int(ROWS * bench.size.share)
     shared = folder / "tables"
     shared.mkdir(exist_ok=True)
-    _run("prepare", "jobwire", "all", shared, rows)
+    run_program("bench.table_jobs", "prepare", "jobwire", "all", shared, rows)
     yield [
         Variant(_name(action, side, form), partial(_measure, action, side, form, rows, shared))
         for action in ACTIONS

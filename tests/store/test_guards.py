@@ -84,7 +84,9 @@ def losses_in_a_row(ledger: Ledger) -> None:
 
 
 def cancel_before_retry(ledger: Ledger) -> None:
-    cancels.test_g7_a_job_whose_cancel_was_asked_never_goes_back_to_its_queue(ledger, FLAKY, worker_knows=False)
+    cancels.test_g7_a_job_whose_cancel_was_asked_never_fails_nor_goes_back_to_its_queue(
+        ledger, FLAKY, worker_knows=False
+    )
 
 
 def started_before_its_deadline(ledger: Ledger) -> None:
@@ -156,7 +158,7 @@ GUARDS = (
     Guard("claim", "take", "queue = :queue AND", "", claims.test_a_claim_takes_from_its_own_queue_only),
     Guard("claim", "take", "<=", "<", claims.test_a_claim_carries_what_a_worker_needs_and_starts_the_attempt),
     Guard("claim", "start", "fence = fence + 1", "fence = max(fence, 1)", claims.test_a_second_attempt_has_a_greater_fence_and_counts),
-    Guard("claim", "start", "progress = NULL", "progress = progress", leases.test_a_new_attempt_starts_without_the_last_one_s_progress),
+    Guard("claim", "claimed", "s.progress", "NULL", leases.test_a_new_attempt_is_told_what_the_last_one_reported),
     Guard("claim", "move_lane", "max(now_turn, excluded.now_turn)", "excluded.now_turn", order.test_g10_a_job_that_comes_back_does_not_turn_its_queue_back),
     Guard("cells", "add", "n + excluded.n", "excluded.n", small_churn),
     Guard("cells", "lanes_of", "s.run_at IS NULL", "true", small_churn),

@@ -54,10 +54,10 @@ def test_a_cancel_that_lost_is_told_the_final_state(ledger: Ledger, outcome: Out
 
 
 @pytest.mark.parametrize(
-    "outcome", [FLAKY, LATER, SHUTDOWN, STOPPED], ids=["retry", "snooze", "interrupt", "confirm"]
+    "outcome", [FLAKY, LATER, SHUTDOWN, STOPPED, BROKEN], ids=["retry", "snooze", "interrupt", "confirm", "failure"]
 )
 @pytest.mark.parametrize("worker_knows", [True, False], ids=["worker knows", "worker has not heard"])
-def test_g7_a_job_whose_cancel_was_asked_never_goes_back_to_its_queue(
+def test_g7_a_job_whose_cancel_was_asked_never_fails_nor_goes_back_to_its_queue(
     ledger: Ledger, outcome: Outcome, worker_knows: bool
 ) -> None:
     number = ledger.submit()

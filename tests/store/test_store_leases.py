@@ -215,13 +215,13 @@ def test_the_last_of_several_reports_of_one_attempt_counts_once(ledger: Ledger) 
     assert (row.version, row.progress) == (3, "2")
 
 
-def test_a_new_attempt_starts_without_the_last_one_s_progress(ledger: Ledger) -> None:
+def test_a_new_attempt_is_told_what_the_last_one_reported(ledger: Ledger) -> None:
     number = ledger.submit()
     claim = ledger.claim_one()
+    assert claim.progress is None
     ledger.beat(progress=[ProgressReport(number, claim.fence, '{"percent":40}')])
     assert ledger.settle(claim, SHUTDOWN)
-    ledger.claim_one()
-    assert ledger.row(number).progress is None
+    assert ledger.claim_one().progress == ledger.row(number).progress == '{"percent":40}'
 
 
 def test_steps_are_kept_under_the_fence_and_survive_the_attempt(ledger: Ledger) -> None:

@@ -14,7 +14,7 @@ from jobwire.store.contract import Reader, Store, Transaction
 from jobwire.store.postgres.vectors import PAGE_VECTORS
 from jobwire.store.sqlite import vectors as sqlite_vectors
 from jobwire.store.sqlite.store import open_sqlite
-from jobwire.store.vectors import Ranked, open_vectors
+from jobwire.store.vectors import Ranked, Search, open_vectors
 from postgres_server import is_left_out, new_ledger
 
 ENGINES = ("sqlite",) if is_left_out() else ("sqlite", "postgresql")
@@ -46,12 +46,13 @@ def fill(store: Store, owner: int, vectors: list[bytes]) -> None:
     store.write(work).result()
 
 
+def search_tried(owner: int, to: bytes, limit: int) -> Search:
+    return Search("t.id", "tried t WHERE t.owner = :owner", "t.v", "t.id", to, limit, {"owner": owner})
+
+
 def rank(store: Store, owner: int, to: bytes, limit: int) -> Ranked:
     def look(reader: Reader) -> Ranked:
-        return open_vectors(store).rank(
-            reader, "t.id", "tried t WHERE t.owner = :owner", column="t.v", key="t.id", to=to, limit=limit,
-            named={"owner": owner},
-        )  # fmt: skip
+        return open_vectors(store).rank(reader, search_tried(owner, to, limit))
 
     return store.read(look).result()
 
@@ -120,10 +121,7 @@ def test_pgvector_ranks_where_the_database_has_it() -> None:
                     asked.append(sql)
                     return reader.query(sql, **params)
 
-            return open_vectors(store).rank(
-                Listening(), "t.id", "tried t WHERE t.owner = :owner", column="t.v", key="t.id", to=circle[4],
-                limit=3, named={"owner": 1},
-            )  # fmt: skip
+            return open_vectors(store).rank(Listening(), search_tried(1, circle[4], 3))
 
         by_extension = store.read(look).result()
         assert any("<=>" in sql for sql in asked)

@@ -71,25 +71,40 @@ def test_progress_never_goes_back_within_an_attempt():
     assert progress_of(row)["percent"] == 80.0
 
 
-def test_a_new_attempt_starts_without_progress():
+@pytest.mark.parametrize(
+    ("again", "shown"),
+    [
+        (None, (90.0, "first", 9, 10)),
+        ({"percent": 20, "message": "second"}, (90.0, "second", None, None)),
+        ({"done": 2, "total": 3}, (90.0, None, 2, 3)),
+        ({"percent": 95}, (95.0, None, None, None)),
+    ],
+)
+def test_a_new_attempt_starts_where_the_last_one_came_to(again, shown):
     async def look():
         gate = Gate()
 
         async def work(ctx: Context) -> None:
             if ctx.attempt == 1:
-                ctx.progress(90)
+                ctx.progress(done=9, total=10, message="first")
                 raise ValueError
+            if again is not None:
+                ctx.progress(**again)
             await gate.pass_()
 
         async with working_house(work) as house:
             number = await house.submit("work")
             await gate.reached()
-            row = await house.row(number)
+            row = await house.until(number, lambda row: show(row)[1:] == shown[1:])
             gate.open()
-            await house.until_final(number)
-            return row
+            return row, await house.until_final(number)
 
-    assert run(look()).progress is None
+    def show(row):
+        return tuple(progress_of(row)[name] for name in ("percent", "message", "done", "total"))
+
+    running, completed = run(look())
+    assert show(running) == shown
+    assert progress_of(completed)["percent"] == 100.0
 
 
 @pytest.mark.parametrize(

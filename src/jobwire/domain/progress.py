@@ -1,4 +1,4 @@
-"""A job's progress: what a handler reports, made monotone within an attempt. worker/context.py collects it."""
+"""A job's progress: what a handler reports, made monotone over all its attempts. worker/context.py collects it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ MESSAGE_CHARS_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an attempt is: `percent` 0 to 100, the named `stage`, `done` of `total` units, a short message."""
+    """How far a job is: `percent` 0 to 100, the named `stage`, `done` of `total` units, a short message."""
 
     percent: float = 0.0
     stage: str | None = None
@@ -18,6 +18,11 @@ class Progress:
 
 
 NO_PROGRESS = Progress()
+
+
+def resume(last: Progress) -> Progress:
+    """Where a new attempt starts: no lower than the last one came; stage, units and message are its own."""
+    return Progress(percent=last.percent)
 
 
 def complete(last: Progress) -> Progress:

@@ -15,7 +15,7 @@ SOURCE_TEXTS: Mapping[str, str] = {
     "attempt": "The attempt that runs or ran last.",
     "attempts_max": "How many attempts there may be.",
     "version": "Grows with every visible change.",
-    "progress.percent": "0 to 100; never goes back within an attempt.",
+    "progress.percent": "0 to 100; never goes back.",
     "progress.stage": "The named part of the work that runs.",
     "progress.done": "How many units are done.",
     "progress.total": "Of how many.",

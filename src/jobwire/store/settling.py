@@ -37,11 +37,12 @@ class Settling(Capping):
         return Settled(accepted, [])
 
     def _honour_cancels(self, settlements: Sequence[Settlement]) -> Sequence[Settlement]:
-        """A job whose cancel was asked never goes back to its queue, even if the worker had not heard of it."""
-        back = [s.lease.number for s in settlements if s.delay_ms is not None]
-        if not back:
+        """A job whose cancel was asked neither fails nor goes back to its queue, even if the worker had not heard of
+        it: what failed may have failed because of what was cancelled with it."""
+        undone = [s.lease.number for s in settlements if s.state is State.FAILED or s.delay_ms is not None]
+        if not undone:
             return settlements
-        asked = {row[0] for row in self.query(self.sql.settle["asked"], numbers=encode_json(back))}
+        asked = {row[0] for row in self.query(self.sql.settle["asked"], numbers=encode_json(undone))}
         return [replace(cancel(s.lease), progress=s.progress) if s.lease.number in asked else s for s in settlements]
 
     def _apply(self, event: Event, group: Sequence[Settlement]) -> list[int]:

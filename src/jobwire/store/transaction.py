@@ -4,7 +4,8 @@ submitting.py, leasing.py, settling.py and waiting.py say what each write of the
 puts them together; an engine brings its SQL and may do a step in fewer statements.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import msgspec
@@ -37,6 +38,8 @@ class Statements:
     """
 
     sql: ClassVar[SqlTexts]
+    each: ClassVar[str] = "jsonb_each"
+    """What makes rows of the elements of a JSON array."""
 
     def __init__(self, connection: Connection, now: int, final_hooks: Mapping[str, FinalHook]) -> None:
         self.connection = connection
@@ -54,6 +57,11 @@ class Statements:
         """Run a statement; returns the number of rows it changed."""
         self.connection.execute(sql, params).fetchall()
         return int(self._one("SELECT changes()")[0])
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], /, **shared: Any) -> None:
+        """See Transaction.insert."""
+        if rows:
+            self._run(_insert(table, tuple(columns), tuple(shared), self.each), rows_=encode_json(rows), **shared)
 
     def attempt(self, work: Callable[[], T]) -> tuple[T | None, Exception | None]:
         """See Transaction.attempt."""
@@ -83,6 +91,13 @@ class Statements:
     def _log(self, event: Event, numbers: str) -> None:
         self._run(self.sql.events["log"], now=self.now, event=int(event), numbers=numbers)
         self.has_changes = True
+
+
+@lru_cache
+def _insert(table: str, columns: tuple[str, ...], shared: tuple[str, ...], each: str) -> str:
+    values = [*(f":{name}" for name in shared), *(f"value ->> {place}" for place in range(len(columns)))]
+    names = ", ".join((*shared, *columns))
+    return f"INSERT INTO {table} ({names}) SELECT {', '.join(values)} FROM {each}(:rows_)"  # noqa: S608
 
 
 def encode_json(value: Any) -> str:

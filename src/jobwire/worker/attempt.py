@@ -8,7 +8,7 @@ from enum import Enum
 import msgspec
 
 from jobwire.domain.outcome import CancelConfirmed, Completed, Failed, Interrupted, Outcome, PublicError
-from jobwire.domain.progress import NO_PROGRESS, Progress, complete
+from jobwire.domain.progress import NO_PROGRESS, Progress, complete, resume
 from jobwire.domain.settlement import AttemptFacts, Lease, Settlement, settle_outcome
 from jobwire.kinds.contract import Kind
 from jobwire.store.contract import Claim
@@ -17,6 +17,11 @@ from jobwire.store.contract import Claim
 def encode_progress(progress: Progress) -> str:
     """Progress as the ledger keeps it."""
     return msgspec.json.encode(progress).decode()
+
+
+def start_progress(claim: Claim) -> Progress:
+    """Where an attempt starts: no lower than those before it came."""
+    return NO_PROGRESS if claim.progress is None else resume(msgspec.json.decode(claim.progress, type=Progress))
 
 
 class Stop(Enum):
@@ -61,9 +66,10 @@ class Attempt:
     def decide(self, outcome: Outcome, *, jitter: float) -> Settlement:
         """The domain's decision on an outcome, with the last report, which no heartbeat may have written."""
         decided = settle_outcome(self.lease, outcome, facts=self.facts, policy=self.kind.retry, jitter=jitter)
-        if self.progress is not NO_PROGRESS:
-            is_done = isinstance(outcome, Completed)
-            decided.progress = encode_progress(complete(self.progress)) if is_done else self.progress_text
+        if isinstance(outcome, Completed) and self.progress is not NO_PROGRESS:
+            decided.progress = encode_progress(complete(self.progress))
+        elif self.progress_text:
+            decided.progress = self.progress_text
         return decided
 
     def stopped_outcome(self) -> Outcome | None:

@@ -19,7 +19,7 @@ from jobwire.domain.settlement import AttemptFacts, Lease, Settlement, settle_ou
 from jobwire.kinds.registry import Registry
 from jobwire.store.contract import Claim, ClaimRequest, HeldLease, ProgressReport, Wake
 from jobwire.store.pending import Pending
-from jobwire.worker.attempt import Attempt, Stop
+from jobwire.worker.attempt import Attempt, Stop, start_progress
 from jobwire.worker.context import Tools
 from jobwire.worker.executor import run_attempt
 from jobwire.worker.stopwatch import WRITE_S, Held, Stopwatch
@@ -158,7 +158,8 @@ class Worker:
             if kind is None:
                 pump.settle(self._put_off(claim))
                 continue
-            attempt = Attempt(claim, kind, now, now + kind.timeout_ms / 1000, pump.finish)
+            deadline_at = now + kind.timeout_ms / 1000
+            attempt = Attempt(claim, kind, now, deadline_at, pump.finish, progress=start_progress(claim))
             self._running[claim.number, claim.fence] = attempt
             attempt.task = loop.create_task(self._run(attempt))
 

@@ -78,7 +78,7 @@ GUARDS = (
     Guard("claim", "claim", "queue = :queue AND", "", claims.test_a_claim_takes_from_its_own_queue_only),
     Guard("claim", "claim", "ORDER BY priority, turn, number LIMIT", "ORDER BY number LIMIT", order.test_g10_two_backlogged_owners_are_served_in_turn),
     Guard("claim", "claim", "fence = s.fence + 1", "fence = greatest(s.fence, 1)", claims.test_a_second_attempt_has_a_greater_fence_and_counts),
-    Guard("claim", "claim", "progress = NULL", "progress = s.progress", leases.test_a_new_attempt_starts_without_the_last_one_s_progress),
+    Guard("claim", "claim", "s.progress, s.priority", "NULL, s.priority", leases.test_a_new_attempt_is_told_what_the_last_one_reported),
     Guard("claim", "claim", "SELECT queue, priority, turn >> 23, -count(*)", "SELECT queue, priority, turn >> 23, 0", positions_behind_claimed_jobs),
     Guard("submit", "take_places", "ORDER BY turn DESC", "ORDER BY turn", backlog_far_ahead),
     Guard("submit", "take_places", "greatest(excluded.last_turn, o.last_turn + excluded.advance)", "excluded.last_turn", flood_in_single_submissions),

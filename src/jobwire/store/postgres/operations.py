@@ -69,6 +69,15 @@ class PostgresTransaction(OpenTransaction):
         """Run a statement; returns the number of rows it changed."""
         return max(0, self.connection.execute_portable(sql, params).rowcount)
 
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], /, **shared: Any) -> None:
+        """See Transaction.insert: the table's own columns say what type a value is of."""
+        if rows:
+            names = ", ".join((*shared, *columns))
+            self._run(
+                f"INSERT INTO {table} ({names}) SELECT {names} FROM json_populate_recordset(NULL::{table}, :rows)",  # noqa: S608
+                rows=encode_json([{**shared, **dict(zip(columns, row, strict=True))} for row in rows]),
+            )
+
     # submission
 
     def _find_sent(self, keys: Collection[str]) -> dict[tuple[int, str], int]:

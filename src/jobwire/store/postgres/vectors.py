@@ -5,14 +5,14 @@ process beside the server's own time.
 """
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jobwire.store.contract import Reader
-from jobwire.store.vectors import Ranked
+from jobwire.store.vectors import Ranked, Search
 
 PAGE_VECTORS = 2_000
 ARRAY_HEAD_BYTES = 20
@@ -32,43 +32,29 @@ class PostgresVectors:
         """See Vectors."""
         return np.asarray(value, "<f4").tobytes()
 
-    def rank(
-        self,
-        reader: Reader,
-        columns: str,
-        source: str,
-        *,
-        column: str,
-        key: str,
-        to: bytes,
-        limit: int,
-        named: Mapping[str, Any],
-    ) -> Ranked:
+    def rank(self, reader: Reader, search: Search) -> Ranked:
         """See Vectors."""
         if reader.query("SELECT 1 WHERE to_regtype('vector') IS NOT NULL"):
-            rows = reader.query(
-                f"SELECT {columns}, {column}::vector <=> :ranked_to::real[]::vector AS distance FROM {source}"  # noqa: S608
-                f" ORDER BY distance, {key} LIMIT :ranked_limit",
-                **named,
-                ranked_to=self.encode(to),
-                ranked_limit=limit,
-            )
-            return [(row[:-1], 1 - float(row[-1])) for row in rows]
-        wanted = np.frombuffer(to, "<f4")
-        sql = f"SELECT {columns}, array_send({column}) FROM {source} ORDER BY {key}"  # noqa: S608
+            distance = f"{search.column}::vector <=> :ranked_to::real[]::vector"
+            return search.rank_by(reader, distance, self.encode(search.to))
+        wanted = np.frombuffer(search.to, "<f4")
         scored: Iterator[tuple[float, tuple[Any, ...]]] = (
             pair
-            for rows in _read_pages(reader, sql, named)
+            for rows in _read_pages(reader, search)
             for pair in zip(_score(rows, wanted), (row[:-1] for row in rows), strict=True)
         )
-        best = heapq.nlargest(limit, scored, key=lambda pair: pair[0])
+        best = heapq.nlargest(search.limit, scored, key=lambda pair: pair[0])
         return [(row, score) for score, row in best]
 
 
-def _read_pages(reader: Reader, sql: str, named: Mapping[str, Any]) -> Iterator[list[tuple[Any, ...]]]:
+def _read_pages(reader: Reader, search: Search) -> Iterator[list[tuple[Any, ...]]]:
     start = 0
     while rows := reader.query(
-        f"{sql} LIMIT :ranked_limit OFFSET :ranked_start", **named, ranked_limit=PAGE_VECTORS, ranked_start=start
+        f"SELECT {search.columns}, array_send({search.column}) FROM {search.source}"  # noqa: S608
+        f" ORDER BY {search.key} LIMIT :ranked_limit OFFSET :ranked_start",
+        **search.named,
+        ranked_limit=PAGE_VECTORS,
+        ranked_start=start,
     ):
         yield rows
         if len(rows) < PAGE_VECTORS:

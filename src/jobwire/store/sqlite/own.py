@@ -26,6 +26,7 @@ OTHER_SQLITE_MIN = (3, 38, 0)
 class _OtherTransaction(SqliteTransaction):
     """For libraries before SQLite 3.51, which brought jsonb_each: json_each gives the same, more slowly."""
 
+    each = "json_each"
     sql = SqlTexts(
         *(
             {name: text.replace("jsonb_each(", "json_each(") for name, text in texts.items()}

@@ -32,11 +32,11 @@ from jobwire.systems.fifthelement.crawl_records import (
     PageRow,
     add_targets,
     finish_target,
-    hold_repository,
     write_links,
 )
 from jobwire.systems.fifthelement.crawl_urls import find_authority, is_in_scope
 from jobwire.systems.fifthelement.crawl_visits import Broken, Got, Left, Moved, NotModified, Visit, find_type
+from jobwire.systems.fifthelement.subjects import keep_repository
 from jobwire.systems.fifthelement.texts import KeptText, put_text
 
 CHILD_MEMORY_BYTES_MAX: Final = 512 * 1024 * 1024
@@ -178,8 +178,7 @@ class Keeper:
 def _write(
     tx: Transaction, *, ctx: Context, repository: str, results: Sequence[Result], targets: Sequence[Target]
 ) -> list[Finished]:
-    if not hold_repository(tx, ctx.owner, repository):
-        raise JobError("repository_gone", "The repository was deleted before the job was done")
+    keep_repository(tx, ctx.owner, repository)
     finished = [_write_result(tx, ctx.owner, repository, result) for result in results]
     for one in finished:
         finish_target(tx, ctx.owner, ctx.number, one)

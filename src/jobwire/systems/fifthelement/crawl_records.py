@@ -6,7 +6,7 @@ host clocks, which are nobody's: all crawls of all owners share them.
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -31,8 +31,6 @@ DOCUMENT_HOOKS: Final = ("DELETE FROM fifthelement_page WHERE owner = :owner AND
 
 REPOSITORY_HOOKS: Final = ("DELETE FROM fifthelement_page WHERE owner = :owner AND repository = :repository",)
 """What goes with a repository."""
-
-_ROWS_A_STATEMENT: Final = 100
 
 
 class PageRow(NamedTuple):
@@ -122,26 +120,9 @@ def fail_document(tx: Transaction, owner: int, document: str, error: JobError) -
     )
 
 
-def hold_repository(tx: Transaction, owner: int, repository: str) -> bool:
-    """Let no other crawl write to the repository until this transaction ends; False if there is no repository."""
-    hold = "UPDATE fifthelement_repository SET updated_at = :now WHERE owner = :owner AND id = :repository"
-    return tx.execute(hold, now=tx.now, owner=owner, repository=repository) == 1
-
-
 def add_targets(tx: Transaction, owner: int, job: int, targets: Sequence[Target]) -> None:
     """Keep pages that a crawl is to visit."""
-    for first in range(0, len(targets), _ROWS_A_STATEMENT):
-        rows = targets[first : first + _ROWS_A_STATEMENT]
-        values = ", ".join(f"(:owner, :job, :p{i}, :u{i}, :d{i}, :h{i})" for i in range(len(rows)))
-        named: dict[str, Any] = {}
-        for i, target in enumerate(rows):
-            named |= {f"p{i}": target.place, f"u{i}": target.url, f"d{i}": target.depth, f"h{i}": target.hops}
-        tx.execute(
-            f"INSERT INTO fifthelement_crawl_url (owner, job, place, url, depth, hops) VALUES {values}",  # noqa: S608
-            owner=owner,
-            job=job,
-            **named,
-        )
+    tx.insert("fifthelement_crawl_url", Target._fields, targets, owner=owner, job=job)
 
 
 def finish_target(tx: Transaction, owner: int, job: int, finished: Finished) -> None:

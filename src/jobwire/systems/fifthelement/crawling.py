@@ -21,9 +21,9 @@ from jobwire.systems.fifthelement.crawl_records import count_outcomes, forget_cr
 from jobwire.systems.fifthelement.crawl_results import make_result
 from jobwire.systems.fifthelement.crawl_run import CrawlRun
 from jobwire.systems.fifthelement.crawl_urls import normalise_url
-from jobwire.systems.fifthelement.records import conclude_job, link_job, require_repository
 from jobwire.systems.fifthelement.settings import FifthelementSettings
 from jobwire.systems.fifthelement.starting import QUEUE, WEB_CRAWLING
+from jobwire.systems.fifthelement.subjects import conclude_job, require_repository, take_up
 
 PAGES_MAX: Final = 10_000
 PAGES_DEFAULT: Final = 100
@@ -65,7 +65,7 @@ class Crawling:
         start = normalise_url(str(validate_url(wanted.url, self._policy)))
         if start is None:
             raise JobError("url_invalid", "the start URL cannot be read; give an http or https URL")
-        await ctx.write(partial(_begin, owner=ctx.owner, job=ctx.number, repository=wanted.repository))
+        await ctx.write(partial(take_up, owner=ctx.owner, job=ctx.number, repository=wanted.repository))
         async with Fetcher(self._policy, resolver=self._resolver) as fetcher:
             hosts = Hosts(ctx, fetcher, self._gates, delay_ms=self._delay_ms)
             run = CrawlRun(
@@ -83,7 +83,9 @@ class Crawling:
                 failures = await run.crawl(start, wanted.hosts, known)
             finally:
                 await hosts.close()
-        return await self._store.read(partial(_sum_up, owner=ctx.owner, job=ctx.number, failures=failures))
+        return await self._store.read(
+            partial(_sum_up, owner=ctx.owner, job=ctx.number, repository=wanted.repository, failures=failures)
+        )
 
 
 def make_kinds(
@@ -110,10 +112,8 @@ def conclude_crawl(tx: Transaction, final: FinalJob) -> None:
     forget_crawl(tx, final.owner, final.number)
 
 
-def _begin(tx: Transaction, *, owner: int, job: int, repository: str) -> None:
-    require_repository(tx, owner, repository)
-    link_job(tx, owner, job, repository=repository, document=None)
-
-
-def _sum_up(reader: Reader, *, owner: int, job: int, failures: Sequence[dict[str, str]]) -> dict[str, Any]:
+def _sum_up(
+    reader: Reader, *, owner: int, job: int, repository: str, failures: Sequence[dict[str, str]]
+) -> dict[str, Any]:
+    require_repository(reader, owner, repository)
     return make_result(count_outcomes(reader, owner, job), list_failures(reader, owner, job), failures)

@@ -28,19 +28,11 @@ from jobwire.systems.fifthelement.extracting import (
     extract_slice,
 )
 from jobwire.systems.fifthelement.processed import WARNINGS_MAX, Extraction, Tally
-from jobwire.systems.fifthelement.records import (
-    READY,
-    DocumentRow,
-    conclude_job,
-    find_document,
-    keep_text,
-    link_job,
-    require_document,
-    require_repository,
-)
+from jobwire.systems.fifthelement.records import READY, DocumentRow, find_document, keep_text
 from jobwire.systems.fifthelement.records_chunks import CutRow, fail_document, find_cut, put_cut
 from jobwire.systems.fifthelement.settings import FifthelementSettings
 from jobwire.systems.fifthelement.starting import DOCUMENT_PROCESSING, QUEUE
+from jobwire.systems.fifthelement.subjects import conclude_job, keep_repository, link_job, require_document
 from jobwire.systems.fifthelement.texts import KeptText, put_text, read_text
 
 DOCUMENTS_MAX: Final = 1_000
@@ -74,7 +66,6 @@ class DocumentWork:
         """Extract the text of documents and cut it into chunks."""
         ids = list(dict.fromkeys(([wanted.document] if wanted.document else []) + wanted.documents))
         _check_count(len(ids))
-        await self._store.read(lambda reader: require_repository(reader, ctx.owner, wanted.repository))
         await ctx.write(partial(_link, owner=ctx.owner, job=ctx.number, repository=wanted.repository, ids=ids))
         tally = Tally(ids)
         await self._process_all(ctx, wanted.repository, tally)
@@ -185,6 +176,7 @@ def _check_count(count: int) -> None:
 
 
 def _link(tx: Transaction, *, owner: int, job: int, repository: str, ids: Sequence[str]) -> None:
+    keep_repository(tx, owner, repository)
     if len(ids) > 1:
         # Of several documents one may be deleted without the others' work being cancelled with it.
         link_job(tx, owner, job, repository=repository, document=None)

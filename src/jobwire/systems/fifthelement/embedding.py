@@ -19,13 +19,7 @@ from jobwire.store.contract import Reader, Transaction
 from jobwire.store.vectors import open_vectors
 from jobwire.systems.fifthelement.chunking import Chunk
 from jobwire.systems.fifthelement.embedding_models import Model, choose_model
-from jobwire.systems.fifthelement.records import (
-    RepositoryRow,
-    conclude_job,
-    find_document,
-    link_job,
-    require_repository,
-)
+from jobwire.systems.fifthelement.records import RepositoryRow, find_document
 from jobwire.systems.fifthelement.records_chunks import (
     MissingRow,
     VectorRow,
@@ -39,6 +33,7 @@ from jobwire.systems.fifthelement.records_chunks import (
 )
 from jobwire.systems.fifthelement.settings import FifthelementSettings
 from jobwire.systems.fifthelement.starting import BATCH_EMBEDDING, QUEUE
+from jobwire.systems.fifthelement.subjects import conclude_job, keep_repository, require_repository, take_up
 from jobwire.systems.fifthelement.texts import read_text
 
 PAGE_DOCUMENTS: Final = 100
@@ -76,10 +71,10 @@ class EmbeddingWork:
         repository = await self._store.read(lambda reader: require_repository(reader, ctx.owner, wanted.repository))
         model = choose_model(self._settings, repository.batch_model)
         model_id = await model.read_id()
-        await ctx.write(partial(link_job, owner=ctx.owner, job=ctx.number, repository=repository.id, document=None))
+        await ctx.write(partial(take_up, owner=ctx.owner, job=ctx.number, repository=repository.id))
         if wanted.replace:
             await ctx.step("replace", lambda: self._replace(ctx, repository))
-        total, done = await self._store.read(partial(_count, owner=ctx.owner, repository=repository, model=model_id))
+        total, done = await self._store.read(partial(_begin, owner=ctx.owner, repository=repository, model=model_id))
         made = 0
         documents: set[str] = set()
         async for batch in self._list_batches(ctx, repository, model.batch):
@@ -87,11 +82,12 @@ class EmbeddingWork:
             made += await self._embed_batch(ctx, repository, model, batch=batch)
             documents.update(waiting.document for waiting in batch)
             ctx.progress(done=min(done + made, total), total=total, message=f"{made} chunks embedded")
+        _, chunks = await self._store.read(partial(_count, owner=ctx.owner, repository=repository))
         return {
             "documentsProcessed": len(documents),
             "errors": 0,
             "chunksEmbedded": made,
-            "chunks": (await self._store.read(partial(count_chunks, owner=ctx.owner, repository=repository.id)))[1],
+            "chunks": chunks,
             "model": model_id,
         }
 
@@ -141,7 +137,7 @@ class EmbeddingWork:
         ]
 
         def keep(tx: Transaction) -> int:
-            require_repository(tx, ctx.owner, repository.id)
+            keep_repository(tx, ctx.owner, repository.id)
             refuse_mixing(tx, ctx.owner, repository.id, model=model_id)
             return put_vectors(tx, ctx.owner, repository.id, vectors=self._vectors, rows=rows)
 
@@ -161,8 +157,13 @@ def refuse_mixing(reader: Reader, owner: int, repository: str, *, model: str) ->
         )
 
 
-def _count(reader: Reader, *, owner: int, repository: RepositoryRow, model: str) -> tuple[int, int]:
+def _begin(reader: Reader, *, owner: int, repository: RepositoryRow, model: str) -> tuple[int, int]:
     refuse_mixing(reader, owner, repository.id, model=model)
+    return _count(reader, owner=owner, repository=repository)
+
+
+def _count(reader: Reader, *, owner: int, repository: RepositoryRow) -> tuple[int, int]:
+    require_repository(reader, owner, repository.id)
     return count_chunks(reader, owner, repository.id)
 
 

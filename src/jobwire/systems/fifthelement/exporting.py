@@ -13,8 +13,7 @@ from jobwire.kinds.contract import ChildLimits, Context
 from jobwire.service.services import Services
 from jobwire.store.files import hold_files, name_job
 from jobwire.systems.fifthelement.exporting_rows import ROW_SOURCES, RowSource
-from jobwire.systems.fifthelement.records import require_repository
-from jobwire.systems.fifthelement.table_records import take_up
+from jobwire.systems.fifthelement.subjects import require_repository, take_up
 from jobwire.tables.cells import show_time
 from jobwire.tables.feeding import feed
 from jobwire.tables.spec import CONTENT_TYPES, Format

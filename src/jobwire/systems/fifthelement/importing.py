@@ -5,7 +5,8 @@ does not read it again. Then they are kept batch by batch (importing_rows.py), e
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from jobwire.blobs.links import FileLinks
+from jobwire.blobs.local import LocalBlobs
 from jobwire.domain.errors import JobError, RequestError
 from jobwire.kinds.contract import ChildLimits, Context
 from jobwire.net.fetch import Fetcher
@@ -22,6 +24,7 @@ from jobwire.net.policy import FetchPolicy
 from jobwire.service.services import Services
 from jobwire.store.files import hold_files, name_job
 from jobwire.systems.fifthelement.importing_rows import Batch, Target, keep_batch, keep_texts
+from jobwire.systems.fifthelement.subjects import take_up
 from jobwire.systems.fifthelement.table_documents import (
     DocumentLine,
     Mapping,
@@ -29,7 +32,7 @@ from jobwire.systems.fifthelement.table_documents import (
     ReadRequest,
     read_documents,
 )
-from jobwire.systems.fifthelement.table_records import ImportState, read_import, take_up
+from jobwire.systems.fifthelement.table_records import ImportState, read_import
 from jobwire.tables.checking import ColumnType
 from jobwire.tables.spec import Format, Source
 
@@ -38,6 +41,9 @@ FILE_BYTES_MAX: Final = 512 << 20
 FETCH_MS: Final = 600_000
 BATCH_ROWS: Final = 1_000
 BATCH_BYTES: Final = 2 << 20
+BATCHES_WRITTEN: Final = 2
+"""Batches on their way to the disk at a time."""
+
 PROCESSED_BATCH_ROWS: Final = 50
 """Rows that each start a job cost the ledger's one writer ten times as much."""
 
@@ -148,19 +154,34 @@ class Importing:
             return state
         with services.blobs.path_of(read.rows_sha256).open("rb") as file:
             file.seek(state.kept_bytes)
-            batches = _read_batches(file, rows_max=PROCESSED_BATCH_ROWS if processes else BATCH_ROWS)
-            while (found := await asyncio.to_thread(next, batches, None)) is not None:
-                ctx.check_cancelled()
-                lines, end = found
-                texts = await asyncio.to_thread(keep_texts, services.blobs, lines)
-                batch = Batch(state.kept_bytes, end, lines, texts)
-                try:
-                    state = await ctx.write(partial(keep_batch, jobs=services.jobs, target=target, batch=batch))
-                except RequestError as error:
-                    raise _put_off(error) from error
+            batches = _read_batches(file, services.blobs, rows_max=PROCESSED_BATCH_ROWS if processes else BATCH_ROWS)
+            async for state in self._write_batches(ctx, target, batches):
                 done = report.bad + state.added + state.changed + state.unchanged
                 ctx.progress(stage="keep", done=done, total=report.rows)
         return state
+
+    async def _write_batches(
+        self, ctx: Context, target: Target, batches: Iterator[Batch]
+    ) -> AsyncIterator[ImportState]:
+        """How far the import has come, after each batch.
+
+        While one is on its way to the disk, the next waits for its turn and the one after it is read. One that comes
+        behind a batch that failed finds that the import has not come so far, and changes nothing.
+        """
+        jobs, writing = self._services.jobs, deque[asyncio.Task[ImportState]]()
+        try:
+            while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+                ctx.check_cancelled()
+                work = partial(keep_batch, jobs=jobs, target=target, batch=batch)
+                writing.append(asyncio.create_task(ctx.write(work)))
+                if len(writing) == BATCHES_WRITTEN:
+                    yield await writing.popleft()
+            while writing:
+                yield await writing.popleft()
+        except RequestError as error:
+            raise _put_off(error) from error
+        finally:
+            await asyncio.gather(*writing, return_exceptions=True)
 
     def _show_reading(self, read: _Kept) -> dict[str, Any]:
         report = read.report
@@ -189,23 +210,26 @@ def check_source(links: FileLinks, source: str) -> str:
         ) from None
 
 
-def _read_batches(file: BinaryIO, *, rows_max: int) -> Iterator[tuple[list[DocumentLine], int]]:
-    """The rows from here on, so many at a time or BATCH_BYTES of them, with the offset behind them."""
-    decode = msgspec.json.Decoder(DocumentLine).decode
-    if file.tell() == 0:
+def _read_batches(file: BinaryIO, blobs: LocalBlobs, *, rows_max: int) -> Iterator[Batch]:
+    """The rows from here on, so many at a time or BATCH_BYTES of them, their texts kept. Blocks."""
+    decode = msgspec.json.Decoder(list[DocumentLine]).decode
+    start = file.tell()
+    if start == 0:
         file.readline()  # the mark that makes these rows nobody else's
-    end = file.tell()
-    batch: list[DocumentLine] = []
+    while lines := _read_lines(file, rows_max):
+        rows = decode(b"[%b]" % b",".join(lines))
+        end = file.tell()
+        yield Batch(start, end, rows, keep_texts(blobs, rows))
+        start = end
+
+
+def _read_lines(file: BinaryIO, rows_max: int) -> list[bytes]:
+    lines: list[bytes] = []
     size = 0
-    for line in file:
-        batch.append(decode(line))
+    while len(lines) < rows_max and size < BATCH_BYTES and (line := file.readline()):
+        lines.append(line)
         size += len(line)
-        if len(batch) == rows_max or size >= BATCH_BYTES:
-            end += size
-            yield batch, end
-            batch, size = [], 0
-    if batch:
-        yield batch, end + size
+    return lines
 
 
 def _refuse_bad(report: ReadReport, result: dict[str, Any]) -> JobError:

@@ -13,13 +13,12 @@ from jobwire.systems.fifthelement import records
 from jobwire.systems.fifthelement.ids import make_ids
 from jobwire.systems.fifthelement.records import PROCESSING, READY
 from jobwire.systems.fifthelement.starting import start_processing
+from jobwire.systems.fifthelement.subjects import keep_repository
 from jobwire.systems.fifthelement.table_documents import DocumentLine
 from jobwire.systems.fifthelement.table_records import (
     ImportState,
     find_rows,
-    insert_rows,
     keep_import,
-    lock_repository,
     read_import,
 )
 from jobwire.systems.fifthelement.texts import INLINE_BYTES_MAX, KeptText, put_text
@@ -68,7 +67,7 @@ def keep_batch(tx: Transaction, jobs: Jobs, target: Target, batch: Batch) -> Imp
     state = read_import(tx, target.owner, target.job)
     if state.kept_bytes != batch.start:
         return state
-    lock_repository(tx, target.owner, target.repository)
+    keep_repository(tx, target.owner, target.repository)
     known = find_rows(tx, target.owner, target.repository, [line.row_key for line in batch.lines])
     new: dict[str, tuple[DocumentLine, KeptText | None]] = {}
     changed = unchanged = 0
@@ -91,14 +90,6 @@ def keep_batch(tx: Transaction, jobs: Jobs, target: Target, batch: Batch) -> Imp
 def _add(tx: Transaction, jobs: Jobs, target: Target, new: Sequence[tuple[DocumentLine, KeptText | None]]) -> None:
     # In ascending order, so that the documents of a file stand in its order.
     ids = make_ids(tx.now, len(new))
-    shared = {
-        "owner": target.owner,
-        "repository": target.repository,
-        "status": PROCESSING if target.processes else READY,
-        "revision": 1,
-        "created_at": tx.now,
-        "updated_at": tx.now,
-    }
     documents = [
         (
             document, line.title, line.media_type, text.text_blob if text else None, text.content if text else None,
@@ -106,7 +97,17 @@ def _add(tx: Transaction, jobs: Jobs, target: Target, new: Sequence[tuple[Docume
         )
         for document, (line, text) in zip(ids, new, strict=True)
     ]  # fmt: skip
-    insert_rows(tx, "fifthelement_document", shared, columns=_COLUMNS, rows=documents)
+    tx.insert(
+        "fifthelement_document",
+        _COLUMNS,
+        documents,
+        owner=target.owner,
+        repository=target.repository,
+        status=PROCESSING if target.processes else READY,
+        revision=1,
+        created_at=tx.now,
+        updated_at=tx.now,
+    )
     for document, (line, text) in zip(ids, new, strict=True):
         records.hold_blobs(tx, document, line.blob, text.text_blob if text else None)
     _know(tx, target, [(line, document) for document, (line, _) in zip(ids, new, strict=True)])
@@ -144,10 +145,10 @@ def _change(
 
 
 def _know(tx: Transaction, target: Target, made: Sequence[tuple[DocumentLine, str]]) -> None:
-    insert_rows(
-        tx,
+    tx.insert(
         "fifthelement_row_key",
-        {"owner": target.owner, "repository": target.repository},
-        columns=("row_key", "row_hash", "document"),
-        rows=[(line.row_key, line.row_hash, document) for line, document in made],
+        ("row_key", "row_hash", "document"),
+        [(line.row_key, line.row_hash, document) for line, document in made],
+        owner=target.owner,
+        repository=target.repository,
     )

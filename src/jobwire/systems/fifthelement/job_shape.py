@@ -34,7 +34,8 @@ JOB: Final = (
     Field("id", "id"),
     Field("type", "kind"),
     Field("status", "word"),
-    Field("progress", value=0, when=_PENDING),
+    # Nothing yet, unless it was tried before and waits to be tried again: that keeps what it had reached.
+    Field("progress", "progress.percent", "whole", when=_PENDING, words={100: 99}),
     # Begun is more than nothing, what has ended does not fall back to it, and only completion is the whole.
     Field("progress", "progress.percent", "whole", when=ALL_PHASES - _PENDING - _COMPLETED, words={0: 1, 100: 99}),
     Field("progress", value=100, when=_COMPLETED),

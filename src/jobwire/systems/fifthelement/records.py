@@ -1,4 +1,4 @@
-"""A workspace's repositories and documents, as portable SQL. starting.py has the jobs, members.py who may act.
+"""A workspace's repositories and documents, as portable SQL. subjects.py has what their jobs need of them.
 
 Every function works inside the transaction or snapshot it is given, and the owner is in every WHERE.
 """
@@ -8,8 +8,6 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from jobwire.domain.errors import JobError
-from jobwire.kinds.contract import FinalJob
 from jobwire.store.contract import Reader, Transaction
 from jobwire.store.files import hold_files, release_files
 from jobwire.systems.fifthelement.ids import make_id
@@ -131,6 +129,9 @@ def change_repository(tx: Transaction, owner: int, row: RepositoryRow) -> Reposi
 def delete_repository(tx: Transaction, owner: int, repository: str) -> None:
     """Remove the repository with everything in it, and cancel the jobs that work on it."""
     _cancel_jobs(tx, owner, "repository", repository)
+    hold_repository(tx, owner, repository)
+    # Those that were taken up by another process while this one waited for its hold.
+    _cancel_jobs(tx, owner, "repository", repository)
     documents = tx.query(
         "SELECT id FROM fifthelement_document WHERE owner = :owner AND repository = :repository",
         owner=owner,
@@ -204,7 +205,7 @@ def add_document(
         content=text.content if text else None,
         source_blob=source_blob,
         source_url=source_url,
-        metadata=_write_json(metadata or {}),
+        metadata=write_json(metadata or {}),
         error=None,
         content_sha256=text.sha256 if text else None,
         revision=1,
@@ -247,7 +248,7 @@ def change_document(
 
     With another content the revision grows, so that a job that works on what was before notices.
     """
-    changed = row._replace(title=title, metadata=_write_json(metadata), updated_at=tx.now)
+    changed = row._replace(title=title, metadata=write_json(metadata), updated_at=tx.now)
     if text is not None or source_blob is not None:
         changed = changed._replace(
             status=PROCESSING,
@@ -286,7 +287,7 @@ def keep_text(
         content=text.content,
         content_sha256=text.sha256,
         media_type=media_type or row.media_type,
-        metadata=_write_json({**(metadata or {}), **row.fields}),
+        metadata=write_json({**(metadata or {}), **row.fields}),
         error=None,
         updated_at=tx.now,
     )
@@ -307,61 +308,10 @@ def delete_document(tx: Transaction, owner: int, document: str) -> None:
     tx.execute("DELETE FROM fifthelement_document WHERE owner = :owner AND id = :id", owner=owner, id=document)
 
 
-def require_repository(reader: Reader, owner: int, repository: str) -> RepositoryRow:
-    """The repository a job works on; JobError repository_gone where it was deleted meanwhile."""
-    row = find_repository(reader, owner, repository)
-    if row is None:
-        raise JobError("repository_gone", "The repository was deleted before the job was done")
-    return row
-
-
-def require_document(reader: Reader, owner: int, document: str) -> DocumentRow:
-    """The document a job works on; JobError document_gone where it was deleted meanwhile."""
-    row = find_document(reader, owner, document)
-    if row is None:
-        raise JobError("document_gone", "The document was deleted before the job was done")
-    return row
-
-
-def link_job(tx: Transaction, owner: int, job: int, *, repository: str, document: str | None) -> None:
-    """Note what a job works on, so that deleting that cancels it; a document shows the job from now on.
-
-    A handler calls it for itself, too: a rerun is a job that nobody has noted yet.
-    """
-    tx.execute(
-        "INSERT INTO fifthelement_job (owner, job, repository, document)"
-        " VALUES (:owner, :job, :repository, :document) ON CONFLICT (owner, job) DO NOTHING",
-        owner=owner,
-        job=job,
-        repository=repository,
-        document=document,
-    )
-    if document is not None:
-        tx.execute(
-            "UPDATE fifthelement_document SET job = :job, status = :status, error = NULL"
-            " WHERE owner = :owner AND id = :id AND (job IS NULL OR job <= :job)",
-            job=job,
-            status=PROCESSING,
-            owner=owner,
-            id=document,
-        )
-
-
-def conclude_job(tx: Transaction, final: FinalJob) -> None:
-    """A job has ended (every kind's `on_final`): a document that it leaves unprocessed has failed."""
-    tx.execute(
-        "DELETE FROM fifthelement_job WHERE owner = :owner AND job = :job", owner=final.owner, job=final.number
-    )
-    if not final.completed:
-        tx.execute(
-            "UPDATE fifthelement_document SET status = :failed, error = :error"
-            " WHERE owner = :owner AND job = :job AND status = :processing",
-            failed=FAILED,
-            error=_write_json({"message": final.error_message or "The processing was cancelled"}),
-            owner=final.owner,
-            job=final.number,
-            processing=PROCESSING,
-        )
+def hold_repository(tx: Transaction, owner: int, repository: str) -> bool:
+    """Let nobody else write to the repository or delete it until this transaction ends; False if it is gone."""
+    hold = "UPDATE fifthelement_repository SET name = name WHERE owner = :owner AND id = :repository"
+    return tx.execute(hold, owner=owner, repository=repository) == 1
 
 
 def _update_document(tx: Transaction, owner: int, row: DocumentRow) -> None:
@@ -390,5 +340,6 @@ def _run_hooks(tx: Transaction, hooks: tuple[str, ...], **named: Any) -> None:
         tx.execute(statement, **named)
 
 
-def _write_json(value: Mapping[str, Any]) -> str:
+def write_json(value: Mapping[str, Any]) -> str:
+    """An object as its column keeps it."""
     return msgspec.json.encode(value).decode()

@@ -4,13 +4,13 @@ Vectors always belong to the cut beside them: a document that is cut anew loses 
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from jobwire.domain.errors import JobError
 from jobwire.store.contract import Reader, Transaction
-from jobwire.store.vectors import Vectors
+from jobwire.store.vectors import Search, Vectors
 from jobwire.systems.fifthelement.chunking import Chunk
 from jobwire.systems.fifthelement.records import FAILED, PROCESSING
 
@@ -237,17 +237,15 @@ def find_nearest(
     reader: Reader, owner: int, repository: str, *, vectors: Vectors, vector: bytes, limit: int
 ) -> list[Found]:
     """The chunks whose vectors are nearest to `vector`, best first, of documents whose text is current."""
-    named: dict[str, Any] = {"owner": owner, "repository": repository}
-    rows = vectors.rank(
-        reader,
-        "v.document, v.start_offset, v.end_offset",
-        "fifthelement_vector v JOIN fifthelement_cut c ON c.owner = v.owner AND c.document = v.document"
+    search = Search(
+        columns="v.document, v.start_offset, v.end_offset",
+        source="fifthelement_vector v JOIN fifthelement_cut c ON c.owner = v.owner AND c.document = v.document"
         " JOIN fifthelement_document d ON d.owner = v.owner AND d.id = v.document AND d.revision = c.revision"
         " WHERE v.owner = :owner AND v.repository = :repository",
         column="v.vector",
         key="v.document, v.place",
         to=vector,
         limit=limit,
-        named=named,
+        named={"owner": owner, "repository": repository},
     )
-    return [Found._make((*row, score)) for row, score in rows]
+    return [Found._make((*row, score)) for row, score in vectors.rank(reader, search)]

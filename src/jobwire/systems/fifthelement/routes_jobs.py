@@ -15,7 +15,6 @@ from jobwire.store.files import hold_files, name_job
 from jobwire.systems.fifthelement.bodies import name_repository, read_start_body
 from jobwire.systems.fifthelement.import_queries import name_source, read_import_query
 from jobwire.systems.fifthelement.job_shape import IDS, REFERENCE
-from jobwire.systems.fifthelement.records import link_job
 from jobwire.systems.fifthelement.routes_documents import keep_upload
 from jobwire.systems.fifthelement.routes_repositories import expect_repository
 from jobwire.systems.fifthelement.starting import (
@@ -26,6 +25,7 @@ from jobwire.systems.fifthelement.starting import (
     WEB_CRAWLING,
     start_job,
 )
+from jobwire.systems.fifthelement.subjects import link_job
 from jobwire.systems.fifthelement.views import show_rerun, show_started
 
 IMPORT_BYTES_MAX: Final = 536_870_912

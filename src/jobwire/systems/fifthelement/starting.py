@@ -6,7 +6,8 @@ from typing import Any, Final
 from jobwire.domain.job import Receipt
 from jobwire.service.jobs import Jobs
 from jobwire.store.contract import Transaction
-from jobwire.systems.fifthelement.records import DocumentRow, link_job
+from jobwire.systems.fifthelement.records import DocumentRow
+from jobwire.systems.fifthelement.subjects import link_job
 
 QUEUE: Final = "fifthelement"
 

@@ -44,6 +44,7 @@ METADATA_BYTES_MAX: Final = 65_536
 
 REASON_CHARS_MAX: Final = 300
 HASH_BYTES: Final = 16
+LINES_ENCODED: Final = 64
 
 TEXT_TYPE: Final = "text/plain"
 
@@ -132,13 +133,17 @@ def _read_into(request: ReadRequest) -> ReadReport:
 
 
 def _keep(found: Iterator[DocumentLine | BadRow], lines: BinaryIO, bad: Any, *, form: str) -> ReadReport:
-    encode = msgspec.json.Encoder().encode
+    encode = msgspec.json.Encoder().encode_lines
     rows, faults = 0, 0
     first: list[BadRow] = []
+    good: list[DocumentLine] = []
     for one in found:
         rows += 1
         if type(one) is DocumentLine:
-            lines.write(encode(one) + b"\n")
+            good.append(one)
+            if len(good) == LINES_ENCODED:
+                lines.write(encode(good))
+                good.clear()
             continue
         assert isinstance(one, BadRow)
         faults += 1
@@ -146,6 +151,7 @@ def _keep(found: Iterator[DocumentLine | BadRow], lines: BinaryIO, bad: Any, *, 
         bad.write([[one.line, one.part, one.field, reason]])
         if len(first) < BAD_ROWS_SHOWN:
             first.append(msgspec.structs.replace(one, reason=reason))
+    lines.write(encode(good))
     return ReadReport(form, rows, faults, first)
 
 

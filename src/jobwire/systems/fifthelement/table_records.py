@@ -3,18 +3,16 @@
 Every function works inside the transaction or snapshot it is given, and the owner is in every WHERE.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from itertools import chain
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from jobwire.domain.errors import JobError
 from jobwire.kinds.contract import FinalJob
 from jobwire.store.contract import Reader, Transaction
-from jobwire.systems.fifthelement.records import conclude_job, link_job, require_repository
+from jobwire.systems.fifthelement.subjects import conclude_job
 
-ROWS_A_STATEMENT: Final = 25
-"""SQLite looks each parameter up by its name: a row costs 14 µs with 25 in a statement, 17 with 50, 22 with 100."""
+KEYS_A_STATEMENT: Final = 25
+"""SQLite looks each parameter up by its name: a key costs more the more there are in a statement."""
 
 DELETE_HOOKS: Final = ("DELETE FROM fifthelement_row_key WHERE owner = :owner AND document = :document",)
 
@@ -35,62 +33,23 @@ class ImportState(NamedTuple):
     unchanged: int = 0
 
 
-def take_up(tx: Transaction, *, owner: int, job: int, repository: str) -> None:
-    """Begin a job on a repository, whose deletion cancels it from now on; JobError repository_gone."""
-    require_repository(tx, owner, repository)
-    link_job(tx, owner, job, repository=repository, document=None)
-
-
-def lock_repository(tx: Transaction, owner: int, repository: str) -> None:
-    """Imports into one repository take turns, and none adds to a deleted one: JobError repository_gone."""
-    lock = "UPDATE fifthelement_repository SET updated_at = :now WHERE owner = :owner AND id = :id"
-    if not tx.execute(lock, now=tx.now, owner=owner, id=repository):
-        raise JobError("repository_gone", "The repository was deleted before the job was done")
-
-
 def find_rows(reader: Reader, owner: int, repository: str, keys: Sequence[str]) -> dict[str, KnownRow]:
     """The rows of these keys that were imported before."""
     found: dict[str, KnownRow] = {}
-    for start in range(0, len(keys), ROWS_A_STATEMENT):
-        named = {f"k{place}": key for place, key in enumerate(keys[start : start + ROWS_A_STATEMENT])}
+    for start in range(0, len(keys), KEYS_A_STATEMENT):
+        named = {f"k{place}": key for place, key in enumerate(keys[start : start + KEYS_A_STATEMENT])}
         rows = reader.query(_select_rows(len(named)), owner=owner, repository=repository, **named)
         found.update({key: KnownRow(row_hash, document) for key, row_hash, document in rows})
     return found
 
 
-@lru_cache(maxsize=ROWS_A_STATEMENT)
+@lru_cache(maxsize=KEYS_A_STATEMENT)
 def _select_rows(count: int) -> str:
     names = ", ".join(f":k{place}" for place in range(count))
     return (
         "SELECT row_key, row_hash, document FROM fifthelement_row_key"  # noqa: S608 - numbered names
         f" WHERE owner = :owner AND repository = :repository AND row_key IN ({names})"
     )
-
-
-def insert_rows(
-    tx: Transaction, table: str, shared: Mapping[str, Any], *, columns: tuple[str, ...], rows: Sequence[Sequence[Any]]
-) -> None:
-    """Insert many rows: `shared` are the columns with one value for all."""
-    for start in range(0, len(rows), ROWS_A_STATEMENT):
-        part = rows[start : start + ROWS_A_STATEMENT]
-        named = zip(_name_values(len(part) * len(columns)), chain.from_iterable(part), strict=True)
-        tx.execute(_insert(table, tuple(shared), columns, len(part)), **shared, **dict(named))
-
-
-@lru_cache(maxsize=4 * ROWS_A_STATEMENT)
-def _name_values(count: int) -> tuple[str, ...]:
-    return tuple(f"p{place}" for place in range(count))
-
-
-@lru_cache(maxsize=4 * ROWS_A_STATEMENT)
-def _insert(table: str, shared: tuple[str, ...], columns: tuple[str, ...], count: int) -> str:
-    width = len(columns)
-    same = "".join(f":{name}, " for name in shared)
-    rows = (
-        f"({same}{', '.join(f':p{place}' for place in range(row * width, (row + 1) * width))})"
-        for row in range(count)
-    )
-    return f"INSERT INTO {table} ({', '.join((*shared, *columns))}) VALUES {', '.join(rows)}"  # noqa: S608
 
 
 def read_import(reader: Reader, owner: int, job: int) -> ImportState:

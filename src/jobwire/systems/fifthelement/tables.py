@@ -7,11 +7,11 @@ from typing import Final
 from jobwire.kinds.contract import Kind
 from jobwire.kinds.registry import make_kind
 from jobwire.service.services import Services
-from jobwire.systems.fifthelement import records
 from jobwire.systems.fifthelement.exporting import Exporting, ExportInput
 from jobwire.systems.fifthelement.importing import FETCH_MS, FILE_BYTES_MAX, Importing, ImportInput
 from jobwire.systems.fifthelement.settings import FifthelementSettings
 from jobwire.systems.fifthelement.starting import EXPORT, IMPORT, QUEUE
+from jobwire.systems.fifthelement.subjects import conclude_job
 from jobwire.systems.fifthelement.table_records import conclude_import
 
 __all__ = ["ExportInput", "ImportInput", "make_kinds"]
@@ -30,7 +30,7 @@ def make_kinds(services: Services, settings: FifthelementSettings) -> Sequence[K
             attempts=settings.attempts_max,
             timeout="1h",
             retry=settings.retry,
-            on_final=records.conclude_job,
+            on_final=conclude_job,
         ),
         make_kind(
             Importing(

@@ -8,10 +8,10 @@ taken AS (
 started AS (
   UPDATE state AS s
      SET state = 1, reason = 0, version = s.version + 1, fence = s.fence + 1, attempt = s.attempt + 1,
-         started_at = :now, progress = NULL
+         started_at = :now
     FROM k
    WHERE s.number = k.number AND s.state = 0
-  RETURNING s.number, s.fence, s.version, s.attempt, s.losses, k.priority, k.turn),
+  RETURNING s.number, s.fence, s.version, s.attempt, s.losses, s.progress, k.priority, k.turn),
 leased AS (
   INSERT INTO lease (number, fence, worker) SELECT number, fence, :worker FROM started),
 moved AS (
@@ -25,7 +25,7 @@ logged AS (
          '[' || string_agg('[' || number || ',' || version || ']', ',' ORDER BY priority, turn, number) || ']'
     FROM started HAVING count(*) > 0)
 SELECT s.number, s.fence, j.key, j.owner, j.kind, s.attempt, j.attempts_max, s.losses, j.created_at, j.input,
-       s.priority, s.turn
+       s.progress, s.priority, s.turn
   FROM started AS s JOIN job AS j USING (number)
  ORDER BY s.priority, s.turn, s.number;
 -- :pick
@@ -39,7 +39,7 @@ DELETE FROM ready AS r USING json_array_elements(:spots::json) AS s (value)
 -- :start
 UPDATE state
    SET state = 1, reason = 0, version = version + 1, fence = fence + 1, attempt = attempt + 1,
-       started_at = :now, progress = NULL
+       started_at = :now
  WHERE number = ANY (translate(:numbers, '[]', '{}')::bigint[]) AND state = 0;
 -- :lease
 INSERT INTO lease (number, fence, worker)
@@ -48,6 +48,6 @@ SELECT number, fence, :worker FROM state WHERE number = ANY (translate(:numbers,
 INSERT INTO lane_mark (queue, priority, turn) VALUES (:queue, :priority, :turn);
 -- :claimed
 SELECT json_agg(json_build_array(s.number, s.fence, j.key, j.owner, j.kind, s.attempt, j.attempts_max, s.losses,
-                                 j.created_at, j.input) ORDER BY n.place)::text
+                                 j.created_at, j.input, s.progress) ORDER BY n.place)::text
   FROM unnest(translate(:numbers, '[]', '{}')::bigint[]) WITH ORDINALITY AS n (number, place)
   JOIN state AS s USING (number) JOIN job AS j USING (number);
