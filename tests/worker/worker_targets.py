@@ -36,6 +36,15 @@ def hang_in_child(ctx: Context, log: str) -> None:
         signal.pause()
 
 
+def work_in_scratch(ctx: Context, log: str, dies: bool = False) -> bool:
+    with ctx.scratch() as folder:
+        append(log, str(folder))
+        (folder / "made").write_text("x")
+        if dies:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return [path.name for path in folder.iterdir()] == ["made"]
+
+
 def step_in_child(ctx: Context, log: str) -> int:
     def work(name: str) -> str:
         append(log, name)

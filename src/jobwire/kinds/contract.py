@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
@@ -47,7 +48,7 @@ class SavedFile:
 
 
 class Context(Protocol):
-    """What a handler may touch: eight methods, the same on the loop, in a thread and in a child process.
+    """What a handler may touch: nine methods, the same on the loop, in a thread and in a child process.
 
     In an `async def` handler `step`, `save_file`, `isolate` and `write` are awaited; in a plain `def` handler they
     return their value.
@@ -86,6 +87,12 @@ class Context(Protocol):
         """Keep a file, addressed by its content: returns a `SavedFile` to put into the result.
 
         It is kept as long as the job, or for `keep_s` seconds from now; and as long as somebody else holds it.
+        """
+
+    def scratch(self) -> AbstractContextManager[Path]:
+        """`with ctx.scratch() as folder:` is a new empty folder, removed with all that is in it at the end.
+
+        Also where a process is killed meanwhile: then the next worker that starts on the machine removes it.
         """
 
     def isolate(self, function: Callable[[Any], Any], argument: Any, *, limits: ChildLimits | None = None) -> Any:

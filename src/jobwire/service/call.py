@@ -71,6 +71,7 @@ class FileReply:
 class System:
     """One vendor system: its dialect (a `dialects.spec.Dialect`), kinds, tables and what must run at start.
 
+    `dialect_of` says how a house's settings change its dialect; without it that is the same in every house.
     `kinds` is called once, before serving, with the services its handlers are bound to. `migrations` are portable
     SQL scripts applied once each, in order, under the system's name. `isolated` names the modules whose functions
     run in child processes: they are imported once, before the first child is forked. `holds_files` says that its
@@ -84,3 +85,4 @@ class System:
     isolated: Sequence[str] = ()
     start: Callable[["Services"], None] | None = None
     holds_files: bool = False
+    dialect_of: Callable[["Services"], Any] | None = None

@@ -39,12 +39,13 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class HandlerCall(msgspec.Struct, frozen=True):
-    """The payload of a whole job: its input and what its Context shows."""
+    """The payload of a whole job: its input, what its Context shows, and a folder that is removed after it."""
 
     key: str
     number: int
     owner: int
     attempt: int
+    folder: str
     input: msgspec.Raw
 
 

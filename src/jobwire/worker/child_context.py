@@ -3,8 +3,10 @@
 import inspect
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 import msgspec
@@ -31,6 +33,7 @@ class ChildContext:
         logger.addHandler(_ChannelHandler(channel, {"job_id": self.job_id, "attempt": self.attempt}))
         self.log = logging.LoggerAdapter(logger)
         self._channel = channel
+        self._folder = call.folder
         self._unsent: dict[str, Any] = {}
         self._progress_due_at = 0.0
         self._cancel_due_at = 0.0
@@ -78,6 +81,11 @@ class ChildContext:
     def save_file(self, source: Path, *, name: str, content_type: str, keep_s: float | None = None) -> Any:
         value = {"source": str(Path(source).absolute()), "name": name, "content_type": content_type, "keep_s": keep_s}
         return msgspec.convert(self._ask("save_file", value), SavedFile)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        with TemporaryDirectory(dir=self._folder, ignore_cleanup_errors=True) as name:
+            yield Path(name)
 
     def isolate(self, function: Callable[[Any], Any], argument: Any, *, limits: ChildLimits | None = None) -> Any:
         # Here already is the child: the call gets this process' limits instead of its own.

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +23,7 @@ from jobwire.store.files import hold_files, name_job
 from jobwire.worker.attempt import Attempt, Stop, encode_progress
 from jobwire.worker.children import Children
 from jobwire.worker.invocation import decode_result, target_of
+from jobwire.worker.scratch import Scratch
 
 logger = logging.getLogger("jobwire.job")
 
@@ -41,7 +43,7 @@ class Tools:
 class LoopContext:
     """The Context of an `async def` handler: `step`, `save_file`, `isolate` and `write` are awaited."""
 
-    def __init__(self, attempt: Attempt, tools: Tools, *, has_steps: bool) -> None:
+    def __init__(self, attempt: Attempt, tools: Tools, *, scratch: Scratch, has_steps: bool) -> None:
         self.job_id = show_id(attempt.claim.key)
         self.number = attempt.claim.number
         self.owner = attempt.claim.owner
@@ -49,6 +51,7 @@ class LoopContext:
         self.log = logging.LoggerAdapter(logger, {"job_id": self.job_id, "attempt": self.attempt})
         self._attempt = attempt
         self._tools = tools
+        self._scratch = scratch
         self._steps: dict[str, str] | None = None if has_steps else {}
 
     def progress(
@@ -134,6 +137,10 @@ class LoopContext:
         seal = "" if links is None else links.seal(blob.sha256, name=name, content_type=content_type)
         return SavedFile(blob.sha256, name, content_type, blob.size_bytes, seal)
 
+    def scratch(self) -> AbstractContextManager[Path]:
+        """See Context.scratch."""
+        return self._scratch.make_folder()
+
     async def isolate(
         self, function: Callable[[Any], Any], argument: Any, *, limits: ChildLimits | None = None
     ) -> Any:
@@ -174,6 +181,7 @@ class ThreadContext:
         self.job_id, self.number, self.owner = inner.job_id, inner.number, inner.owner
         self.attempt, self.log = inner.attempt, inner.log
         self.progress, self.check_cancelled, self.snooze = inner.progress, inner.check_cancelled, inner.snooze
+        self.scratch = inner.scratch
         self._inner = inner
         self._wait: _Waits = lambda coroutine: asyncio.run_coroutine_threadsafe(coroutine, loop).result()
 

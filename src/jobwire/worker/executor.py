@@ -5,6 +5,7 @@ import logging
 import math
 import traceback
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from jobwire.kinds.schema import decode_input, encode_output
 from jobwire.store.contract import LeaseLost
 from jobwire.worker.attempt import Attempt
 from jobwire.worker.context import LoopContext, ThreadContext, Tools
+from jobwire.worker.scratch import Scratch
 from jobwire.worker.threads import HandlerThreads
 
 logger = logging.getLogger("jobwire.worker")
@@ -25,10 +27,10 @@ INTERNAL_CHARS_MAX = 20_000
 DETAILS_BYTES_MAX = 16_384
 
 
-async def run_attempt(attempt: Attempt, tools: Tools, threads: HandlerThreads) -> Outcome | None:
+async def run_attempt(attempt: Attempt, tools: Tools, *, threads: HandlerThreads, scratch: Scratch) -> Outcome | None:
     """How the attempt ended; None when its lease was lost and nothing may be said about it. Never raises."""
     try:
-        return Completed(await _call_handler(attempt, tools, threads))
+        return Completed(await _call_handler(attempt, tools, threads=threads, scratch=scratch))
     except Snooze as snooze:
         return Snoozed(snooze.delay_ms)
     except KeyboardInterrupt:
@@ -53,17 +55,17 @@ def _explain(error: BaseException, attempt: Attempt) -> Outcome | None:
     return Failed(PublicError("internal_error", INTERNAL_MESSAGE, retryable=True), None, _describe(error))
 
 
-async def _call_handler(attempt: Attempt, tools: Tools, threads: HandlerThreads) -> str:
+async def _call_handler(attempt: Attempt, tools: Tools, *, threads: HandlerThreads, scratch: Scratch) -> str:
     kind = attempt.kind
+    inner = LoopContext(attempt, tools, scratch=scratch, has_steps=attempt.claim.fence > 1)
     if kind.isolation == "process":
-        inner = LoopContext(attempt, tools, has_steps=attempt.claim.fence > 1)
         target = f"{kind.handler.__module__}:{kind.handler.__qualname__}"
-        return await tools.children.run_handler(
-            target, _child_payload(attempt), limits=kind.limits, serve=inner.serve
-        )
+        # Removed from here: a child that is killed removes nothing.
+        with scratch.make_folder() as folder:
+            payload = _child_payload(attempt, folder)
+            return await tools.children.run_handler(target, payload, limits=kind.limits, serve=inner.serve)
     given: list[Any] = []
     if kind.takes_context:
-        inner = LoopContext(attempt, tools, has_steps=attempt.claim.fence > 1)
         given.append(inner if kind.is_async else ThreadContext(inner, asyncio.get_running_loop()))
     value = decode_input(kind, attempt.claim.input)
     call = partial(kind.handler, *given, **value) if kind.spread_input else partial(kind.handler, *given, value)
@@ -72,10 +74,11 @@ async def _call_handler(attempt: Attempt, tools: Tools, threads: HandlerThreads)
     return encode_output(await threads.run(call))
 
 
-def _child_payload(attempt: Attempt) -> str:
+def _child_payload(attempt: Attempt, folder: Path) -> str:
     claim = attempt.claim
     facts = {"key": claim.key, "number": claim.number, "owner": claim.owner, "attempt": claim.attempt}
-    return msgspec.json.encode({**facts, "input": msgspec.Raw(claim.input.encode())}).decode()
+    given = {"folder": str(folder), "input": msgspec.Raw(claim.input.encode())}
+    return msgspec.json.encode({**facts, **given}).decode()
 
 
 def _make_public(error: JobError) -> PublicError:

@@ -22,6 +22,7 @@ from jobwire.store.pending import Pending
 from jobwire.worker.attempt import Attempt, Stop, start_progress
 from jobwire.worker.context import Tools
 from jobwire.worker.executor import run_attempt
+from jobwire.worker.scratch import Scratch, remove_left
 from jobwire.worker.stopwatch import WRITE_S, Held, Stopwatch
 from jobwire.worker.threads import HandlerThreads
 
@@ -68,10 +69,12 @@ class Worker:
         self._pumps: list[_Pump] = []
         self.is_stopping = False
         self._threads = HandlerThreads()
+        self._scratch = Scratch()
         self.stopwatch = Stopwatch(self.store, self.id)
 
     async def run(self) -> None:
         """Claim, run and settle until stopped; returns when every attempt is settled or given back."""
+        await asyncio.to_thread(remove_left)
         await self._beat()
         end_listening = self.store.listen(self._hear)
         self._pumps = [
@@ -102,6 +105,7 @@ class Worker:
             for pump in self._pumps:
                 pump.leave()
             self._threads.close()
+            self._scratch.close()
             await self._retire()
 
     async def _retire(self) -> None:
@@ -164,7 +168,8 @@ class Worker:
             attempt.task = loop.create_task(self._run(attempt))
 
     async def _run(self, attempt: Attempt) -> None:
-        attempt.finish(attempt, await run_attempt(attempt, self._tools, self._threads))
+        outcome = await run_attempt(attempt, self._tools, threads=self._threads, scratch=self._scratch)
+        attempt.finish(attempt, outcome)
 
     def take_out(self, attempt: Attempt) -> bool:
         """Whether the attempt was still running: only the first to finish it may settle it."""

@@ -23,13 +23,17 @@ def native(running: RunningHouse, client: Client, method: str, path: str) -> htt
     return httpx.request(method, f"{running.base}/v1{path}", headers=headers, timeout=60)
 
 
-@pytest.mark.parametrize("in_table", [False, True], ids=["request", "table"])
+@pytest.mark.parametrize(
+    ("in_table", "state"),
+    [(False, "publish"), (True, "publish"), (False, None)],
+    ids=["request", "table", "no state"],
+)
 def test_the_site_publishes_at_the_date_where_it_shall(
-    client: Client, google: Google, site: WordPressSite, *, in_table: bool
+    client: Client, google: Google, site: WordPressSite, *, in_table: bool, state: str | None
 ) -> None:
     date = ahead(3 * 24 * 3_600)
-    said = {"date": date, "state": "publish", "schedule_mode": "wordpress"}
-    url = google.share(f"doc-site-later-{in_table}", settings=said if in_table else None)
+    said = {"date": date, "schedule_mode": "wordpress"} | ({"state": state} if state else {})
+    url = google.share(f"doc-site-later-{in_table}-{state}", settings=said if in_table else None)
     post = client.publish(url, **({} if in_table else said))["returnValue"]["data"]["id"]
     assert site.count("posts", f"ID = {post} AND post_status = 'future' AND post_date_gmt = '{date}'") == 1
 
@@ -63,7 +67,22 @@ def test_a_delayed_export_survives_a_restart(tmp_path: Path, google: Google, sit
     with run_docswrite(tmp_path, google) as house:
         http = httpx.Client(base_url=f"{house.base}/api", headers={"x-access-token": key}, timeout=60)
         with http:
-            assert Client(http, key, "Restarted", house).wait(job)["state"] == "completed"
+            ended = Client(http, key, "Restarted", house).wait(job)
+    assert ended["state"] == "completed", ended
+    # A date that was ahead asks for the post to be published then.
+    assert site.count("posts", f"ID = {ended['returnValue']['data']['id']} AND post_status = 'publish'") == 1
+
+
+def test_times_are_seconds_where_the_operator_says_so(tmp_path: Path, google: Google, site: WordPressSite) -> None:
+    clock = ManualClock()
+    with run_docswrite(tmp_path, google, workers=0, clock=clock, DOCSWRITE_EPOCH_UNIT="s") as house:
+        client = house.make_client("Counts in seconds", site)
+        assert client.status(client.export(link("doc-seconds")))["timestamp"] == clock() // 1_000
+    with (
+        pytest.raises(ValueError, match="DOCSWRITE_EPOCH_UNIT is 'minutes'; it is one of ms, s"),
+        run_docswrite(tmp_path, google, workers=0, DOCSWRITE_EPOCH_UNIT="minutes"),
+    ):
+        pass
 
 
 def test_a_date_beyond_the_horizon_waits_in_two_goes(tmp_path: Path, google: Google, site: WordPressSite) -> None:

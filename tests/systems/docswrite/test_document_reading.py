@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from docswrite_samples import DOCUMENTS, MARKDOWN, make_google_zip, make_picture, make_zip, read, read_file
+from docswrite_samples import DOCUMENTS, MARKDOWN, make_google_zip, make_picture, make_zip, read, read_file, write
 
 from jobwire.domain.errors import JobError
 from jobwire.systems.docswrite.document import (
@@ -170,6 +170,22 @@ def test_the_notes_of_a_word_file_are_numbered_in_its_text(tmp_path: Path) -> No
     document, _ = read(page, "html", tmp_path)
     assert document.blocks == [Paragraph([Text("One"), NoteMark(1)])]
     assert document.notes == [[Text("A note.")]]
+
+
+def test_the_notes_of_markdown_become_those_of_a_word_file(tmp_path: Path) -> None:
+    text = (
+        "One[^a], two^[Written *here*.] and one again[^a]. Not [^this].\n\n"
+        "[^a]: A note.\n\n    Its second paragraph.\n\n[^unused]: Nobody points here.\n\nThe end.\n"
+    )
+    document, _ = read(text, "markdown", tmp_path)
+    first, last = document.blocks
+    assert isinstance(first, Paragraph) and isinstance(last, Paragraph) and plain(last.line) == "The end."
+    assert [part.number for part in first.line if isinstance(part, NoteMark)] == [1, 2, 1]
+    assert plain(first.line).endswith("Not [^this].")
+    assert [plain(line) for line in document.notes] == ["A note. Its second paragraph.", "Written here."]
+    written = write(text, "markdown", tmp_path)
+    assert written.count('id="note-ref-1"') == written.count('id="note-1"') == 1
+    assert written.count('href="#note-1"') == 2
 
 
 def test_text_behind_a_nested_list_stays_behind_it(tmp_path: Path) -> None:

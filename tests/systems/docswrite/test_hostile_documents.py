@@ -310,3 +310,21 @@ def test_a_page_of_more_rows_than_allowed_is_refused_within_the_limits(tmp_path:
     (tmp_path / "table").write_text("<table>" + "<tr><td>" * 1_000_000)
     answer = read_in_child(tmp_path / "table", "html", tmp_path / "t")
     assert msgspec.json.decode(answer) == {"code": "document_too_large"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[^a]" * 60_000 + "\n\n[^a]: x", b'"title"'),
+        ("^[" * 20_000 + "x", b'"document_too_deep"'),
+        ("^[" * 400 + "x" + "]" * 400, b'"document_too_deep"'),
+        ("[^a]\n\n[^a]: [^b]\n\n[^b]: [^a]", b'"title"'),
+    ],
+    ids=["one note for all", "open notes", "notes in notes", "in a circle"],
+)
+def test_notes_of_markdown_that_are_too_many_or_too_deep_are_read_or_refused(
+    text: str, said: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "notes.md").write_text(text)
+    assert said in read_in_child(tmp_path / "notes.md", "markdown", tmp_path / "out")

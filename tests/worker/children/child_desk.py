@@ -62,7 +62,7 @@ class Desk:
     async def run(self, children, name, *, limits=None, **given):
         """Run a handler of child_targets; `first_progress` is then to be awaited."""
         self.first_progress = asyncio.get_running_loop().create_future()
-        facts = {"key": "k" * 26, "number": 7, "owner": 3, "attempt": 2, "input": given}
+        facts = {"key": "k" * 26, "number": 7, "owner": 3, "attempt": 2, "folder": "", "input": given}
         payload = msgspec.json.encode(facts).decode()
         limits = limits or ChildLimits()
         return await children.run_handler(f"child_targets:{name}", payload, limits=limits, serve=self.serve)

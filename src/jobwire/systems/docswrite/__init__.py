@@ -4,10 +4,12 @@ document.py is what lies between reading and writing: source.py reads a file int
 HTML or blocks, pictures.py prepares its pictures; these three run in a limited child. wordpress.py talks to the site.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
 from typing import Final
 
+from jobwire.dialects.spec import CodecName, Dialect
 from jobwire.kinds.contract import Kind
 from jobwire.kinds.registry import make_kind
 from jobwire.service.call import System
@@ -15,10 +17,12 @@ from jobwire.service.services import Services
 from jobwire.systems.docswrite import content, pictures, source
 from jobwire.systems.docswrite.dialect import DOCSWRITE
 from jobwire.systems.docswrite.exporting import DOCSWRITE_EXPORT, STAGES, Exporting
-from jobwire.systems.docswrite.settings import DocswriteSettings
+from jobwire.systems.docswrite.settings import DocswriteSettings, EpochUnit
 
 QUEUE: Final = "docswrite"
 MIGRATIONS: Final = ("0001.sql",)
+
+_CODECS: Final[Mapping[EpochUnit, CodecName]] = {"ms": "epoch_ms", "s": "epoch_s"}
 
 
 def make_kinds(services: Services) -> Sequence[Kind]:
@@ -40,6 +44,13 @@ def make_kinds(services: Services) -> Sequence[Kind]:
     )
 
 
+def adapt_dialect(services: Services) -> Dialect:
+    """The dialect of one house: its times in the unit that the settings name."""
+    codec = _CODECS[DocswriteSettings(services.settings).epoch_unit]
+    job = tuple(replace(field, codec=codec) if field.codec == "epoch_ms" else field for field in DOCSWRITE.job)
+    return replace(DOCSWRITE, job=job)
+
+
 def _read_migration(name: str) -> str:
     return resources.files(__package__).joinpath("migrations", name).read_text(encoding="utf-8")
 
@@ -51,4 +62,5 @@ SYSTEM: Final = System(
     migrations=tuple(_read_migration(name) for name in MIGRATIONS),
     isolated=(source.__name__, content.__name__, pictures.__name__),
     holds_files=True,
+    dialect_of=adapt_dialect,
 )

@@ -95,6 +95,7 @@ class Writer:
         self._options = options
         self._is_blocks = options.editor == "gutenberg"
         self._bold = "strong" if options.bold_as_strong else "b"
+        self._noted: set[int] = set()
 
     def write(self, document: Document) -> str:
         """The document's blocks, then its notes."""
@@ -208,11 +209,17 @@ class Writer:
             case Break():
                 return "<br>"
             case NoteMark(number=number):
-                return f'<sup><a id="note-ref-{number}" href="#note-{number}">{number}</a></sup>'
+                return self._write_mark(number)
             case Picture():
                 return self._write_picture(part)
             case _:
                 assert_never(part)
+
+    def _write_mark(self, number: int) -> str:
+        # The note leads back to its first mark.
+        name = "" if number in self._noted else f' id="note-ref-{number}"'
+        self._noted.add(number)
+        return f'<sup><a{name} href="#note-{number}">{number}</a></sup>'
 
     def _write_text(self, text: str, style: Style) -> str:
         for is_on, tag in (

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final, Literal, cast
 
 import msgspec
@@ -39,12 +38,13 @@ Editor = Literal["classic", "gutenberg"]
 
 
 class ExportInput(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Which document goes to which site, and what was said of the post (fields.py)."""
+    """Which document goes to which site, what was said of the post (fields.py), and when."""
 
     site: str
     google_id: str = ""
     document_id: str = ""
     fields: dict[str, str | bool] = {}
+    asked_at: int | None = None
 
 
 class Heading(msgspec.Struct, frozen=True):
@@ -86,10 +86,10 @@ class Exporting:
         said = _read(task.fields, "the request")
         self._await_date(ctx, said)
         site, login = await self._sites.open_login(ctx.owner, task.site)
-        with TemporaryDirectory(prefix="jobwire-docswrite-") as name:
+        with ctx.scratch() as folder:
             async with Fetcher(self._settings.fetch_policy) as fetcher:
                 mark = make_mark(f"{ctx.owner}\0{name_document(task)}")
-                work = Work(ctx, task, said, site, fetcher, WordPress(fetcher, login), Path(name), mark)
+                work = Work(ctx, task, said, site, fetcher, WordPress(fetcher, login), folder, mark)
                 return await self._publish(work)
 
     async def _publish(self, work: Work) -> dict[str, Any]:
@@ -110,8 +110,9 @@ class Exporting:
         ctx.progress(stage="publish")
         heading = msgspec.convert(await ctx.step("heading", lambda: _resolve(work, fields)), Heading)
         content = await _write(work, media, fields)
-        post = self._describe_post(source, fields, heading)
-        post = msgspec.structs.replace(post, content=content, featured_media=featured)
+        status = _find_status(fields, asked_at=work.task.asked_at, now=self._clock())
+        post = _describe_post(source, fields, heading)
+        post = msgspec.structs.replace(post, content=content, featured_media=featured, status=status)
         ctx.check_cancelled()
         saved = msgspec.convert(await ctx.step("post", lambda: _save(work, post, _kind_of(fields))), SavedPost)
         warnings += [f"the site has no field for {name}; activate its plugin there" for name in heading.refused]
@@ -157,29 +158,38 @@ class Exporting:
                 warnings.append(f"the featured image was left out: {head.skipped}")
         return media, featured, warnings
 
-    def _describe_post(self, source: Source, fields: Fields, heading: Heading) -> PostFields:
-        """The post without its content. What nobody said stays as it is: a new post is a draft of the site's user."""
-        said = {name: str(fields[name]) for name in ("slug", "excerpt") if name in fields}
-        date = read_moment(str(fields["date"])) if "date" in fields else None
-        state = str(fields["state"]) if "state" in fields else None
-        if state in ("publish", "future"):
-            state = "future" if date is not None and date > self._clock() else "publish"
-        return PostFields(
-            title=str(fields.get("title") or source.title),
-            status=cast(Status | None, state),
-            slug=said.get("slug"),
-            excerpt=said.get("excerpt"),
-            date_gmt=None if date is None else str(fields["date"]).partition("+")[0],
-            author=heading.author,
-            categories=heading.categories,
-            tags=heading.tags,
-            meta=heading.meta or None,
-        )
-
 
 def name_document(task: ExportInput) -> str:
     """What tells the documents of an owner apart."""
     return f"upload:{task.document_id}" if task.document_id else f"google:{task.google_id}"
+
+
+def _find_status(fields: Fields, *, asked_at: int | None, now: int) -> Status | None:
+    """What the post becomes; None leaves a post as it is and makes a new one a draft.
+
+    Who names a date that is still ahead, and no state, wants it published then.
+    """
+    date = read_moment(str(fields["date"])) if "date" in fields else None
+    is_for_later = date is not None and asked_at is not None and date > asked_at
+    state = fields.get("state", "publish" if is_for_later else None)
+    if state in ("publish", "future"):
+        return "future" if date is not None and date > now else "publish"
+    return cast(Status | None, state)
+
+
+def _describe_post(source: Source, fields: Fields, heading: Heading) -> PostFields:
+    """The post without its content and status. What nobody said stays as it is."""
+    said = {name: str(fields[name]) for name in ("slug", "excerpt") if name in fields}
+    return PostFields(
+        title=str(fields.get("title") or source.title),
+        slug=said.get("slug"),
+        excerpt=said.get("excerpt"),
+        date_gmt=str(fields["date"]).partition("+")[0] if "date" in fields else None,
+        author=heading.author,
+        categories=heading.categories,
+        tags=heading.tags,
+        meta=heading.meta or None,
+    )
 
 
 async def _resolve(work: Work, fields: Fields) -> Heading:

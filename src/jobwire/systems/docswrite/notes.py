@@ -1,9 +1,10 @@
 """Footnotes: marks in the text and the notes they lead to, taken out of the tree before it is read.
 
-Google's pages, Word's by way of mammoth, and most others have the same two links: from the mark to the note, and
-from the note back to the mark. Google's comments look alike and are never published.
+Google's pages, Word's by way of mammoth, Markdown's and most others have the same two links: from the mark to the
+note, and from the note back to the mark. Google's comments look alike and are never published.
 """
 
+from functools import cache
 from typing import Final, NamedTuple
 
 from lxml.html import HtmlElement
@@ -30,13 +31,15 @@ def take_notes(root: HtmlElement) -> Notes:
     back_links: set[HtmlElement] = set()
     bodies: list[HtmlElement] = []
     numbers: dict[HtmlElement, int] = {}
+    # Once for each note: 60,000 marks of one note, each with a link back, would be looked through 60,000 times.
+    find_body, find_links = cache(_find_body), cache(_find_links)
     for link in root.iter("a"):
         href = link.get("href", "")
         target = by_id.get(href[1:]) if href.startswith("#") else None
         if link in back_links or target is None or not _name_of(link):
             continue
-        body = _find_body(target)
-        back = None if body is None else _find_link(body, f"#{_name_of(link)}")
+        body = find_body(target)
+        back = None if body is None else find_links(body).get(f"#{_name_of(link)}")
         if body is None or back is None or back is link:
             continue
         back_links.add(back)
@@ -64,8 +67,12 @@ def _name_of(element: HtmlElement) -> str:
     return element.get("id") or (element.get("name") if element.tag == "a" else "") or ""
 
 
-def _find_link(body: HtmlElement, href: str) -> HtmlElement | None:
-    return next((link for link in body.iter("a") if link.get("href") == href), None)
+def _find_links(body: HtmlElement) -> dict[str, HtmlElement]:
+    """The links of a note by where they lead, the first of each."""
+    links: dict[str, HtmlElement] = {}
+    for link in body.iter("a"):
+        links.setdefault(link.get("href", ""), link)
+    return links
 
 
 def _find_body(target: HtmlElement) -> HtmlElement | None:

@@ -41,13 +41,14 @@ async def post_export(call: Call) -> Reply:
     services, owner = call.services, call.principal.owner
     wish = read_wish(call.body)
     settings = DocswriteSettings(services.settings)
-    run_at = _find_start(wish.fields, settings, now=services.clock())
+    now = services.clock()
+    run_at = _find_start(wish.fields, settings, now=now)
 
     def submit(tx: Transaction) -> str:
         site = choose_site(tx, owner, wish.site)
         if wish.document_id and find_document(tx, owner, wish.document_id) is None:
             raise _refuse(f"document_id is {wish.document_id[:80]!r}; upload the document first")
-        task = ExportInput(site.id, wish.google_id, wish.document_id, dict(wish.fields))
+        task = ExportInput(site.id, wish.google_id, wish.document_id, dict(wish.fields), now)
         key = make_mark(f"{site.root}\0{name_document(task)}")
         while True:
             job = services.jobs.build(

@@ -1,7 +1,8 @@
 """What an operator may set for this system; docs/settings.md lists the table."""
 
+from collections.abc import Sequence
 from functools import cached_property
-from typing import Final, cast
+from typing import Final, Literal, cast
 from urllib.parse import urlsplit
 
 from jobwire.config import Setting
@@ -10,6 +11,9 @@ from jobwire.systems.docswrite.fields import SCHEDULE_MODES, ScheduleMode
 from jobwire.systems.docswrite.links import GOOGLE_DOCS_URL
 from jobwire.systems.docswrite.sealing import Sealer
 from jobwire.systems.settings import SystemSettings
+
+EpochUnit = Literal["ms", "s"]
+EPOCH_UNITS: Final = ("ms", "s")
 
 SITES_KEY: Final = "DOCSWRITE_SITES_KEY"
 SETTINGS: Final = (
@@ -23,6 +27,9 @@ SETTINGS: Final = (
         "DOCSWRITE_SCHEDULE_MODE",
         "delay",
         "What a date in the future means: `delay` runs the job then, `wordpress` lets the site publish it then.",
+    ),
+    Setting(
+        "DOCSWRITE_EPOCH_UNIT", "ms", "What the times of a job's status count: `ms`, or `s` for seconds."
     ),
     Setting("DOCSWRITE_ATTEMPTS", "5", "How often an export is tried before it fails for good."),
     Setting("DOCSWRITE_RETRY_FIRST_MS", "5000", "The longest wait before the second attempt; it doubles each time."),
@@ -54,10 +61,11 @@ class DocswriteSettings(SystemSettings):
 
     @property
     def schedule_mode(self) -> ScheduleMode:
-        mode = self._text("DOCSWRITE_SCHEDULE_MODE")
-        if mode not in SCHEDULE_MODES:
-            raise ValueError(f"DOCSWRITE_SCHEDULE_MODE is {mode!r}; it is one of {', '.join(SCHEDULE_MODES)}")
-        return cast(ScheduleMode, mode)
+        return cast(ScheduleMode, self._word("DOCSWRITE_SCHEDULE_MODE", SCHEDULE_MODES))
+
+    @property
+    def epoch_unit(self) -> EpochUnit:
+        return cast(EpochUnit, self._word("DOCSWRITE_EPOCH_UNIT", EPOCH_UNITS))
 
     @property
     def attempts_max(self) -> int:
@@ -66,3 +74,9 @@ class DocswriteSettings(SystemSettings):
     @property
     def retry(self) -> RetryPolicy:
         return self._retry("DOCSWRITE_RETRY_FIRST_MS", longest_ms=_RETRY_LONGEST_MS)
+
+    def _word(self, name: str, words: Sequence[str]) -> str:
+        word = self._text(name)
+        if word not in words:
+            raise ValueError(f"{name} is {word!r}; it is one of {', '.join(words)}")
+        return word

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import msgspec
 from lxml.html import HtmlElement
 from markdown_it import MarkdownIt
+from mdit_py_plugins.footnote import footnote_plugin
 
 from jobwire.domain.errors import JobError
 from jobwire.systems.docswrite.archive import Archive, explain_unreadable, open_archive
@@ -145,7 +146,7 @@ def _find_none(place: str) -> bytes | None:
 
 def _render_markdown(text: str) -> str:
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": _NESTING_MAX}).enable(["table", "strikethrough"])
-    rendered: str = parser.render(text)
+    rendered: str = parser.use(footnote_plugin).render(text)
     return rendered
 
 

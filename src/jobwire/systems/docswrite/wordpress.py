@@ -175,7 +175,12 @@ class WordPress:
 
         The text `alt` is set in either case, unless it is empty; `title` is that of a new upload.
         """
-        found = await self._find_picture(picture.marker) or await self._upload_once(picture, folder, title)
+        found = await self._find_picture(picture.marker)
+        if found is None:
+            found = await self._upload_once(picture, folder, title)
+        elif not found.media_details:
+            # Its upload was cut off before its smaller sizes were made. Where they cannot be, it is shown without.
+            await self._send("POST", f"media/{found.id}/post-process", json={"action": "create-image-subsizes"})
         if alt and found.alt_text != alt:
             found = await self._change(f"media/{found.id}", _Picture, {"alt_text": alt})
         return found.to_media()

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import msgspec
@@ -71,8 +70,7 @@ class PhotoWork:
         return msgspec.convert(report, PhotoReport)
 
     async def _make_variants(self, ctx: Context, media: MediaRow) -> Any:
-        with TemporaryDirectory(prefix="jobwire-photo-") as name:
-            folder = Path(name)
+        with ctx.scratch() as folder:
             request = PhotoRequest(source=str(await self._bring(media, folder)), out_dir=str(folder / "out"))
             report: PhotoReport = await ctx.isolate(optimise_photo, request, limits=_CHILD_LIMITS)
             for file in (report.original, *report.variants):

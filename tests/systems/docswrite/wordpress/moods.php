@@ -43,3 +43,8 @@ if (in_mood('firewall')) {
     http_response_code(403);
     exit('<html><body>Blocked</body></html>');
 }
+if (in_mood('death')) {
+    // Ends a process, or with 0 all of the server's, in the hook that is named.
+    [$hook, $process] = explode(' ', file_get_contents(WP_CONTENT_DIR . '/moods/death'));
+    add_action($hook, fn() => posix_kill((int) $process, 9));
+}
