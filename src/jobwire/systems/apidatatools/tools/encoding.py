@@ -1,19 +1,32 @@
 """The encoding of an input, and where it breaks; tables/encodings.py finds it."""
 
+import codecs
+import io
+import re
 from pathlib import Path
+from typing import Final
 
 from jobwire.systems.apidatatools.tools.faults import ToolError, find_place
 from jobwire.tables.encodings import NoEncodingError, detect_encoding, find_mark
+
+DECLARATION_BYTES_MAX: Final = 1_000
+_DECLARATION: Final = re.compile(rb"<\?xml[ \t\r\n][^>]*?\?>")
+_DECLARED: Final = re.compile(rb"[ \t\r\n]encoding[ \t\r\n]*=[ \t\r\n]*[\"']([A-Za-z][A-Za-z0-9._-]*)")
+# A declaration that can be read is in none of UTF-16 and UTF-32; Python's other codecs are no encodings of text.
+_READABLE: Final = re.compile(
+    r"utf-?8|(us-)?ascii|iso[-_]?8859[-_]\d+|latin-?\d|windows-\d+|cp\d+|koi8-[rtu]|macintosh|shift[-_]jis|euc-(jp|kr)"
+    r"|iso-2022-(jp|kr)|gb(2312|k|18030)|big5|tis-620"
+)
 
 
 def find_encoding(path: Path) -> str:
     """Python's name for the encoding that all of the file can be read in; ToolError EMPTY_BODY, INVALID_ENCODING."""
     with path.open("rb") as file:
-        head = file.read(4)
+        head = file.read(DECLARATION_BYTES_MAX)
     if not head:
         raise ToolError("EMPTY_BODY", "the input is empty; send at least one byte")
     try:
-        return detect_encoding(path, known=find_mark(head) or _find_unmarked(head))
+        return detect_encoding(path, known=find_mark(head) or _find_unmarked(head[:4]) or _find_declared(head))
     except NoEncodingError as error:
         with path.open("rb") as file:
             place = find_place(file, error.offset)
@@ -30,3 +43,26 @@ def _find_unmarked(head: bytes) -> str | None:
     if len(head) == 4 and head.count(0) == 2:
         return {0: "utf-16-be", 1: "utf-16-le"}.get(head.index(0)) if head[2 + head.index(0)] == 0 else None
     return None
+
+
+def _find_declared(head: bytes) -> str | None:
+    """What the declaration of an XML document names, UTF-8 where it names none; None where there is no declaration."""
+    declaration = _DECLARATION.match(head)
+    if declaration is None:
+        return None
+    declared = _DECLARED.search(declaration[0])
+    if declared is None:
+        return "utf-8"
+    name = declared[1].decode().lower()
+    try:
+        if _READABLE.fullmatch(name):
+            return codecs.lookup(name).name
+    except LookupError:
+        pass
+    place = find_place(io.BytesIO(head), declared.start(1))
+    raise ToolError(
+        "INVALID_ENCODING",
+        f"the declaration says that the document is in {name[:40]!r}, and it is not; use UTF-8 and say so",
+        line=place.line,
+        column=place.column,
+    )

@@ -23,7 +23,8 @@ _FALSE: Final = {"1.2": frozenset(("false", "False", "FALSE"))}
 _TRUE["1.1"] = _TRUE["1.2"] | {"yes", "Yes", "YES", "on", "On", "ON"}
 _FALSE["1.1"] = _FALSE["1.2"] | {"no", "No", "NO", "off", "Off", "OFF"}
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
-_STR_TAG: Final = "tag:yaml.org,2002:str"
+# A plain scalar without a tag, or with one of these, means what it looks like; every other is a text.
+_READ_TAGS: Final = frozenset(f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "null"))
 
 
 def read_documents(source: Source, version: str) -> list[Any]:
@@ -140,7 +141,7 @@ class _Builder:
 
     def _read_scalar(self, event: Any) -> Any:
         text = event.value
-        if not event.implicit[0] or event.tag == _STR_TAG:
+        if not (event.implicit[0] if event.tag is None else event.tag in _READ_TAGS):
             return text
         if text in _NULLS:
             return None
