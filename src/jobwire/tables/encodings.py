@@ -53,7 +53,8 @@ def detect_encoding(path: Path, *, known: str | None = None) -> str:
 
 def _find_fault(path: Path, encoding: str) -> tuple[int, bool] | None:
     """The offset of the first byte that does not fit, and whether letters beyond ASCII stand before it."""
-    decoder = codecs.getincrementaldecoder(encoding)()
+    # The decoder that skips the mark counts its places behind it.
+    decoder = codecs.getincrementaldecoder(encoding.removesuffix("-sig"))()
     offset, is_mixed = 0, False
     with path.open("rb") as file:
         while True:

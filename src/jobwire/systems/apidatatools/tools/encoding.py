@@ -1,13 +1,12 @@
 """The encoding of an input, and where it breaks; tables/encodings.py finds it."""
 
 import codecs
-import io
 import re
 from pathlib import Path
 from typing import Final
 
-from jobwire.systems.apidatatools.tools.faults import ToolError, find_place
-from jobwire.tables.encodings import NoEncodingError, detect_encoding, find_mark
+from jobwire.systems.apidatatools.tools.faults import Place, ToolError
+from jobwire.tables.encodings import CHUNK_BYTES, NoEncodingError, detect_encoding, find_mark
 
 DECLARATION_BYTES_MAX: Final = 1_000
 _DECLARATION: Final = re.compile(rb"<\?xml[ \t\r\n][^>]*?\?>")
@@ -28,14 +27,27 @@ def find_encoding(path: Path) -> str:
     try:
         return detect_encoding(path, known=find_mark(head) or _find_unmarked(head[:4]) or _find_declared(head))
     except NoEncodingError as error:
-        with path.open("rb") as file:
-            place = find_place(file, error.offset)
+        place = _find_place(path, error.encoding, error.offset)
         raise ToolError(
             "INVALID_ENCODING",
             f"the input is no valid {error.encoding}: the byte at offset {error.offset:,} does not fit; use UTF-8",
             line=place.line,
             column=place.column,
         ) from None
+
+
+def _find_place(path: Path, encoding: str, offset: int) -> Place:
+    """The place of the byte at `offset`, in characters of that encoding; a mark is none."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    line, column, left = 1, 1, offset
+    with path.open("rb") as file:
+        while left > 0 and (chunk := file.read(min(CHUNK_BYTES, left))):
+            left -= len(chunk)
+            text = decoder.decode(chunk)
+            ended = text.rfind("\n")
+            line += text.count("\n")
+            column = column + len(text) if ended < 0 else len(text) - ended
+    return Place(line, column)
 
 
 def _find_unmarked(head: bytes) -> str | None:
@@ -59,10 +71,9 @@ def _find_declared(head: bytes) -> str | None:
             return codecs.lookup(name).name
     except LookupError:
         pass
-    place = find_place(io.BytesIO(head), declared.start(1))
     raise ToolError(
         "INVALID_ENCODING",
         f"the declaration says that the document is in {name[:40]!r}, and it is not; use UTF-8 and say so",
-        line=place.line,
-        column=place.column,
+        line=head.count(b"\n", 0, declared.start(1)) + 1,
+        column=declared.start(1) - head.rfind(b"\n", 0, declared.start(1)),
     )
