@@ -102,6 +102,8 @@ class HtmlIndenter(HTMLParser):
     def finish(self) -> str:
         """The whole document."""
         self.close()
+        # A script that never ends is not handed out.
+        self._line.append(self.rawdata)
         self._end_line()
         return "".join(self.out)
 
@@ -163,7 +165,8 @@ class HtmlIndenter(HTMLParser):
         self._end_line()
 
     def unknown_decl(self, data: str) -> None:
-        self._line.append(f"<![{data}]>")
+        # Sections have brackets of their own, conditions of an old browser have not.
+        self._line.append(f"<![{data}]]>" if "[" in data else f"<![{data}]>")
 
     def handle_pi(self, data: str) -> None:
         self._line.append(f"<?{data}>")

@@ -1,5 +1,7 @@
 """html-formatter, html-minify, html-to-markdown and markdown-to-html."""
 
+import html
+import re
 import warnings
 from typing import Final
 
@@ -31,7 +33,9 @@ def format_html(source: Source, options: Options, sink: Sink) -> ToolResult:
 
 def minify_document(source: Source, options: Options, sink: Sink) -> ToolResult:
     """Write the document without comments and needless white space, its styles and scripts minified too."""
-    sink.write_text(minify_html.minify(source.read_text(), minify_css=True, minify_js=True, keep_closing_tags=True))
+    # The library would take these by their number; browsers have always read them as letters of Windows-1252.
+    text = _C1_REFERENCES.sub(lambda found: html.unescape(found[0]), source.read_text())
+    sink.write_text(minify_html.minify(text, minify_css=True, minify_js=True, keep_closing_tags=True))
     return ToolResult()
 
 
@@ -54,6 +58,8 @@ def markdown_to_html(source: Source, options: Options, sink: Sink) -> ToolResult
     sink.write_text(reader.render(source.read_text()))
     return ToolResult()
 
+
+_C1_REFERENCES: Final = re.compile(r"&#(?:0*1(?:2[89]|[34]\d|5\d)|[xX]0*[89][0-9a-fA-F]);")
 
 TOOLS: Final = (
     Tool("html-formatter", ("html", "txt"), "html", "text/html", format_html, (tab_space(2),)),
