@@ -160,6 +160,20 @@ class HtmlIndenter(HTMLParser):
     def handle_comment(self, data: str) -> None:
         self._line.append(f"<!--{data}-->")
 
+    def parse_comment(self, i: int, report: bool = True) -> int:
+        end = super().parse_comment(i, report)
+        if end < 0:
+            # Without an end it goes on to that of the document; to look for one at each start would be quadratic.
+            self._line.append(self.rawdata[i:])
+            end = len(self.rawdata)
+        return end
+
+    def parse_marked_section(self, i: int, report: bool = True) -> int:
+        try:
+            return super().parse_marked_section(i, report)
+        except AssertionError:
+            return self.parse_bogus_comment(i)  # to a browser it is a comment
+
     def handle_decl(self, decl: str) -> None:
         self._line.append(f"<!{decl}>")
         self._end_line()

@@ -118,14 +118,15 @@ class _Builder:
         if isinstance(top.value, list):
             top.value.append(value)
         elif top.name is None:
-            top.name = (self._name(value, event),)
+            # Only the plain sign merges; in quotes it is a name like any other.
+            top.name = (self._name(value, event), value == "<<" and event.implicit[0])
         else:
-            self._put(top.value, top.name[0], value)
+            self._put(top.value, *top.name, value)
             top.name = None
 
-    def _put(self, mapping: dict[str, Any], name: str, value: Any) -> None:
+    def _put(self, mapping: dict[str, Any], name: str, is_merge: bool, value: Any) -> None:  # noqa: PLR0917 - name and sign are one
         merged = value if isinstance(value, list) else [value]
-        if name == "<<" and all(isinstance(inner, dict) for inner in merged):
+        if is_merge and all(isinstance(inner, dict) for inner in merged):
             for inner in merged:
                 for key, held in inner.items():
                     mapping.setdefault(key, held)
