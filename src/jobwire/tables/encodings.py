@@ -1,6 +1,7 @@
 """The encoding of a text file, read as a whole: by its mark, UTF-8, or a guess for what is no UTF-8 anywhere."""
 
 import codecs
+import string
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_WORDS: Final = (string.ascii_letters + string.digits + " ,;[]{}<>").encode()
 
 
 class NoEncodingError(Exception):
@@ -51,7 +53,8 @@ def detect_encoding(path: Path, *, known: str | None = None) -> str:
 
 def _find_fault(path: Path, encoding: str) -> tuple[int, bool] | None:
     """The offset of the first byte that does not fit, and whether letters beyond ASCII stand before it."""
-    decoder = codecs.getincrementaldecoder(encoding)()
+    # The decoder that skips the mark counts its places behind it.
+    decoder = codecs.getincrementaldecoder(encoding.removesuffix("-sig"))()
     offset, is_mixed = 0, False
     with path.open("rb") as file:
         while True:
@@ -73,5 +76,10 @@ def _find_fault(path: Path, encoding: str) -> tuple[int, bool] | None:
 def _guess(path: Path, offset: int) -> str | None:
     with path.open("rb") as file:
         file.seek(max(0, offset - GUESS_BYTES // 2))
-        found = charset_normalizer.from_bytes(file.read(GUESS_BYTES)).best()
-    return None if found is None else found.encoding
+        sample = file.read(GUESS_BYTES)
+    # All before the offset is ASCII, and stays so: of a few bytes the best guess may be UTF-16 or EBCDIC.
+    return next((match.encoding for match in charset_normalizer.from_bytes(sample) if _keeps_ascii(match.encoding)), None)
+
+
+def _keeps_ascii(encoding: str) -> bool:
+    return _WORDS.decode(encoding, errors="replace") == _WORDS.decode()

@@ -139,6 +139,13 @@ def test_html_is_indented_and_shown_the_same():
     )
 
 
+def test_no_part_of_odd_html_is_lost():
+    assert "let a = 1" in run_text("html-formatter", "<p>x</p><script>let a = 1")
+    assert "<![CDATA[a\nb]]>" in run_text("html-formatter", "<svg><![CDATA[a\nb]]></svg>")
+    assert "<![if IE]>" in run_text("html-formatter", "<![if IE]><p>x</p><![endif]>")
+    assert "\u2013\u20ac" in run_text("html-minify", "<p>&#150;&#x80;</p>")
+
+
 @given(
     st.lists(
         st.sampled_from(

@@ -12,7 +12,9 @@ from jobwire.systems.apidatatools.tools.json_format import tab_space
 from jobwire.systems.apidatatools.tools.json_values import Item
 from jobwire.systems.apidatatools.tools.yaml_write import write_yaml
 
-_PAGE_ROWS: Final = 1_000
+_PAGE_CELLS: Final = 50_000
+"""A page of rows is written at once; short rows are filled up to the header's width, so that cells are what counts."""
+
 YAML_TAB_SPACE: Final = Option("x-tab-space", "integer", 2, minimum=1, maximum=16)
 
 
@@ -20,9 +22,11 @@ def csv_to_json(source: Source, options: Options, sink: Sink) -> ToolResult:
     """Write a list of objects, or of lists when the source has no header."""
     indent = read_int(options, "x-tab-space")
     with source.open_text() as file, sink.open_bytes() as out:
-        records = _read_records(open_rows(file, options))
+        rows = open_rows(file, options)
+        records = _read_records(rows)
+        page_rows = max(1, _PAGE_CELLS // max(1, len(rows.header or ())))
         is_first = True
-        while page := list(islice(records, _PAGE_ROWS)):
+        while page := list(islice(records, page_rows)):
             shown = msgspec.json.format(msgspec.json.encode(page), indent=indent)
             out.write(b"[" if is_first else b",")
             out.write(memoryview(shown)[1:-2])

@@ -102,6 +102,8 @@ class HtmlIndenter(HTMLParser):
     def finish(self) -> str:
         """The whole document."""
         self.close()
+        # A script that never ends is not handed out.
+        self._line.append(self.rawdata)
         self._end_line()
         return "".join(self.out)
 
@@ -158,12 +160,27 @@ class HtmlIndenter(HTMLParser):
     def handle_comment(self, data: str) -> None:
         self._line.append(f"<!--{data}-->")
 
+    def parse_comment(self, i: int, report: bool = True) -> int:
+        end = super().parse_comment(i, report)
+        if end < 0:
+            # Without an end it goes on to that of the document; to look for one at each start would be quadratic.
+            self._line.append(self.rawdata[i:])
+            end = len(self.rawdata)
+        return end
+
+    def parse_marked_section(self, i: int, report: bool = True) -> int:
+        try:
+            return super().parse_marked_section(i, report)
+        except AssertionError:
+            return self.parse_bogus_comment(i)  # to a browser it is a comment
+
     def handle_decl(self, decl: str) -> None:
         self._line.append(f"<!{decl}>")
         self._end_line()
 
     def unknown_decl(self, data: str) -> None:
-        self._line.append(f"<![{data}]>")
+        # Sections have brackets of their own, conditions of an old browser have not.
+        self._line.append(f"<![{data}]]>" if "[" in data else f"<![{data}]>")
 
     def handle_pi(self, data: str) -> None:
         self._line.append(f"<?{data}>")

@@ -1,5 +1,7 @@
 """html-formatter, html-minify, html-to-markdown and markdown-to-html."""
 
+import html
+import re
 import warnings
 from typing import Final
 
@@ -31,8 +33,20 @@ def format_html(source: Source, options: Options, sink: Sink) -> ToolResult:
 
 def minify_document(source: Source, options: Options, sink: Sink) -> ToolResult:
     """Write the document without comments and needless white space, its styles and scripts minified too."""
-    sink.write_text(minify_html.minify(source.read_text(), minify_css=True, minify_js=True, keep_closing_tags=True))
+    text = source.read_text()
+    _check_depth(text)
+    # The library would take these by their number; browsers have always read them as letters of Windows-1252.
+    text = _C1_REFERENCES.sub(lambda found: html.unescape(found[0]), text)
+    sink.write_text(minify_html.minify(text, minify_css=True, minify_js=True, keep_closing_tags=True))
     return ToolResult()
+
+
+def _check_depth(text: str) -> None:
+    depth = 0
+    for found in _NESTING_TAGS.finditer(text):
+        depth += -1 if found[1] else 1
+        if depth > MINIFY_DEPTH_MAX:
+            raise ToolError("INVALID_HTML", f"the HTML is nested deeper than {MINIFY_DEPTH_MAX:,} elements; flatten it")
 
 
 def html_to_markdown(source: Source, options: Options, sink: Sink) -> ToolResult:
@@ -55,9 +69,20 @@ def markdown_to_html(source: Source, options: Options, sink: Sink) -> ToolResult
     return ToolResult()
 
 
+MINIFY_DEPTH_MAX: Final = 2_000
+"""The library takes its elements one in another on the stack."""
+
+# What never has an end, and what may be without one, nests in others only.
+_NESTING_TAGS: Final = re.compile(
+    r"<(/?)(?!(?:area|base|br|col|embed|hr|img|input|link|meta|source|track|wbr|li|d[dt]|p|t[dhr]|thead|tbody|tfoot|option)"
+    r"[\s/>])[a-zA-Z]",
+    re.IGNORECASE,
+)
+_C1_REFERENCES: Final = re.compile(r"&#(?:0*1(?:2[89]|[34]\d|5\d)|[xX]0*[89][0-9a-fA-F]);")
+
 TOOLS: Final = (
     Tool("html-formatter", ("html", "txt"), "html", "text/html", format_html, (tab_space(2),)),
-    Tool("html-minify", ("html", "txt"), "html", "text/html", minify_document),
+    Tool("html-minify", ("html", "txt"), "html", "text/html", minify_document, (), ("INVALID_HTML",)),
     Tool("html-to-markdown", ("txt", "html"), "md", "text/markdown", html_to_markdown, (), ("INVALID_HTML",)),
     Tool(
         "markdown-to-html",

@@ -53,7 +53,7 @@ def json_to_xml(source: Source, options: Options, sink: Sink) -> ToolResult:
             if is_element and not is_list:
                 out.write(f"<{root}>")
                 is_list = True
-            out.write("\n" + show_element(ITEM_NAME, value) if is_element else show_element(root, value))
+            out.write("\n" + show_element(ITEM_NAME, [value]) if is_element else show_element(root, value))
             is_list = bool(is_list)
         out.write({True: f"\n</{root}>\n", False: "\n", None: f"<{root}/>\n"}[is_list])
     return ToolResult()

@@ -8,8 +8,8 @@ import msgspec
 from jobwire.systems.apidatatools.tools.faults import ToolError
 from jobwire.systems.apidatatools.tools.source import Source
 
-REPAIR_BYTES_MAX: Final = 32 << 10
-"""The repairer takes quadratic time on some inputs: 32 KiB of them are a second."""
+REPAIR_BYTES_MAX: Final = 8 << 10
+"""The repairer takes quadratic time on some inputs: 30 kB of `[{'` are seconds, and no long text is suggested anyway."""
 
 SUGGESTION_CHARS_MAX: Final = 2_000
 

@@ -50,7 +50,7 @@ class _Reader:
         parser.CharacterDataHandler = self._add_text
         parser.CommentHandler = lambda text: self._add("comment", text)
         parser.ProcessingInstructionHandler = lambda target, data: self._add(
-            "instruction", f"{target} {data}".rstrip()
+            "instruction", f"{target} {data}" if data else target
         )
         parser.XmlDeclHandler = self._declare
         parser.StartCdataSectionHandler = self._open_cdata

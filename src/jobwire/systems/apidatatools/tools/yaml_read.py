@@ -23,7 +23,8 @@ _FALSE: Final = {"1.2": frozenset(("false", "False", "FALSE"))}
 _TRUE["1.1"] = _TRUE["1.2"] | {"yes", "Yes", "YES", "on", "On", "ON"}
 _FALSE["1.1"] = _FALSE["1.2"] | {"no", "No", "NO", "off", "Off", "OFF"}
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
-_STR_TAG: Final = "tag:yaml.org,2002:str"
+# A plain scalar without a tag, or with one of these, means what it looks like; every other is a text.
+_READ_TAGS: Final = frozenset(f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "null"))
 
 
 def read_documents(source: Source, version: str) -> list[Any]:
@@ -117,14 +118,15 @@ class _Builder:
         if isinstance(top.value, list):
             top.value.append(value)
         elif top.name is None:
-            top.name = (self._name(value, event),)
+            # Only the plain sign merges; in quotes it is a name like any other.
+            top.name = (self._name(value, event), value == "<<" and event.implicit[0])
         else:
-            self._put(top.value, top.name[0], value)
+            self._put(top.value, *top.name, value)
             top.name = None
 
-    def _put(self, mapping: dict[str, Any], name: str, value: Any) -> None:
+    def _put(self, mapping: dict[str, Any], name: str, is_merge: bool, value: Any) -> None:  # noqa: PLR0917 - name and sign are one
         merged = value if isinstance(value, list) else [value]
-        if name == "<<" and all(isinstance(inner, dict) for inner in merged):
+        if is_merge and all(isinstance(inner, dict) for inner in merged):
             for inner in merged:
                 for key, held in inner.items():
                     mapping.setdefault(key, held)
@@ -140,7 +142,7 @@ class _Builder:
 
     def _read_scalar(self, event: Any) -> Any:
         text = event.value
-        if not event.implicit[0] or event.tag == _STR_TAG:
+        if not (event.implicit[0] if event.tag is None else event.tag in _READ_TAGS):
             return text
         if text in _NULLS:
             return None
