@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tool_runs import refuse, run_text, run_tool
 
-from jobwire.systems.apidatatools.tools import json_format, json_tokens
+from jobwire.systems.apidatatools.tools import json_pieces, json_tokens
+from jobwire.systems.apidatatools.tools.contract import ToolError
 from jobwire.systems.apidatatools.tools.json_repair_hint import REPAIR_BYTES_MAX
 
 JSON = st.recursive(
@@ -21,8 +22,7 @@ JSON = st.recursive(
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Each test both ways that a text can go."""
     if request.param == "streamed":
-        monkeypatch.setattr(json_format, "FAST_BYTES_MAX", 0)
-        monkeypatch.setattr(json_tokens, "_CHUNK_BYTES", 7)
+        cut_small(monkeypatch, 5)
     return request.param
 
 
@@ -44,14 +44,33 @@ def test_formatted_json_equals_its_source_token_by_token(value, indent):
     assert split(run_tool("json-minify", formatted)) == split(text)
 
 
-@given(JSON)
-def test_a_streamed_text_is_written_like_one_read_at_once(value):
-    text = json.dumps(value).encode()
+@given(JSON, st.sampled_from([None, 2]), st.integers(1, 60))
+def test_a_streamed_text_is_written_like_one_read_at_once(value, indent, piece_bytes):
+    text = json.dumps(value, indent=indent).encode()
     at_once = run_tool("json-formatter", text, x_tab_space="3")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_format, "FAST_BYTES_MAX", 0)
-        patch.setattr(json_tokens, "_CHUNK_BYTES", 5)
+        cut_small(patch, piece_bytes)
         assert run_tool("json-formatter", text, x_tab_space="3") == at_once
+
+
+@given(st.lists(st.text('[]{},:"\\ntrue01 \n', max_size=4) | JSON.map(json.dumps)).map("".join), st.integers(1, 60))
+def test_what_is_refused_and_where_has_nothing_to_do_with_the_pieces(text, piece_bytes):
+    def run(size: int) -> object:
+        with pytest.MonkeyPatch.context() as patch:
+            cut_small(patch, size)
+            try:
+                return run_tool("json-minify", text or " ")
+            except ToolError as error:
+                return error.line, error.column  # how much of the text a message shows is another matter
+
+    assert run(piece_bytes) == run(1_000_000)
+
+
+def cut_small(patch: pytest.MonkeyPatch, size: int) -> None:
+    """Have everything read in pieces of that size."""
+    patch.setattr(json_tokens, "_CHUNK_BYTES", size)
+    for name in ("PIECE_BYTES", "PIECE_BYTES_MAX", "_HEAD_BYTES", "_WINDOW_BYTES"):
+        patch.setattr(json_pieces, name, size)
 
 
 def split(text: bytes) -> list[bytes]:
@@ -107,8 +126,7 @@ def test_depth_is_taken_to_its_limit_and_no_further(way):
 
 def test_a_string_is_taken_to_its_limit_and_no_further(monkeypatch):
     monkeypatch.setattr(json_tokens, "TOKEN_BYTES_MAX", 1_000)
-    monkeypatch.setattr(json_tokens, "_CHUNK_BYTES", 64)
-    monkeypatch.setattr(json_format, "FAST_BYTES_MAX", 0)
+    cut_small(monkeypatch, 64)
     assert run_text("json-minify", '"' + "x" * 900 + '"') == '"' + "x" * 900 + '"'
     assert "string of more than" in refuse("json-minify", '"' + "x" * 3_000 + '"').message
 

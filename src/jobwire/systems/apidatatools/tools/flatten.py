@@ -12,22 +12,31 @@ VALUE_COLUMN: Final = "value"
 
 def flatten(value: Any) -> dict[str, Any]:
     """The scalars of a record by their paths: {"a": {"b": [1, 2]}} is a.b.0 and a.b.1."""
+    if type(value) is dict and value:
+        if _NESTED.isdisjoint(map(type, value.values())) and "" not in value:
+            return value
+        fields: Iterable[tuple[Any, Any]] = value.items()
+    elif type(value) is list and value:
+        fields = enumerate(value)
+    else:
+        return {VALUE_COLUMN: value}
     row: dict[str, Any] = {}
-    if isinstance(value, dict) and not any(type(inner) in (dict, list) for inner in value.values()):
-        return value
-    _add(row, "", value)
+    _add(row, "", fields)
     return row
 
 
-def _add(row: dict[str, Any], path: str, value: Any) -> None:
-    if isinstance(value, dict) and value:
-        for name, inner in value.items():
-            _add(row, f"{path}.{name}" if path else name, inner)
-    elif isinstance(value, list) and value:
-        for place, inner in enumerate(value):
-            _add(row, f"{path}.{place}" if path else str(place), inner)
-    else:
-        row[path or VALUE_COLUMN] = value
+def _add(row: dict[str, Any], path: str, fields: Iterable[tuple[Any, Any]]) -> None:
+    for name, value in fields:
+        kind = type(value)
+        if kind is dict and value:
+            _add(row, f"{path}{name}.", value.items())
+        elif kind is list and value:
+            _add(row, f"{path}{name}.", enumerate(value))
+        else:
+            row[f"{path}{name}" or VALUE_COLUMN] = value
+
+
+_NESTED: Final = frozenset((dict, list))
 
 
 def find_columns(rows: Iterable[Mapping[str, Any]]) -> list[str]:

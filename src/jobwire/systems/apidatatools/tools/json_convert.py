@@ -1,5 +1,7 @@
 """json-to-csv, json-to-tsv, json-to-xml, json-to-yaml and json-to-excel, record by record."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
@@ -13,8 +15,8 @@ from jobwire.systems.apidatatools.tools.contract import (
     ToolResult,
     read_text,
 )
-from jobwire.systems.apidatatools.tools.json_repair_hint import raise_with_suggestion
-from jobwire.systems.apidatatools.tools.json_values import read_items
+from jobwire.systems.apidatatools.tools.json_repair_hint import suggesting
+from jobwire.systems.apidatatools.tools.json_values import read_items, read_records
 from jobwire.systems.apidatatools.tools.table_write import EXCEL_TYPE, write_delimited, write_excel
 from jobwire.systems.apidatatools.tools.xml_text import find_forbidden, is_name, show_text
 from jobwire.systems.apidatatools.tools.yaml_write import write_yaml
@@ -24,21 +26,21 @@ ITEM_NAME: Final = "item"
 
 
 def _to_table(delimiter: str, source: Source, options: Options, sink: Sink) -> ToolResult:
-    with _suggesting(source):
-        write_delimited(lambda: (item.value for item in read_items(source)), sink, delimiter)
+    with _converting(source):
+        write_delimited(lambda: read_records(source), sink, delimiter)
     return ToolResult()
 
 
 def json_to_excel(source: Source, options: Options, sink: Sink) -> ToolResult:
     """Write the records as rows of a workbook."""
-    with _suggesting(source):
+    with _converting(source):
         write_excel(lambda: (item.value for item in read_items(source)), sink)
     return ToolResult()
 
 
 def json_to_yaml(source: Source, options: Options, sink: Sink) -> ToolResult:
     """Write the value as YAML, numbers with all their digits."""
-    with _suggesting(source), sink.open_text() as out:
+    with _converting(source), sink.open_text() as out:
         write_yaml(read_items(source), out, 2)
     return ToolResult()
 
@@ -46,7 +48,7 @@ def json_to_yaml(source: Source, options: Options, sink: Sink) -> ToolResult:
 def json_to_xml(source: Source, options: Options, sink: Sink) -> ToolResult:
     """Write elements by the convention of docs/apidatatools_tools.md; ToolError NOT_REPRESENTABLE."""
     root = read_text(options, "x-root-name") or "root"
-    with _suggesting(source), sink.open_text() as out:
+    with _converting(source), sink.open_text() as out:
         out.write('<?xml version="1.0" encoding="UTF-8"?>\n')
         is_list = None
         for value, is_element in read_items(source):
@@ -92,20 +94,14 @@ def _show(value: Any, *, in_quotes: bool = False) -> str:
     return shown.replace('"', "&quot;").replace("\n", "&#10;").replace("\t", "&#9;") if in_quotes else shown
 
 
-class _suggesting:  # noqa: N801 - reads as a function
+@contextmanager
+def _converting(source: Source) -> Iterator[None]:
     """Adds a repaired text to an error in the JSON, and says what Python can nest no deeper."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, RecursionError):
-            raise ToolError("NOT_REPRESENTABLE", "the JSON is nested too deep to convert; flatten it") from error
-        if isinstance(error, ToolError) and error.code == "INVALID_JSON":
-            raise_with_suggestion(self._source, error)
+    try:
+        with suggesting(source):
+            yield
+    except RecursionError as error:
+        raise ToolError("NOT_REPRESENTABLE", "the JSON is nested too deep to convert; flatten it") from error
 
 
 def _check_name(text: str) -> str | None:

@@ -1,7 +1,8 @@
 """json-formatter, json-validator and json-minify: every token stays, only the white space between changes."""
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO, Final
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -11,16 +12,12 @@ from jobwire.systems.apidatatools.tools.contract import (
     Sink,
     Source,
     Tool,
-    ToolError,
     ToolResult,
     read_int,
 )
-from jobwire.systems.apidatatools.tools.json_repair_hint import raise_with_suggestion
-from jobwire.systems.apidatatools.tools.json_tokens import read_tokens
-from jobwire.systems.apidatatools.tools.json_values import is_sound
-
-FAST_BYTES_MAX: Final = 8 << 20
-"""Up to here the whole text is read at once, ten times as fast and in ten times its memory."""
+from jobwire.systems.apidatatools.tools.json_pieces import Render, check_json, open_pieces
+from jobwire.systems.apidatatools.tools.json_repair_hint import suggesting
+from jobwire.systems.apidatatools.tools.json_tokens import read_rest
 
 TAB_SPACE_MAX: Final = 16
 
@@ -33,56 +30,54 @@ def tab_space(default: int) -> Option:
 def format_json(source: Source, options: Options, sink: Sink) -> ToolResult:
     """Write the source indented."""
     indent = read_int(options, "x-tab-space")
-    return _write(source, sink, fast_indent=indent, write=lambda tokens: indent_tokens(tokens, indent))
+    return _write(source, sink, _Layout(partial(msgspec.json.format, indent=indent), indent))
+
+
+def minify_json(source: Source, options: Options, sink: Sink) -> ToolResult:
+    """Write the source without white space; values on lines of their own stay so."""
+    return _write(source, sink, _Layout(partial(msgspec.json.format, indent=-1), None))
 
 
 def validate_json(source: Source, options: Options, sink: Sink) -> ToolResult:
     """Write the source as it is when it is JSON."""
-    try:
-        if _read_fast(source) is None:
-            for _ in read_tokens(source):
+    with suggesting(source), open_pieces(source) as (file, pieces):
+        for _ in pieces.read(check_json):
+            pass
+        if pieces.rest is not None:
+            for _ in read_rest(source, file, pieces.rest):
                 pass
-    except ToolError as error:
-        raise_with_suggestion(source, error)
     with source.open_utf8() as file, sink.open_bytes() as out:
         while chunk := file.read(1 << 20):
             out.write(chunk)
     return ToolResult()
 
 
-def minify_json(source: Source, options: Options, sink: Sink) -> ToolResult:
-    """Write the source without white space; values on lines of their own stay so."""
-    return _write(source, sink, fast_indent=-1, write=_join_tokens)
+class _Layout(NamedTuple):
+    """How JSON is written: what a compiled writer makes of a text, and the same indentation, None for none."""
+
+    render: Render
+    indent: int | None
+
+    def end_element(self, depth: int) -> bytes:
+        """What stands between two elements with so many arrays and objects around them."""
+        return b"," if self.indent is None else b",\n" + b" " * (self.indent * depth)
+
+    def write_tokens(self, chunks: Iterable[list[bytes]], depth: int) -> Iterator[bytes]:
+        """The same of tokens that start at that depth."""
+        return _join_tokens(chunks) if self.indent is None else indent_tokens(chunks, self.indent, depth=depth)
 
 
-def _write(
-    source: Source, sink: Sink, *, fast_indent: int, write: Callable[[Iterable[list[bytes]]], Iterator[bytes]]
-) -> ToolResult:
-    text = _read_fast(source)
-    try:
-        with sink.open_bytes() as out:
-            if text is None or not _write_fast(text, out, fast_indent):
-                out.writelines(write(read_tokens(source)))
-    except ToolError as error:
-        raise_with_suggestion(source, error)
+def _write(source: Source, sink: Sink, layout: _Layout) -> ToolResult:
+    with suggesting(source), open_pieces(source) as (file, pieces), sink.open_bytes() as out:
+        between = b""
+        for piece in pieces.read(layout.render):
+            out.write(between)
+            out.write(piece.made)
+            between = layout.end_element(len(piece.after)) if piece.after else b"\n"
+        if (rest := pieces.rest) is not None:
+            out.write(between if rest.stack else b"")
+            out.writelines(layout.write_tokens(read_rest(source, file, rest), len(rest.stack)))
     return ToolResult()
-
-
-def _read_fast(source: Source) -> bytes | None:
-    """The text when it is small and a fast reader finds it sound."""
-    if source.size_bytes > FAST_BYTES_MAX:
-        return None
-    with source.open_utf8() as file:
-        text = file.read()
-    return text if is_sound(text) else None
-
-
-def _write_fast(text: bytes, out: BinaryIO, indent: int) -> bool:
-    try:
-        out.write(msgspec.json.format(text, indent=indent))
-    except RecursionError:
-        return False
-    return True
 
 
 def _join_tokens(chunks: Iterable[list[bytes]]) -> Iterator[bytes]:
@@ -90,10 +85,10 @@ def _join_tokens(chunks: Iterable[list[bytes]]) -> Iterator[bytes]:
         yield b"".join(token or b"\n" for token in tokens)
 
 
-def indent_tokens(chunks: Iterable[list[bytes]], indent: int) -> Iterator[bytes]:
-    """The tokens with line ends and indentation, a chunk at a time."""
-    depth, is_open = 0, False
-    breaks = [b"\n"]
+def indent_tokens(chunks: Iterable[list[bytes]], indent: int, *, depth: int = 0) -> Iterator[bytes]:
+    """The tokens with line ends and indentation, a chunk at a time, the first at that depth."""
+    is_open = False
+    breaks = [b"\n" + b" " * (indent * level) for level in range(depth + 1)]
     for tokens in chunks:
         out: list[bytes] = []
         add = out.append

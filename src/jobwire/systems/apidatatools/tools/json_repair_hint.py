@@ -1,6 +1,8 @@
 """What broken JSON probably meant: offered beside the error, never applied."""
 
-from typing import Any, Final, NoReturn
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
 
 import json_repair
 import msgspec
@@ -14,11 +16,17 @@ REPAIR_BYTES_MAX: Final = 8 << 10
 SUGGESTION_CHARS_MAX: Final = 2_000
 
 
-def raise_with_suggestion(source: Source, error: ToolError) -> NoReturn:
-    """Raise the error again, with a repaired text when the source is small and one can be found."""
-    raise ToolError(
-        error.code, error.message, line=error.line, column=error.column, suggestion=suggest(source)
-    ) from error
+@contextmanager
+def suggesting(source: Source) -> Iterator[None]:
+    """Adds to an error in the JSON a repaired text, when the source is small and one can be found."""
+    try:
+        yield
+    except ToolError as error:
+        if error.code != "INVALID_JSON":
+            raise
+        raise ToolError(
+            error.code, error.message, line=error.line, column=error.column, suggestion=suggest(source)
+        ) from error
 
 
 def suggest(source: Source) -> str | None:

@@ -5,7 +5,7 @@ This is the judge of what is JSON: faster readers are asked first, and when one 
 
 import re
 from collections.abc import Iterator
-from typing import BinaryIO, Final, NoReturn
+from typing import BinaryIO, Final, NamedTuple, NoReturn
 
 from jobwire.systems.apidatatools.tools.faults import ToolError, find_place
 from jobwire.systems.apidatatools.tools.source import Source
@@ -69,30 +69,50 @@ _WANTED: Final = {
 }
 
 
+class Rest(NamedTuple):
+    """Where a faster reader stopped: the bytes it has read in vain, and the place of the first in the text.
+
+    `stack` has the brackets that are open there, after a comma; where none is, `follows` tells whether lines came before.
+    """
+
+    buffer: bytes = b""
+    offset: int = 0
+    stack: bytes = b""
+    follows: bool = False
+
+
 def read_tokens(source: Source) -> Iterator[list[bytes]]:
     """The tokens of the source a chunk at a time, white space left out; ToolError INVALID_JSON.
 
     An empty token stands between two top-level values, of which each but the first starts on a line of its own.
     """
     with source.open_utf8() as file:
-        yield from _Reader(source, file).read()
+        yield from read_rest(source, file, Rest())
+
+
+def read_rest(source: Source, file: BinaryIO, rest: Rest) -> Iterator[list[bytes]]:
+    """The tokens from there on, `file` being the open source; see read_tokens."""
+    return _Reader(source, file, rest).read()
 
 
 class _Reader:
     """Where in the grammar the file is."""
 
-    def __init__(self, source: Source, file: BinaryIO) -> None:
+    def __init__(self, source: Source, file: BinaryIO, rest: Rest) -> None:
         self._source = source
         self._file = file
-        self._stack: list[bytes] = []
-        self._state = _VALUE
-        self._offset = 0
-        self._is_newline = False
-        self._is_record = False
+        self._buffer = rest.buffer
+        self._offset = rest.offset
+        self._stack = [bytes((bracket,)) for bracket in rest.stack]
+        self._is_newline = rest.follows
+        self._is_record = rest.follows or bool(rest.stack)
+        self._state = _END if rest.follows else _VALUE
+        if rest.stack:
+            self._state = _NAME if rest.stack.endswith(b"{") else _VALUE
 
     def read(self) -> Iterator[list[bytes]]:
         """See read_tokens."""
-        buffer = b""
+        buffer = self._buffer
         while True:
             # Twice as much for a string that went on, so that the time of a long one stays linear.
             chunk = self._file.read(max(_CHUNK_BYTES, len(buffer)))

@@ -1,13 +1,12 @@
 """JSON read item by item: the elements of a top-level array, or top-level values on lines of their own."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
-import orjson
-
 from jobwire.systems.apidatatools.tools.faults import ToolError
-from jobwire.systems.apidatatools.tools.json_tokens import read_tokens
+from jobwire.systems.apidatatools.tools.json_pieces import Lines, Piece, Pieces, check_json, open_elements
+from jobwire.systems.apidatatools.tools.json_tokens import Rest, read_rest
 from jobwire.systems.apidatatools.tools.source import Source
 
 ITEM_BYTES_MAX: Final = 32 << 20
@@ -15,6 +14,8 @@ ITEM_BYTES_MAX: Final = 32 << 20
 
 _OPEN: Final = frozenset((b"[", b"{"))
 _CLOSE: Final = frozenset((b"]", b"}"))
+
+Decode = Callable[[bytes], Any]
 
 
 class Number(str):
@@ -30,21 +31,53 @@ class Item(NamedTuple):
     is_element: bool
 
 
-def read_items(source: Source) -> Iterator[Item]:
-    """The items of the source; ToolError INVALID_JSON, PAYLOAD_TOO_LARGE. Of equal names the last counts."""
-    for text, is_element in _split_items(source):
-        yield Item(decode_value(text), is_element)
-
-
 def decode_value(text: bytes) -> Any:
     """Sound JSON as Python values, its numbers as Number."""
     return json.loads(text, parse_int=Number, parse_float=Number)
 
 
-def _split_items(source: Source) -> Iterator[tuple[bytes, bool]]:
-    depth, is_list, held, held_bytes = 0, False, list[bytes](), 0
-    is_start, is_records = True, False
-    for tokens in read_tokens(source):
+def decode_texts(text: bytes) -> Any:
+    """Sound JSON as Python values, its numbers as texts like any other: in half the time."""
+    return json.loads(text, parse_int=str, parse_float=str)
+
+
+def read_items(source: Source) -> Iterator[Item]:
+    """The items of the source; ToolError INVALID_JSON, PAYLOAD_TOO_LARGE. Of equal names the last counts."""
+    for values, is_element in _read_groups(source, decode_value):
+        for value in values:
+            yield Item(value, is_element)
+
+
+def read_records(source: Source) -> Iterator[Any]:
+    """The values of the same items, numbers as texts."""
+    for values, _ in _read_groups(source, decode_texts):
+        yield from values
+
+
+def _read_groups(source: Source, decode: Decode) -> Iterator[tuple[list[Any], bool]]:
+    """Some items at a time, and whether they are elements."""
+    with open_elements(source, bytes_max=ITEM_BYTES_MAX) as (file, pieces):
+        for piece in pieces.read(check_json):
+            yield _decode_group(pieces, piece, decode)
+        if (rest := pieces.rest) is not None:
+            for text, is_element in _split_items(read_rest(source, file, rest), rest):
+                yield [decode(text)], is_element
+
+
+def _decode_group(pieces: Pieces | Lines, piece: Piece, decode: Decode) -> tuple[list[Any], bool]:
+    made, before, after = piece
+    if isinstance(pieces, Lines):
+        # A line end stands nowhere else: no string of JSON has one.
+        return decode(b"[" + made.replace(b"\n", b",") + b"]"), True
+    if pieces.is_list:
+        return decode((b"[" if before else b"") + made + (b"]" if after else b"")), True
+    return [decode(made)], False
+
+
+def _split_items(chunks: Iterable[list[bytes]], rest: Rest) -> Iterator[tuple[bytes, bool]]:
+    depth, is_list, held, held_bytes = len(rest.stack), bool(rest.stack), list[bytes](), 0
+    is_start, is_records = not (rest.stack or rest.follows), rest.follows
+    for tokens in chunks:
         for token in tokens:
             if is_start:
                 is_start = False
@@ -81,11 +114,3 @@ def _split_items(source: Source) -> Iterator[tuple[bytes, bool]]:
     if held:
         yield b"".join(held), is_records
 
-
-def is_sound(text: bytes) -> bool:
-    """Whether the fast reader takes the text; what it refuses may still be JSON (1e400, deep nesting)."""
-    try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return False
-    return True

@@ -3,6 +3,7 @@
 import csv
 import os
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -21,17 +22,46 @@ EXACT_DIGITS: Final = 15
 
 EXCEL_TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
+_PAGE_ROWS: Final = 1_000
+_BOOLEANS: Final = {True: "true", False: "false"}
+
 Records = Callable[[], Iterable[Any]]
 
 
 def write_delimited(records: Records, sink: Sink, delimiter: str) -> None:
-    """Write CSV with that delimiter, quoted where needed, lines ended by a line feed."""
-    columns = find_columns(map(flatten, records()))
+    """Write CSV with that delimiter, quoted where needed, lines ended by a line feed.
+
+    The columns are those of the first rows, until one has another: then all are found out, and written once more.
+    """
+    rows = map(flatten, records())
+    first = list(islice(rows, _PAGE_ROWS))
+    guessed = find_columns(first)
+    columns = _write_rows(chain(first, rows), guessed, sink, delimiter)
+    if columns != guessed:
+        _write_rows(map(flatten, records()), columns, sink, delimiter)
+
+
+def _write_rows(rows: Iterator[dict[str, Any]], columns: list[str], sink: Sink, delimiter: str) -> list[str]:
+    """Write the rows up to the first with another column; the columns of all."""
+    known = frozenset(columns)
+    page: list[Any] = []
     with sink.open_text() as out:
         writer = csv.writer(out, delimiter=delimiter, lineterminator="\n")
         writer.writerow(columns)
-        for row in order_cells(map(flatten, records()), columns):
-            writer.writerow([value if type(value) is str else show_cell(value) for value in row])
+        for row in rows:
+            if list(row) == columns:
+                cells: Iterable[Any] = row.values()
+            elif row.keys() <= known:
+                cells = map(row.get, columns)
+            else:
+                return find_columns(chain([dict.fromkeys(columns), row], rows))
+            # The writer shows null, {} and [] as they are to be shown.
+            page.append([_BOOLEANS[cell] if cell is True or cell is False else cell for cell in cells])
+            if len(page) == _PAGE_ROWS:
+                writer.writerows(page)
+                page.clear()
+        writer.writerows(page)
+    return columns
 
 
 def write_excel(records: Records, sink: Sink) -> None:
