@@ -1,9 +1,11 @@
 """The settings: every one has a name in the environment, a default and a sentence. wiring.py builds from them."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +25,8 @@ SETTINGS = (
     Setting(
         "JOBWIRE_FILES",
         "",
-        "Folder for files jobs keep; empty means the path of an SQLite ledger with `-files` behind it, else "
-        "`jobwire-files`.",
+        "Folder for files jobs keep, or `s3://bucket/prefix?endpoint=…`; empty means the path of an SQLite ledger "
+        "with `-files` behind it, else `jobwire-files`.",
     ),
     Setting("JOBWIRE_HOST", "127.0.0.1", "Address the HTTP server listens on."),
     Setting("JOBWIRE_PORT", "8000", "Port the HTTP server listens on; 0 picks a free one and says which."),
@@ -62,6 +64,10 @@ SETTINGS = (
 )
 
 _DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_PREFIX = re.compile(r"|[A-Za-z0-9_-][A-Za-z0-9._/-]{0,199}")
+_ENDPOINT = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?|https?://\[[0-9a-fA-F:.]+\](?::[0-9]{1,5})?")
+
 WEBHOOK_KEY_CHARS_MIN = 32
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -71,12 +77,37 @@ class SettingError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Bucket:
+    """A part of a bucket in S3-compatible storage: at `endpoint`, or AWS' own where that is empty.
+
+    `public_url` is where customers reach it if that is elsewhere.
+    """
+
+    name: str
+    prefix: str = ""
+    endpoint: str = ""
+    region: str = ""
+    public_url: str = ""
+
+    def __str__(self) -> str:
+        said = {"endpoint": self.endpoint, "region": self.region, "public": self.public_url}
+        query = urlencode({name: value for name, value in said.items() if value}, safe=":/")
+        return f"s3://{self.name}/{self.prefix}".rstrip("/") + (f"?{query}" if query else "")
+
+    def show_post_url(self, region: str) -> str:
+        """Where forms of customers are posted to."""
+        if self.public_url or self.endpoint:
+            return f"{self.public_url or self.endpoint}/{self.name}"
+        return f"https://{self.name}.s3.{region}.amazonaws.com/"
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of one process, read once."""
 
     db: str = "jobwire.db"
     pg_prepare: bool = True
-    files: Path = Path("jobwire.db-files")
+    files: Path | Bucket = Path("jobwire.db-files")
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 8
@@ -122,7 +153,7 @@ def read_settings(environment: Mapping[str, str] | None = None, **overrides: obj
     return Settings(
         db=db,
         pg_prepare=number("JOBWIRE_PG_PREPARE", 0, 1) == 1,
-        files=Path(text("JOBWIRE_FILES")) if text("JOBWIRE_FILES") else find_files(db),
+        files=read_files(text("JOBWIRE_FILES")) if text("JOBWIRE_FILES") else find_files(db),
         host=text("JOBWIRE_HOST"),
         port=number("JOBWIRE_PORT", 0, 65_535),
         workers=number("JOBWIRE_WORKERS", 0, 10_000),
@@ -156,6 +187,25 @@ def change_settings(settings: Settings, **flags: object) -> Settings:
 def find_files(db: str) -> Path:
     """The folder of a ledger's kept files, unless a setting names one."""
     return Path("jobwire-files" if db == ":memory:" or is_postgres(db) else f"{db}-files")
+
+
+def read_files(address: str) -> Path | Bucket:
+    """A folder, or the part of a bucket that `s3://bucket/prefix` names; SettingError for what cannot be one."""
+    if not address.lower().startswith("s3:"):
+        return Path(address)
+    form = "JOBWIRE_FILES must be a folder or like s3://bucket/prefix?endpoint=https://host&region=eu-central-1"
+    parts, prefix = urlsplit(address), urlsplit(address).path.strip("/")
+    given = parse_qsl(parts.query, keep_blank_values=True)
+    said = dict(given)
+    if _BUCKET.fullmatch(parts.netloc) is None or _PREFIX.fullmatch(prefix) is None or parts.fragment:
+        raise SettingError(f"{form}; got {address!r}")
+    if len(said) != len(given) or not said.keys() <= {"endpoint", "region", "public"}:
+        raise SettingError(f"{form}; of parameters there are endpoint, region and public")
+    for name in ("endpoint", "public"):
+        said[name] = said.get(name, "").rstrip("/")
+        if said[name] and _ENDPOINT.fullmatch(said[name]) is None:
+            raise SettingError(f"{form}; {name} must be http(s)://host or http(s)://host:port, got {said[name]!r}")
+    return Bucket(parts.netloc, prefix, said["endpoint"], said.get("region", ""), said["public"])
 
 
 def is_postgres(address: str) -> bool:

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from jobwire.blobs.links import FileLinks
-from jobwire.blobs.local import LocalBlobs
+from jobwire.blobs.opening import open_blobs
 from jobwire.config import SettingError, Settings, is_postgres
 from jobwire.dialects.azure import AZURE
 from jobwire.dialects.google import GOOGLE
@@ -170,7 +170,7 @@ def open_house(
             owners=Owners(store, clock, issuers=open_issuers(settings, store, clock), plan=read_plan(settings)),
             limits=Limits(clock, store),
             store=store,
-            blobs=LocalBlobs(settings.files),
+            blobs=open_blobs(settings.files, settings.environment),
             links=FileLinks(bytes.fromhex(secret), clock),
             registry=registry,
             settings=settings.environment,

@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobwire.blobs.local import CHUNK_BYTES, LEDGER_FILE, PARTIAL_AGE_S, Blob, LocalBlobs
-from jobwire.domain.errors import JobError
+from jobwire.blobs.local import LEDGER_FILE, PARTIAL_AGE_S, LocalBlobs
 
 
 @pytest.fixture
@@ -25,18 +24,6 @@ def blobs(tmp_path: Path) -> LocalBlobs:
 def files_of(blobs: LocalBlobs) -> set[str]:
     files = (path for path in blobs.root.rglob("*") if path.is_file())
     return {str(path.relative_to(blobs.root)) for path in files} - {LEDGER_FILE}
-
-
-@pytest.mark.parametrize("size", [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1])
-def test_a_file_is_kept_at_the_address_of_its_content(blobs: LocalBlobs, tmp_path: Path, size: int) -> None:
-    source = tmp_path / "photo.jpg"
-    source.write_bytes(b"x" * size)
-    address = hashlib.sha256(b"x" * size).hexdigest()
-    assert blobs.put(source) == Blob(address, size)
-    assert files_of(blobs) == {f"{address[:2]}/{address[2:4]}/{address}"}
-    assert blobs.path_of(address).read_bytes() == source.read_bytes()
-    assert blobs.verify(address)
-    assert source.exists()
 
 
 def test_the_same_bytes_are_kept_once_and_never_written_again(blobs: LocalBlobs) -> None:
@@ -50,32 +37,7 @@ def test_the_same_bytes_are_kept_once_and_never_written_again(blobs: LocalBlobs)
     assert len(files_of(blobs)) == 1
 
 
-def test_a_changed_file_fails_its_verification(blobs: LocalBlobs) -> None:
-    kept = blobs.put_bytes(b"plan")
-    assert blobs.verify(kept.sha256)
-    blobs.path_of(kept.sha256).write_bytes(b"plam")
-    assert not blobs.verify(kept.sha256)
-
-
-def test_a_deleted_file_is_gone_and_may_be_deleted_again(blobs: LocalBlobs) -> None:
-    kept = blobs.put_bytes(b"plan")
-    assert blobs.delete(kept.sha256)
-    assert not blobs.delete(kept.sha256)
-    assert not blobs.verify(kept.sha256)
-    assert files_of(blobs) == set()
-
-
 HEX = "0123456789abcdef"
-
-
-@pytest.mark.parametrize(
-    "address",
-    ["", "../../etc/passwd", "A" * 64, "g" * 64, "a" * 63, "a" * 65, "a" * 64 + "\n", "٣" * 64, "/" + "a" * 63],
-)
-def test_what_is_not_an_address_is_refused_by_every_method(blobs: LocalBlobs, address: str) -> None:
-    for method in (blobs.path_of, blobs.verify, blobs.delete):
-        with pytest.raises(ValueError, match="64 hex digits in lower case"):
-            method(address)
 
 
 @given(st.text(HEX, min_size=64, max_size=64) | st.text())
@@ -88,39 +50,6 @@ def test_a_path_never_leaves_the_directory(address: str) -> None:
         return
     assert path.parent.parent.parent == blobs.root
     assert ".." not in path.parts
-
-
-def test_a_file_may_have_the_size_limit_and_not_one_byte_more(tmp_path: Path) -> None:
-    blobs = LocalBlobs(tmp_path / "blobs", bytes_max=10)
-    assert blobs.put_bytes(b"x" * 10).size_bytes == 10
-    kept = files_of(blobs)
-    with pytest.raises(JobError, match="a file may have 10 bytes") as refused:
-        blobs.put_bytes(b"x" * 11)
-    assert (refused.value.code, refused.value.retryable) == ("file_too_large", False)
-    assert files_of(blobs) == kept
-
-
-def test_only_a_regular_file_is_kept(blobs: LocalBlobs, tmp_path: Path) -> None:
-    secret = tmp_path / "secret"
-    secret.write_bytes(b"s")
-    link, pipe = tmp_path / "link", tmp_path / "pipe"
-    link.symlink_to(secret)
-    os.mkfifo(pipe)
-    for source in (link, pipe, tmp_path, tmp_path / "absent"):
-        with pytest.raises(JobError, match="cannot be read") as refused:
-            blobs.put(source)
-        assert refused.value.code == "file_unreadable"
-        assert str(tmp_path.parent) not in refused.value.message
-    assert files_of(blobs) == set()
-
-
-def test_many_writers_of_the_same_bytes_all_succeed_with_one_file(blobs: LocalBlobs) -> None:
-    data = b"y" * 200_000
-    with ThreadPoolExecutor(8) as threads:
-        kept = set(threads.map(blobs.put_bytes, [data] * 64))
-    assert len(kept) == 1
-    assert blobs.verify(next(iter(kept)).sha256)
-    assert len(files_of(blobs)) == 1
 
 
 def test_many_writers_of_different_bytes_keep_every_one(blobs: LocalBlobs) -> None:
@@ -170,20 +99,6 @@ def test_what_dead_writers_left_is_swept_after_a_day_and_no_earlier(blobs: Local
     assert blobs.verify(kept.sha256)
 
 
-def test_only_what_was_not_kept_anew_is_removed(blobs: LocalBlobs) -> None:
-    kept = [blobs.put_bytes(data) for data in (b"old", b"young", b"again")]
-    addresses = [blob.sha256 for blob in kept]
-    for address in (addresses[0], addresses[2]):
-        os.utime(blobs.path_of(address), (1_000, 1_000))
-    old = [address for first in range(256) for address in blobs.find_old(first, 1_001)]
-    assert set(old) == {addresses[0], addresses[2]}
-    # Between the look and the deletion somebody keeps the same bytes.
-    blobs.put_bytes(b"again")
-    assert blobs.remove_old(addresses, 1_001) == 1
-    assert [blobs.verify(address) for address in addresses] == [False, True, True]
-    assert blobs.measure() == (2, len(b"young") + len(b"again"))
-
-
 @pytest.mark.parametrize(("age_s", "is_old"), [(0, False), (1, True)])
 def test_a_file_is_old_after_that_time_and_not_at_it(blobs: LocalBlobs, age_s: int, is_old: bool) -> None:
     address = blobs.put_bytes(b"plan").sha256
@@ -219,9 +134,3 @@ def test_a_writer_waits_for_who_removes(blobs: LocalBlobs) -> None:
                 continue
             assert not kept.done()
         assert blobs.verify(kept.result(20).sha256)
-
-
-def test_a_folder_belongs_to_the_first_ledger_that_asks(blobs: LocalBlobs) -> None:
-    assert blobs.belongs_to("a" * 32)
-    assert not blobs.belongs_to("b" * 32)
-    assert LocalBlobs(blobs.root).belongs_to("a" * 32)

@@ -1,9 +1,22 @@
 """Job ids: ordered by time, unique, and told from garbage."""
 
+import uuid
+
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from jobwire.domain.ids import ID_LENGTH, ID_PREFIX, RANDOM_BITS, make_key, read_id, show_id, show_tail
+from jobwire.domain.ids import (
+    ID_LENGTH,
+    ID_PREFIX,
+    RANDOM_BITS,
+    make_key,
+    read_hex,
+    read_id,
+    read_uuid,
+    show_id,
+    show_tail,
+    show_uuid,
+)
 
 TIMES = st.integers(0, 2**48 - 1)
 BITS = st.integers(0, 2**RANDOM_BITS - 1)
@@ -17,7 +30,7 @@ def number_of(key: str) -> int:
 @given(TIMES, BITS)
 def test_an_id_carries_its_time_and_every_random_bit_and_reads_back(now: int, bits: int) -> None:
     key = make_key(now, bits)
-    assert number_of(key) == now * 2**RANDOM_BITS + bits
+    assert number_of(key) == now * 2**82 + bits
     assert read_id(show_id(key)) == key
     assert len(key) == ID_LENGTH and len(show_id(key)) == 30
 
@@ -25,6 +38,33 @@ def test_an_id_carries_its_time_and_every_random_bit_and_reads_back(now: int, bi
 @given(TIMES, BITS)
 def test_a_tail_is_the_last_random_bits(now: int, bits: int) -> None:
     assert show_tail(make_key(now, bits)) == f"{bits % 2**48:012x}"
+
+
+@given(st.integers(0, 2**42 - 1), BITS)
+def test_an_id_is_a_uuid_of_version_4_and_reads_back(now: int, bits: int) -> None:
+    key = make_key(now, bits)
+    shown = uuid.UUID(show_uuid(key))
+    assert (shown.version, shown.variant) == (4, uuid.RFC_4122)
+    assert str(shown) == show_uuid(key)
+    assert read_uuid(show_uuid(key)) == read_uuid(show_uuid(key).upper()) == key
+
+
+@given(st.uuids(version=4))
+def test_every_uuid_of_version_4_is_another_id(given_id: uuid.UUID) -> None:
+    key = read_uuid(str(given_id))
+    assert key is not None
+    assert show_uuid(key) == str(given_id)
+
+
+@given(st.integers(0, 2**128 - 1))
+@example(1 << 81)
+@example(1 << 127)
+def test_an_id_that_fits_into_no_version_is_a_uuid_in_form(number: int) -> None:
+    key = read_hex(f"{number:032x}")
+    assert key is not None
+    shown = show_uuid(key)
+    assert len(shown) == 36
+    assert read_uuid(shown) == key or shown[14] == "4"
 
 
 @given(st.tuples(TIMES, BITS), st.tuples(TIMES, BITS))

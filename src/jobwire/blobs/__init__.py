@@ -1,1 +1,1 @@
-"""Big bytes in and out, addressed by their content. Start at local.py."""
+"""Big bytes in and out, addressed by their content. Start at contract.py."""

@@ -9,39 +9,23 @@ import fcntl
 import hashlib
 import io
 import os
-import re
 import secrets
-import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from jobwire.domain.errors import JobError
-
-BLOB_BYTES_MAX = 5_000_000_000
-CHUNK_BYTES = 1 << 20
-PARTIAL_AGE_S = 24 * 3_600
+from jobwire.blobs.contract import BLOB_BYTES_MAX, PARTIAL_AGE_S, Blob, check_address, is_address
+from jobwire.blobs.source import CHUNK_BYTES, open_regular, read_chunks
 
 LEDGER_FILE = "ledger"
 """In the folder: whose it is, and the lock between who keeps a file anew and who removes it."""
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-# A link or a pipe in the place of a file is refused instead of followed or waited for.
-_READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """Kept bytes: their address and how many they are."""
-
-    sha256: str
-    size_bytes: int
-
 
 class LocalBlobs:
-    """A content-addressed directory `root/ab/cd/abcd…`; methods block and are safe across threads and processes."""
+    """A content-addressed directory `root/ab/cd/abcd…`. contract.py has the promise of each method."""
+
+    inbox = None
 
     def __init__(self, root: Path, *, bytes_max: int = BLOB_BYTES_MAX) -> None:
         self.root = root
@@ -50,26 +34,47 @@ class LocalBlobs:
         self._incoming.mkdir(parents=True, exist_ok=True)
         _sync_directory(root.parent)
 
-    def put(self, source: Path) -> Blob:
-        """G13: keep a copy of a regular file; on disk, with its name, when this returns.
+    @property
+    def place(self) -> str:
+        """See Blobs.place."""
+        return f"the folder {self.root}"
 
-        Raises JobError file_unreadable (absent, a directory, a link, a pipe) or file_too_large (5 GB).
-        """
-        with _open_regular(source) as file:
+    def put(self, source: Path) -> Blob:
+        """See Blobs.put: on disk, with its name, when this returns."""
+        with open_regular(source) as file:
             return self._keep(file)
 
     def put_bytes(self, data: bytes) -> Blob:
-        """Keep `data`, as `put` keeps a file."""
+        """See Blobs.put_bytes."""
         return self._keep(io.BytesIO(data))
 
     def path_of(self, sha256: str) -> Path:
-        """Where the bytes of that address are, if they are kept; ValueError unless it is 64 lower-case hex digits."""
-        if _SHA256.fullmatch(sha256) is None:
-            raise ValueError(f"a file's address is 64 hex digits in lower case, not {sha256[:80]!r}")
+        """Where the bytes of that address are, if they are kept."""
+        check_address(sha256)
         return self.root / sha256[:2] / sha256[2:4] / sha256
 
+    def find(self, sha256: str) -> Blob | None:
+        """See Blobs.find."""
+        try:
+            return Blob(sha256, self.path_of(sha256).stat().st_size)
+        except FileNotFoundError:
+            return None
+
+    def read(self, sha256: str, first: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """See Blobs.read."""
+        file = self.path_of(sha256).open("rb")
+        file.seek(first)
+        return _read_up_to(file, None if end is None else end - first)
+
+    def bring(self, sha256: str, folder: Path) -> Path:
+        """See Blobs.bring: the kept file itself."""
+        path = self.path_of(sha256)
+        if not path.is_file():
+            raise FileNotFoundError(f"no file is kept at {sha256}")
+        return path
+
     def verify(self, sha256: str) -> bool:
-        """Whether bytes are kept under that address and still hash to it."""
+        """See Blobs.verify."""
         try:
             with self.path_of(sha256).open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest() == sha256
@@ -77,7 +82,7 @@ class LocalBlobs:
             return False
 
     def delete(self, sha256: str) -> bool:
-        """Forget the bytes of that address; False if there were none."""
+        """See Blobs.delete."""
         try:
             self.path_of(sha256).unlink()
         except FileNotFoundError:
@@ -85,7 +90,7 @@ class LocalBlobs:
         return True
 
     def sweep_partial(self, now_s: float) -> int:
-        """Delete what writers that died left behind more than a day before `now_s`; returns how many files."""
+        """See Blobs.sweep_partial: what writers that died left behind."""
         swept = 0
         for partial in self._incoming.iterdir():
             try:
@@ -97,7 +102,7 @@ class LocalBlobs:
         return swept
 
     def belongs_to(self, ledger: str) -> bool:
-        """Whether this is the folder of the ledger with that id: only that one knows what may go. A new folder is."""
+        """See Blobs.belongs_to."""
         with self._locked(fcntl.LOCK_EX) as descriptor:
             known = os.pread(descriptor, 200, 0).decode(errors="replace")
             if not known:
@@ -106,12 +111,12 @@ class LocalBlobs:
             return known in ("", ledger)
 
     def find_old(self, first: int, before_s: float) -> list[str]:
-        """The addresses whose first byte is `first`, of files that were last kept before that Unix time."""
+        """See Blobs.find_old."""
         names = (path.name for path in (self.root / f"{first:02x}").glob("*/*"))
-        return [name for name in names if _SHA256.fullmatch(name) and self._is_old(name, before_s)]
+        return [name for name in names if is_address(name) and self._is_old(name, before_s)]
 
     def remove_old(self, addresses: Iterable[str], before_s: float) -> int:
-        """Delete those of the files that were not kept anew since `before_s`; returns how many."""
+        """See Blobs.remove_old."""
         removed = 0
         for sha256 in addresses:
             # Without the lock a file that is kept anew between the look and the deletion would be lost.
@@ -120,7 +125,7 @@ class LocalBlobs:
         return removed
 
     def measure(self) -> tuple[int, int]:
-        """How many files are kept, and their bytes."""
+        """See Blobs.measure."""
         count = total = 0
         for path in self.root.glob("[0-9a-f][0-9a-f]/*/*"):
             with suppress(FileNotFoundError):
@@ -158,13 +163,9 @@ class LocalBlobs:
         digest = hashlib.sha256()
         size_bytes = 0
         with target.open("xb") as file:
-            while chunk := source.read(CHUNK_BYTES):
-                size_bytes += len(chunk)
-                if size_bytes > self.bytes_max:
-                    limit = f"a file may have {self.bytes_max} bytes; make it smaller or split it"
-                    raise JobError("file_too_large", limit, details={"limit_bytes": self.bytes_max})
+            for chunk in read_chunks(source, self.bytes_max):
                 digest.update(chunk)
-                file.write(chunk)
+                size_bytes += file.write(chunk)
             file.flush()
             os.fsync(file.fileno())
         return Blob(digest.hexdigest(), size_bytes)
@@ -182,23 +183,11 @@ class LocalBlobs:
             _sync_directory(directory)
 
 
-@contextmanager
-def _open_regular(source: Path) -> Iterator[BinaryIO]:
-    try:
-        descriptor = os.open(source, _READ_FLAGS)
-    except OSError:
-        raise _unreadable(source) from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise _unreadable(source)
-    with os.fdopen(descriptor, "rb") as file:
-        yield file
-
-
-def _unreadable(source: Path) -> JobError:
-    return JobError(
-        "file_unreadable", f"the file {source.name[:80]!r} cannot be read; keep a regular file that exists"
-    )
+def _read_up_to(file: BinaryIO, left: int | None) -> Iterator[bytes]:
+    with file:
+        while chunk := file.read(CHUNK_BYTES if left is None else min(left, CHUNK_BYTES)):
+            left = None if left is None else left - len(chunk)
+            yield chunk
 
 
 def _sync_directory(directory: Path) -> None:

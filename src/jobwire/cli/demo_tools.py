@@ -1,13 +1,12 @@
-"""`jobwire demo apidatatools`: formats, converts an upload of 300,000 rows, shows where a broken file is broken."""
+"""`jobwire demo apidatatools`: formats, converts an upload of 336,776 rows, shows where a broken file is broken."""
 
-import csv
-import io
 import json
-import random
+import lzma
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from jobwire.cli.output import console
 from jobwire.config import SettingError
 
 OWNER = "The warehouse"
-ROWS = 300_000
 POLL_S = 0.5
 END_S = 120.0
 BROKEN = '{\n  "sku": "A-17",\n  "price": 1.10,\n}\n'
@@ -86,16 +84,19 @@ def show_tools(folder: Path) -> None:
         console.print(formatted["preview"].rstrip(), highlight=False, markup=False)
         console.print("[bold]3[/bold]  The same with a comma too many:", highlight=False)
         console.print_json(data=client.run("json-formatter", BROKEN.encode()))
-        rows = make_rows()
+        rows = read_flights()
+        count = rows.count(b"\n") - 1
         console.print(
-            f"[bold]4[/bold]  An upload of {ROWS:,} rows ({len(rows):,} bytes), converted by a job:", highlight=False
+            f"[bold]4[/bold]  An upload, the {count:,} flights of a year ({len(rows):,} bytes), "
+            "converted by a job:",
+            highlight=False,
         )
-        key = client.upload("stock.csv", rows)
+        key = client.upload("flights.csv", rows)
         queued = client.run("csv-to-json", json.dumps({"file": key}).encode(), source_type="file")
         done = client.follow(queued["job_id"])
         if done["status"] != "success":
             raise SettingError(f"the conversion failed: {done['error']['message']}")
-        target = folder / "stock.json"
+        target = folder / "flights.json"
         target.write_bytes(client.fetch(done["result"]["file"]))
         console.print(
             f"   {target} has {target.stat().st_size:,} bytes and {len(json.loads(target.read_bytes())):,} objects",
@@ -104,15 +105,7 @@ def show_tools(folder: Path) -> None:
         )
 
 
-def make_rows() -> bytes:
-    """A table of stock as CSV: the same in every run."""
-    draw = random.Random(17)  # noqa: S311 - a table, no secret
-    text = io.StringIO()
-    table = csv.writer(text)
-    table.writerow(("sku", "name", "quantity", "price", "note"))
-    for number in range(ROWS):
-        note = 'a "quoted" note, with commas' if number % 10 == 0 else ""
-        table.writerow(
-            (f"A-{number}", f"Part {number % 977}", draw.randrange(500), f"{draw.random() * 90:.2f}", note)
-        )
-    return text.getvalue().encode()
+def read_flights() -> bytes:
+    """What departed from New York in 2013, as CSV; demo_data/SOURCES.md says whose data that is."""
+    data = resources.files("jobwire.systems.apidatatools").joinpath("demo_data", "flights.csv.xz")
+    return lzma.decompress(data.read_bytes())

@@ -1,4 +1,7 @@
-"""`jobwire doctor`: checks what a deployment stands on, and says what to change. PostgreSQL: doctor_postgres.py."""
+"""`jobwire doctor`: checks what a deployment stands on, and says what to change. PostgreSQL: doctor_postgres.py.
+
+Kept files in a bucket: doctor_files.py.
+"""
 
 import os
 import shutil
@@ -14,10 +17,11 @@ import typer
 from rich.markup import escape
 
 from jobwire.blobs.local import LocalBlobs
+from jobwire.cli.doctor_files import examine_bucket
 from jobwire.cli.findings import MARKS, Finding, grade, judge_move, judge_people
 from jobwire.cli.output import console, print_json
 from jobwire.cli.target import DbOption, JsonOption
-from jobwire.config import Settings, is_postgres, read_settings
+from jobwire.config import Bucket, Settings, is_postgres, read_settings
 from jobwire.store.sqlite import connect
 from jobwire.wiring import SYSTEMS, load_systems
 
@@ -45,10 +49,13 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield from _examine_server(settings.db)
     else:
         yield from _examine_ledger(settings)
-    yield from examine_folder(settings.files, "files")
-    if settings.files.is_dir():
-        count, total = LocalBlobs(settings.files).measure()
-        yield Finding("ok", "kept files", f"{count}, {total / 1e6:.1f} MB")
+    if isinstance(settings.files, Bucket):
+        yield from examine_bucket(settings, settings.files)
+    else:
+        yield from examine_folder(settings.files, "files")
+        if settings.files.is_dir():
+            count, total = LocalBlobs(settings.files).measure()
+            yield Finding("ok", "kept files", f"{count}, {total / 1e6:.1f} MB")
     yield from _examine_systems()
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib import import_module
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +12,7 @@ from rich.table import Table
 
 from jobwire.cli.output import console, errors, print_json
 from jobwire.cli.target import JsonOption
-from jobwire.config import SettingError, is_postgres, read_ledger, read_settings
+from jobwire.config import Bucket, SettingError, is_postgres, read_files, read_ledger, read_settings
 from jobwire.domain.errors import RequestError
 from jobwire.store.moving.files import Files
 from jobwire.store.moving.move import Plan, Report, Scripts, Watch, move, take_back
@@ -35,7 +34,7 @@ def move_ledger(
         bool, typer.Option("--keep-source", help="Copy: leave the source as it is, to be served on.")
     ] = False,
     files: Annotated[
-        Path | None, typer.Option("--files", help="Copy the kept files that jobs name to this folder.")
+        str | None, typer.Option("--files", help="Copy the kept files that jobs name to this folder or s3://bucket.")
     ] = None,
     give_back: Annotated[
         bool, typer.Option("--take-back", help="Let a ledger that was moved away be served again; without --to.")
@@ -63,7 +62,7 @@ def move_ledger(
         if target is None:
             raise SettingError("--to is missing: name the database or file to move to")
         plan = Plan(force=force, keep_source=keep_source, is_dry=dry_run)
-        kept = Files(read_settings(db=read_ledger(source)).files, files)
+        kept = Files(read_settings(db=read_ledger(source)).files, None if files is None else read_files(files))
         with _opened(target, is_source=False) as place, _progress() as watch:
             failures: tuple[type[Exception], ...] = (OSError, *origin.failures, *place.failures)
             try:
@@ -145,7 +144,10 @@ def _say(report: Report, files: Files, plan: Plan, *, source: str, target: str) 
     yield from _say_files(files)
     if not plan.keep_source:
         yield f"{source} keeps its rows, takes no more writes and is not served again."
-    yield f"Next: set JOBWIRE_DB to the new address and JOBWIRE_FILES to {(files.copies or files.folder).resolve()}."
+    place = files.copies or files.folder
+    shown = place if isinstance(place, Bucket) else place.resolve()
+
+    yield f"Next: set JOBWIRE_DB to the new address and JOBWIRE_FILES to {shown}."
 
 
 def _say_files(files: Files) -> Iterator[str]:

@@ -28,25 +28,27 @@ def show_quota(
     """
     with opened(read_settings(db=db, systems="apidatatools")) as house:
         # Of an extra, which is there once the house is open; the command line starts without it.
-        from jobwire.systems.apidatatools.quota import Usage, month_of, read_usage, set_units  # noqa: PLC0415
+        from jobwire.systems.apidatatools import quota  # noqa: PLC0415
         from jobwire.systems.apidatatools.settings import ToolSettings  # noqa: PLC0415
 
         units_max = ToolSettings(house.services.settings).units_max
 
-        def change(tx: Transaction) -> Usage:
+        def change(tx: Transaction) -> quota.Usage:
             found = find_owner(tx, owner)
             if found is None:
                 raise RequestError("not_found", f"there is no owner {owner!r}")
             if reset or units is not None:
-                set_units(tx, found.id, units=None if reset else units)
-            return read_usage(tx, found.id, month=month_of(tx.now), units_max=units_max)
+                quota.set_units(tx, found.id, units=None if reset else units)
+            return quota.read_usage(tx, found.id, month=quota.month_of(tx.now), units_max=units_max)
 
-        async def run() -> Usage:
+        async def run() -> quota.Usage:
             return await house.store.write(change)
 
         usage = asyncio.run(run())
+        renewal = quota.show_day(quota.find_renewal(usage.month))
     if as_json:
         print_json({"owner": owner, **usage._asdict()})
         return
     most = usage.units_max or "any number of"
-    console.print(f"{owner} has used {usage.used} of {most} units in {usage.month}.", highlight=False)
+    more = f"; more come on {renewal} (UTC)" if usage.units_max else ""
+    console.print(f"{owner} has used {usage.used} of {most} units in {usage.month}{more}.", highlight=False)

@@ -169,7 +169,8 @@ class RateLimit:
     """At most `count` calls in `window_s` seconds for one API key, counted under `name`.
 
     A key with the scope `tier:<name>` has the count that `tiers` gives it, one with `tier:<name>:<count>` that count.
-    One that `flows` is a bucket of `count` calls that fills again evenly within `window_s`.
+    One that `flows` is a bucket of `count` calls that fills again evenly within `window_s`. `message` is what a
+    refusal says where the dialect's word for it says nothing; None for the count and the window.
     """
 
     name: str
@@ -177,6 +178,7 @@ class RateLimit:
     window_s: int
     tiers: Mapping[str, int] = field(default_factory=dict)
     flows: bool = False
+    message: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,7 +253,7 @@ async def show_result(site: Site, served: Served, call: Call) -> Answer:
 
 async def send_file(site: Site, served: Served, call: Call) -> Response:
     """The bytes behind a signed link."""
-    return serve_file(call)
+    return await serve_file(call)
 
 
 async def show_me(site: Site, served: Served, call: Call) -> Answer:

@@ -128,7 +128,8 @@ async def _answer_call(exchange: Exchange, resources: AsyncExitStack) -> Answer 
     if served.route.action is not None:
         return await ACTIONS[served.route.action](exchange.site, served, call)
     assert served.route.endpoint is not None
-    return _encode_reply(await served.route.endpoint(call), served)
+    reply = await served.route.endpoint(call)
+    return send_saved(call, reply) if isinstance(reply, FileReply) else _encode_reply(reply, served)
 
 
 def has_route(site: Site, path: str) -> bool:
@@ -255,9 +256,7 @@ async def _read_batch(exchange: Exchange, served: Served, headers: Mapping[str, 
     return await asyncio.to_thread(decode_json, body)
 
 
-def _encode_reply(reply: Reply | FileReply, served: Served) -> Answer | Response:
-    if isinstance(reply, FileReply):
-        return send_saved(reply)
+def _encode_reply(reply: Reply, served: Served) -> Answer:
     headers = [encode_header(name, value) for name, value in reply.headers.items()]
     if reply.body is None and reply.status in (204, 304):
         return Answer(reply.status, headers, b"")

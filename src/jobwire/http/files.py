@@ -1,15 +1,17 @@
-"""Kept files: a job's output gets signed links when it is shown, and a signed link gets the bytes."""
+"""Kept files: a job's output gets signed links when it is shown, and a signed link gets the bytes (kept.py)."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from jobwire.blobs.links import FileLinks, show_disposition
 from jobwire.dialects.sources import ShowOutput
 from jobwire.domain.errors import RequestError
+from jobwire.http.kept import send_blob
 from jobwire.kinds.contract import FILE_MARK
 from jobwire.service.call import Call, FileReply
 
@@ -60,32 +62,28 @@ def _is_file(links: FileLinks, value: dict[str, Any]) -> bool:
     )
 
 
-def serve_file(call: Call) -> Response:
+async def serve_file(call: Call) -> Response:
     """The bytes behind a signed link; RequestError forbidden, gone, or not_found when they are no longer kept.
 
     A customer's file is never a page of ours: it is saved, or shown as a picture, in a sandbox without scripts.
     """
     target = call.services.links.check(call.path, call.query)
-    path = call.services.blobs.path_of(target.sha256)
-    if not path.is_file():
+    blobs = call.services.blobs
+    blob = await asyncio.to_thread(blobs.find, target.sha256)
+    if blob is None:
         raise RequestError("not_found", "this file is no longer kept")
     disposition = target.disposition
     if target.content_type in _SHOWN_INLINE:
         disposition = disposition.replace("attachment", "inline", 1)
-    return FileResponse(
-        path,
-        media_type=target.content_type,
-        headers={
-            **_fence(disposition),
-            "Cache-Control": f"private, max-age={LINK_LIFETIME_S}, immutable",
-        },
-    )
+    headers = {**_fence(disposition), "Cache-Control": f"private, max-age={LINK_LIFETIME_S}, immutable"}
+    return send_blob(blobs, blob, asked=call.headers, content_type=target.content_type, headers=headers)
 
 
-def send_saved(reply: FileReply) -> Response:
+def send_saved(call: Call, reply: FileReply) -> Response:
     """The bytes of a system's file, to be saved and never shown as a page of ours."""
     headers = {**_fence(show_disposition(reply.name)), "Cache-Control": "private, no-cache"}
-    return FileResponse(reply.path, media_type=reply.content_type, headers=headers)
+    blobs = call.services.blobs
+    return send_blob(blobs, reply.blob, asked=call.headers, content_type=reply.content_type, headers=headers)
 
 
 def _fence(disposition: str) -> dict[str, str]:

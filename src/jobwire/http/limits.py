@@ -67,7 +67,8 @@ def refuse_limited(state: LimitState) -> RequestError:
     limit = state.limit
     return RequestError(
         "rate_limited",
-        f"More than {limit.count} calls in {limit.window_s} s; try again in {state.retry_after_s} s.",
+        limit.message
+        or f"More than {limit.count} calls in {limit.window_s} s; try again in {state.retry_after_s} s.",
         details={"violated_policies": [limit.name]},
         retry_after_s=state.retry_after_s,
     )

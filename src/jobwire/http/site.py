@@ -88,6 +88,7 @@ def _name_limits(dialect: Dialect) -> dict[str, Limit]:
             limit.window_s,
             flows=limit.flows,
             tiers=tuple(sorted(limit.tiers.items())),
+            message=limit.message,
         )
         for limit in dialect.limits
     }

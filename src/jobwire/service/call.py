@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jobwire.blobs.contract import Blob
 from jobwire.service.limits import Limit
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Reply:
 class FileReply:
     """A kept file to send, whole or in the ranges the caller asks for, to be saved as `name`."""
 
-    path: Path
+    blob: Blob
     content_type: str
     name: str
 

@@ -38,7 +38,7 @@ class Limit:
 
     A window begins with its first call and serves its count once. A limit that `flows` gives back one call every
     window_s / count seconds (the generic cell rate algorithm): nobody waits for the end of a window. `tiers` are the
-    counts of keys of other tiers (fit_tier).
+    counts of keys of other tiers (fit_tier). `message` is what its refusal says in place of the numbers.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Limit:
     window_s: int
     flows: bool = False
     tiers: tuple[tuple[str, int], ...] = ()
+    message: str | None = field(default=None, compare=False)
     slice: int = field(init=False, repr=False, compare=False)
     """How many calls one process counts before it must have asked the ledger."""
     window_us: int = field(init=False, repr=False, compare=False)

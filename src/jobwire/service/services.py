@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from jobwire.blobs.contract import Blobs
 from jobwire.blobs.links import FileLinks
-from jobwire.blobs.local import LocalBlobs
 from jobwire.kinds.registry import Registry
 from jobwire.service.estimates import Estimates
 from jobwire.service.jobs import Jobs
@@ -26,7 +26,7 @@ class Services:
     limits: Limits
     webhooks: Webhooks
     store: Store
-    blobs: LocalBlobs
+    blobs: Blobs
     links: FileLinks
     registry: Registry
     settings: Mapping[str, str]

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Collection
 
-from jobwire.blobs.local import LocalBlobs
+from jobwire.blobs.contract import Blobs
 from jobwire.store.contract import Store
 from jobwire.store.files import drop_expired, find_held, find_systems, keep_folder_id
 from jobwire.store.moving.marks import read_mark
@@ -23,7 +23,7 @@ GRACE_S = 24 * 3_600
 class Collector:
     """Collects the folder `blobs`, if it is this ledger's and all its systems are among `holders`."""
 
-    def __init__(self, store: Store, blobs: LocalBlobs, *, holders: Collection[str] = ()) -> None:
+    def __init__(self, store: Store, blobs: Blobs, *, holders: Collection[str] = ()) -> None:
         self._store = store
         self._blobs = blobs
         self._holders = frozenset(holders)
@@ -48,7 +48,8 @@ class Collector:
             return f"this ledger was moved to {mark.address}, which has other files by now"
         folder_id = await self._store.write(keep_folder_id)
         if not await asyncio.to_thread(self._blobs.belongs_to, folder_id):
-            return f"the folder {self._blobs.root} is another ledger's; give each ledger its own (JOBWIRE_FILES)"
+            return f"{self._blobs.place} is another ledger's; give each ledger its own (JOBWIRE_FILES)"
+
         return None
 
     async def collect(self, now_s: float) -> int:

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from jobwire.blobs.contract import Blobs
 from jobwire.blobs.links import FileLinks
-from jobwire.blobs.local import LocalBlobs
 from jobwire.domain.errors import JobError
 from jobwire.domain.ids import show_id
 from jobwire.domain.progress import advance
@@ -35,7 +35,7 @@ class Tools:
     """What contexts share: the ledger, the blob store, the child processes, and who seals kept files."""
 
     store: Store
-    blobs: LocalBlobs | None
+    blobs: Blobs | None
     children: Children
     links: FileLinks | None = None
 

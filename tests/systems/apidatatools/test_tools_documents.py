@@ -13,6 +13,7 @@ from PIL import Image
 from selectolax.lexbor import LexborHTMLParser
 from tool_runs import refuse, run_text, run_tool
 
+from jobwire.pictures.decode import PhotoLimits
 from jobwire.systems.apidatatools.tools import TOOLS, code_tools, excel_tools, image_tools, source, yaml_read
 
 TABLE = [
@@ -263,9 +264,21 @@ def test_hostile_pictures_end_early(monkeypatch):
     assert send(b"") == "EMPTY_BODY"
     assert send(picture, wanted="bmp") == "INVALID_HEADER"
     assert refuse("image-converter", picture, x_source_format="png").code == "INVALID_HEADER"
-    for name, limit in (("PIXELS_MAX", 32), ("SIDE_PX_MAX", 8), ("IMAGE_BYTES_MAX", len(picture))):
+    text = base64.b64encode(picture)
+    for name, limit, code in (
+        ("pixels_max", 32, "INVALID_IMAGE"),
+        ("side_px_max", 8, "INVALID_IMAGE"),
+        ("bytes_max", len(picture), "PAYLOAD_TOO_LARGE"),
+    ):
         with monkeypatch.context() as patch:
-            patch.setattr(image_tools, name, limit)
+            patch.setattr(image_tools, "LIMITS", PhotoLimits(**{name: limit}))
             assert run_tool("image-converter", picture, x_source_format="png", x_destination_format="jpg")
-            patch.setattr(image_tools, name, limit - 1)
-            assert send(picture) in ("INVALID_IMAGE", "PAYLOAD_TOO_LARGE")
+            assert run_tool("image-converter", text, x_source_format="base64", x_destination_format="jpg")
+            patch.setattr(image_tools, "LIMITS", PhotoLimits(**{name: limit - 1}))
+            assert send(picture) == send(text, said="base64") == code
+
+
+def test_an_avif_is_refused_as_the_tool_names_none():
+    sent = base64.b64encode(make_picture("AVIF"))
+    refused = refuse("image-converter", sent, x_source_format="base64", x_destination_format="png")
+    assert refused.code == "INVALID_IMAGE"

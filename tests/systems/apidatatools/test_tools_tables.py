@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tool_runs import refuse, run_text, run_tool
 
 from jobwire.systems.apidatatools.tools import csv_read, flatten, json_values, table_write, xml_convert, xml_events
+from jobwire.systems.apidatatools.tools.csv_read import find_cells
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\ufeff"))
 XML_TEXT = st.text(
@@ -100,11 +101,33 @@ def test_more_rows_than_a_page_stay_one_list():
 
 
 @pytest.mark.parametrize(
-    ("text", "line"), [('a,b\n1,2\n"x,3\n4,5\n', 3), ("a,b\n1,2\n\n1,2,3\n", 4), ('a,b\n1,"x"y\n', 2)]
+    ("text", "place"),
+    [
+        ('a,b\n1,2\n"x,3\n4,5\n', (3, 1)),
+        ('a,b\n1,2\nx,"3\n4,5\n\n\n', (3, 3)),
+        ("a,b\n1,2\n\n1,2,3\n", (4, 5)),
+        ("a;b\r\n1;2\r\n1;2;3;4\r\n", (3, 5)),
+        ('a,b\n1,"x"y\n', (2, 6)),
+        ('a,b\n"é\n""2""\n",x,y,z\n', (4, 5)),
+        ('a,b\n1,"x\n\ny" ,\n', (4, 3)),
+        ('a,b\n1,"', (2, 3)),
+        ('"', (1, 1)),
+    ],
 )
-def test_a_broken_csv_is_named_with_the_line_its_row_starts_on(text, line):
-    error = refuse("csv-to-json", text)
-    assert (error.code, error.line) == ("INVALID_CSV", line)
+def test_a_broken_csv_is_named_with_line_and_column(text, place):
+    for tool in ("csv-to-json", "csv-to-yaml"):
+        error = refuse(tool, text, x_delimiter=";" if ";" in text else ",")
+        assert (error.code, (error.line, error.column)) == ("INVALID_CSV", place)
+
+
+@given(st.lists(st.text('ab,;"\r\n', max_size=4), min_size=1, max_size=5))
+def test_cells_are_found_where_the_reader_finds_them(row):
+    out = io.StringIO(newline="")
+    csv.writer(out).writerow(row)
+    cells = list(find_cells(out.getvalue(), ","))
+    assert [cell.fault for cell in cells] == [None] * len(row)
+    parts = [out.getvalue()[cell.start : cell.end] for cell in cells]
+    assert [next(csv.reader(io.StringIO(part, newline="")), [""])[:1] or [""] for part in parts] == [[c] for c in row]
 
 
 def test_the_limits_of_csv_hold_on_both_sides(monkeypatch):
@@ -112,11 +135,11 @@ def test_the_limits_of_csv_hold_on_both_sides(monkeypatch):
     monkeypatch.setattr(csv_read, "LINE_CHARS_MAX", 200)
     monkeypatch.setattr(csv_read, "COLUMNS_MAX", 3)
     assert json.loads(run_text("csv-to-json", "a\n" + "x" * 100)) == [{"a": "x" * 100}]
-    assert refuse("csv-to-json", "a\n" + "x" * 101).line == 2
+    assert refuse("csv-to-json", "a,b\n1," + "x" * 101).details == {"line": 2, "column": 3}
     assert refuse("csv-to-json", 'a\n"' + '"",\n' * 200).line == 2
     assert refuse("csv-to-json", "a\n" + "x," * 101).column == 201
     assert run_text("csv-to-json", "a,b,c\n") == "[]"
-    assert refuse("csv-to-json", "a,b,c,d\n").code == "INVALID_CSV"
+    assert refuse("csv-to-json", "a,b,c,d\n").details == {"line": 1, "column": 7}
 
 
 def test_a_workbook_holds_exact_numbers_as_numbers_and_everything_else_as_text():

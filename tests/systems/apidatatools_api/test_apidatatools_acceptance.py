@@ -72,6 +72,7 @@ def test_5_url_mode_makes_a_job(waiting: Customer, files: FileServer) -> None:
     assert body.keys() == {"status", "job_id", "request_id", "message", "retry_after"}
     assert body["status"] == "queued"
     assert str(uuid.UUID(body["job_id"])) == body["job_id"]
+    assert uuid.UUID(body["job_id"]).version == 4
     assert isinstance(body["retry_after"], int)
 
 

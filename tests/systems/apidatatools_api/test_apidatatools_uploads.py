@@ -12,8 +12,8 @@ from apidatatools_house import MOUNT, Customer, RunningTools, run_tools
 from jobwire.domain.errors import RequestError
 from jobwire.systems.apidatatools import form_data
 from jobwire.systems.apidatatools.form_data import cut_file, read_boundary
+from jobwire.systems.apidatatools.records import UPLOAD_LIFETIME_S
 from jobwire.systems.apidatatools.routes_uploads import FORM_FIELDS_BYTES_MAX
-from jobwire.systems.apidatatools.uploads import UPLOAD_LIFETIME_S
 
 
 def put_together(*parts: tuple[str, bytes], boundary: str = "b", end: bytes = b"--\r\n") -> bytes:
@@ -175,7 +175,10 @@ def test_a_plan_bounds_the_uploads_that_are_awaited(small: RunningTools) -> None
 def test_uploads_are_limited_in_a_minute(customer: Customer) -> None:
     answers = [customer.http.post("/upload-api", json={"filename": "no"}) for _ in range(11)]
     assert [answer.status_code for answer in answers[:10]] == [400] * 10
-    assert answers[10].status_code == 429
+    refused = answers[10]
+    assert (refused.status_code, refused.json()["error"]) == (429, "RATE_LIMITED")
+    assert refused.json()["details"] == {"message": "Too many upload requests. Please slow down."}
+    assert int(refused.headers["retry-after"]) > 0
 
 
 def test_units_are_counted_seen_in_the_refusal_and_returned_for_failures(small: RunningTools) -> None:

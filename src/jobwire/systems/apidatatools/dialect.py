@@ -66,7 +66,11 @@ APIDATATOOLS = Dialect(
     ),
     errors=ERRORS,
     content_types=None,
-    limits=(RateLimit("status", 120, 60), RateLimit("tools", 60, 60), RateLimit("uploads", 10, 60)),
+    limits=(
+        RateLimit("status", 120, 60, message="Too many status requests. Please slow down."),
+        RateLimit("tools", 60, 60, message="Too many tool calls. Please slow down."),
+        RateLimit("uploads", 10, 60, message="Too many upload requests. Please slow down."),
+    ),
     default_limits=_STATUS,
     limit_headers=None,
     retry_after_s=RETRY_AFTER_S,

@@ -1,6 +1,6 @@
 """Units: every accepted tool call takes one from its account's calendar month, a failed one gives it back."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from jobwire.domain.errors import RequestError
@@ -18,6 +18,17 @@ class Usage(NamedTuple):
 def month_of(now_ms: int) -> str:
     """The calendar month (UTC) of a time, as 2031-03."""
     return datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y-%m")
+
+
+def find_renewal(month: str) -> int:
+    """When the units of the month after this one come, in Unix seconds."""
+    first = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
+    return int((first + timedelta(days=32)).replace(day=1).timestamp())
+
+
+def show_day(at_s: int) -> str:
+    """The day (UTC) of a time, as 2031-03-01."""
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d")
 
 
 def read_usage(reader: Reader, owner: int, *, month: str, units_max: int) -> Usage:
@@ -47,10 +58,13 @@ def take_unit(tx: Transaction, owner: int, *, units_max: int) -> str:
         most=usage.units_max,
     )
     if not taken:
+        renews_at = find_renewal(month)
+        details = {"units_used": usage.used, "units_max": usage.units_max, "month": month, "renews_at": renews_at}
         raise RequestError(
             "quota_exceeded",
-            f"All {usage.units_max} units of {month} are used; more come with the next month (UTC).",
-            details={"units_used": usage.used, "units_max": usage.units_max, "month": month},
+            f"All {usage.units_max} units of {month} are used; more come on {show_day(renews_at)} (UTC).",
+            details=details,
+            retry_after_s=renews_at - tx.now // 1_000,
         )
     return month
 

@@ -1,13 +1,19 @@
 """Uploads and downloads as portable SQL. quota.py counts the calls."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from jobwire.store.contract import Reader, Transaction
 from jobwire.store.files import hold_files
 
+UPLOAD_LIFETIME_S: Final = 3_600
+"""So long a form is good."""
+
 
 class UploadRow(NamedTuple):
-    """An upload as announced; it has its bytes once `sha256` is there. `expires_at` ends it in either state."""
+    """An upload as announced; it has its bytes once `sha256` is there. `expires_at` ends it in either state.
+
+    With a size and no address its bytes lie in the storage's inbox (arrivals.py).
+    """
 
     id: str
     owner: int
@@ -74,12 +80,32 @@ def keep_upload(tx: Transaction, upload: str, *, sha256: str, size_bytes: int, k
     return changed == 1
 
 
-def measure_uploads(reader: Reader, owner: int, *, now: int) -> tuple[int, int]:
-    """How many uploads of the owner wait for their bytes, and how many bytes the others have."""
-    (row,) = reader.query(
-        "SELECT COUNT(*) - COUNT(sha256), COALESCE(SUM(size_bytes), 0) FROM apidatatools_upload"
-        " WHERE owner = :owner AND expires_at > :now",
+def list_awaited(reader: Reader, owner: int, *, now: int) -> set[str]:
+    """The ids of the owner's uploads of which no bytes have been seen."""
+    rows = reader.query(
+        "SELECT id FROM apidatatools_upload WHERE owner = :owner AND expires_at > :now AND size_bytes = 0",
         owner=owner,
+        now=now,
+    )
+    return {str(upload) for (upload,) in rows}
+
+
+def note_size(tx: Transaction, upload: str, *, size_bytes: int) -> None:
+    """So many bytes of an upload lie in the storage's inbox."""
+    tx.execute(
+        "UPDATE apidatatools_upload SET size_bytes = :size WHERE id = :id AND sha256 IS NULL",
+        id=upload,
+        size=size_bytes,
+    )
+
+
+def measure_uploads(reader: Reader, owner: int, *, now: int) -> tuple[int, int]:
+    """How many uploads of the owner wait for their bytes and may still get them, and the bytes of the others."""
+    (row,) = reader.query(
+        "SELECT COALESCE(SUM(CASE WHEN size_bytes = 0 AND created_at > :young THEN 1 ELSE 0 END), 0),"
+        " COALESCE(SUM(size_bytes), 0) FROM apidatatools_upload WHERE owner = :owner AND expires_at > :now",
+        owner=owner,
+        young=now - UPLOAD_LIFETIME_S * 1_000,
         now=now,
     )
     return int(row[0]), int(row[1])

@@ -1,5 +1,7 @@
 """Results: fetched by their random names, without a key, until they end."""
 
+import asyncio
+
 from jobwire.domain.errors import RequestError
 from jobwire.service.call import Call, FileReply
 from jobwire.systems.apidatatools.records import find_download
@@ -9,7 +11,7 @@ async def get_download(call: Call) -> FileReply:
     """The bytes of a result, whole or in ranges; RequestError file_not_found once it has ended."""
     services, name = call.services, call.params["name"]
     found = await services.store.read(lambda reader: find_download(reader, name, now=services.clock()))
-    path = None if found is None else services.blobs.path_of(found.sha256)
-    if found is None or path is None or not path.is_file():
+    blob = None if found is None else await asyncio.to_thread(services.blobs.find, found.sha256)
+    if found is None or blob is None:
         raise RequestError("file_not_found", "File not found")
-    return FileReply(path, found.content_type, name)
+    return FileReply(blob, found.content_type, name)

@@ -19,13 +19,13 @@ from jobwire.domain.states import FINAL_EVENTS
 from jobwire.net.urls import validate_url
 from jobwire.service.call import Call, Reply
 from jobwire.store.contract import Transaction
+from jobwire.systems.apidatatools.arrivals import find_own_upload
 from jobwire.systems.apidatatools.error_words import ERRORS
 from jobwire.systems.apidatatools.fields import RETRY_AFTER_S, find_extension, name_kind
 from jobwire.systems.apidatatools.quota import take_unit
 from jobwire.systems.apidatatools.settings import ToolSettings
 from jobwire.systems.apidatatools.tools import TOOLS
 from jobwire.systems.apidatatools.tools.contract import OptionValue, Tool
-from jobwire.systems.apidatatools.uploads import find_own_upload
 from jobwire.systems.apidatatools.work import ToolInput
 
 BODY_BYTES_MAX: Final = 50_000_000

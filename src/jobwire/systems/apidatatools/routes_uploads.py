@@ -3,12 +3,15 @@
 import asyncio
 from typing import Final
 
+from jobwire.blobs.contract import PARTIAL_AGE_S
 from jobwire.domain.errors import RequestError
 from jobwire.service.call import Call, Reply
 from jobwire.store.contract import Transaction
+from jobwire.systems.apidatatools.arrivals import note_arrivals
 from jobwire.systems.apidatatools.fields import MOUNT
 from jobwire.systems.apidatatools.form_data import cut_file, read_boundary
 from jobwire.systems.apidatatools.records import (
+    UPLOAD_LIFETIME_S,
     UploadRow,
     add_upload,
     find_upload,
@@ -17,11 +20,12 @@ from jobwire.systems.apidatatools.records import (
 )
 from jobwire.systems.apidatatools.settings import FILE_BYTES_MAX, ToolSettings
 from jobwire.systems.apidatatools.uploads import (
-    UPLOAD_LIFETIME_S,
     check_filename,
     check_form,
+    check_storage,
     make_upload_id,
     sign_form,
+    sign_inbox_form,
 )
 
 FORM_FIELDS_BYTES_MAX: Final = 65_536
@@ -31,10 +35,13 @@ FORM_BYTES_MAX: Final = FILE_BYTES_MAX + FORM_FIELDS_BYTES_MAX
 async def announce_upload(call: Call) -> Reply:
     """A signed form for one file, within what the account may have."""
     services, owner = call.services, call.principal.owner
-    settings = ToolSettings(services.settings)
+    settings, inbox = ToolSettings(services.settings), services.blobs.inbox
     sent = call.body.get("filename") if isinstance(call.body, dict) else None
     filename = check_filename(sent if isinstance(sent, str) else "")
     upload = make_upload_id()
+    if inbox is not None:
+        await note_arrivals(services, inbox, owner)
+    lifetime_s = UPLOAD_LIFETIME_S if inbox is None else PARTIAL_AGE_S
 
     def announce(tx: Transaction) -> UploadRow:
         pending, stored_bytes = measure_uploads(tx, owner, now=tx.now)
@@ -44,15 +51,18 @@ async def announce_upload(call: Call) -> Reply:
                 f"{pending} announced uploads wait for their files; send some or let them end.",
                 retry_after_s=UPLOAD_LIFETIME_S,
             )
-        _check_storage(stored_bytes, 1, settings)
-        add_upload(tx, owner, upload=upload, filename=filename, lifetime_ms=UPLOAD_LIFETIME_S * 1_000)
+        check_storage(stored_bytes, 1, settings)
+        add_upload(tx, owner, upload=upload, filename=filename, lifetime_ms=lifetime_s * 1_000)
         row = find_upload(tx, upload, now=tx.now)
         assert row is not None
         return row
 
     row = await services.store.write(announce)
-    fields = sign_form(services.links, row, bytes_max=settings.file_bytes_max)
-    url = f"{settings.public_url or call.base_url}{MOUNT}/storage/{upload}"
+    if inbox is not None:
+        fields, url = sign_inbox_form(inbox, row, bytes_max=settings.file_bytes_max), inbox.url
+    else:
+        fields = sign_form(services.links, row, bytes_max=settings.file_bytes_max)
+        url = f"{settings.public_url or call.base_url}{MOUNT}/storage/{upload}"
     return Reply({"upload_id": upload, "upload": {"url": url, "fields": fields}})
 
 
@@ -79,7 +89,7 @@ async def receive_upload(call: Call) -> Reply:
     blob = await asyncio.to_thread(services.blobs.put, spooled)
 
     def keep(tx: Transaction) -> bool:
-        _check_storage(measure_uploads(tx, upload.owner, now=tx.now)[1], blob.size_bytes, settings)
+        check_storage(measure_uploads(tx, upload.owner, now=tx.now)[1], blob.size_bytes, settings)
         kept_ms = settings.kept_s * 1_000
         return keep_upload(tx, upload.id, sha256=blob.sha256, size_bytes=blob.size_bytes, kept_ms=kept_ms)
 
@@ -94,13 +104,3 @@ async def _require_awaited(call: Call) -> UploadRow:
     if found is None or found.sha256 is not None:
         raise RequestError("forbidden", "Access denied")
     return found
-
-
-def _check_storage(stored_bytes: int, more_bytes: int, settings: ToolSettings) -> None:
-    most = settings.storage_bytes_max
-    if stored_bytes + more_bytes > most:
-        raise RequestError(
-            "storage_limit_exceeded",
-            f"Your uploads have {stored_bytes} of {most} bytes; wait until some have ended.",
-            details={"stored_bytes": stored_bytes, "limit_bytes": most},
-        )

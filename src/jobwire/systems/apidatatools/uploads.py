@@ -1,4 +1,7 @@
-"""Announced uploads: which names they may have, what their signed form says, and whose they are."""
+"""Announced uploads: which names they may have, what their signed form says, and what they may be.
+
+arrivals.py finds them again when a call names one.
+"""
 
 import base64
 import hmac
@@ -10,13 +13,13 @@ from typing import Final
 
 import msgspec
 
+from jobwire.blobs.contract import Inbox
 from jobwire.blobs.links import FileLinks
 from jobwire.domain.errors import RequestError
-from jobwire.service.call import Call
 from jobwire.systems.apidatatools.fields import UPLOAD_EXTENSIONS
-from jobwire.systems.apidatatools.records import UploadRow, find_upload, name_user
+from jobwire.systems.apidatatools.records import UPLOAD_LIFETIME_S, UploadRow, name_user
+from jobwire.systems.apidatatools.settings import ToolSettings
 
-UPLOAD_LIFETIME_S: Final = 3_600
 NAME_CHARS_MAX: Final = 120
 POLICY: Final = "policy"
 SIGNATURE: Final = "x-amz-signature"
@@ -43,14 +46,14 @@ def make_upload_id() -> str:
     return f"upl_{secrets.token_hex(16)}"
 
 
+def sign_inbox_form(inbox: Inbox, upload: UploadRow, *, bytes_max: int) -> dict[str, str]:
+    """The fields of a form that sends this file to the storage, with its signed policy."""
+    return inbox.sign_form(upload.key, _describe(upload), bytes_max=bytes_max, lifetime_s=UPLOAD_LIFETIME_S)
+
+
 def sign_form(links: FileLinks, upload: UploadRow, *, bytes_max: int) -> dict[str, str]:
-    """The fields of a form that uploads this file, with their signed policy."""
-    fields = {
-        "key": upload.key,
-        "x-amz-meta-user-id": name_user(upload.owner),
-        "x-amz-meta-upload-id": upload.id,
-        "x-amz-meta-original-filename": upload.filename,
-    }
+    """The fields of a form that sends this file to us, with their signed policy."""
+    fields = {"key": upload.key, **_describe(upload)}
     ends = datetime.fromtimestamp(upload.expires_at / 1_000, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     conditions: list[object] = [{name: value} for name, value in fields.items()]
     conditions.append(["content-length-range", 1, bytes_max])
@@ -73,28 +76,39 @@ def check_form(links: FileLinks, upload: UploadRow, fields: Mapping[str, str], *
         raise _forbid()
     if size_bytes < least:
         raise RequestError("empty_body", "The file is empty; send one that is not.")
+    check_size(size_bytes, most)
+
+
+def find_upload_id(key: str) -> str | None:
+    """The id in the key of an upload; None for what is no key."""
+    shape = _KEY.fullmatch(key)
+    return None if shape is None else shape[2]
+
+
+def check_size(size_bytes: int, most: int) -> None:
+    """RequestError payload_too_large for a file of more bytes."""
     if size_bytes > most:
         limit = f"The file has {size_bytes} bytes; it may have {most}."
         raise RequestError("payload_too_large", limit, details={"limit_bytes": most})
 
 
-async def find_own_upload(call: Call, key: str) -> UploadRow:
-    """The caller's upload of that key, with its bytes; RequestError forbidden for another's, else file_not_found."""
-    shape, services = _KEY.fullmatch(key), call.services
-    found = None
-    if shape is not None:
-        found = await services.store.read(lambda reader: find_upload(reader, shape[2], now=services.clock()))
-    if found is None or found.key != key:
-        raise _absent()
-    if found.owner != call.principal.owner:
-        raise _forbid()
-    if found.sha256 is None:
-        raise _absent()
-    return found
+def check_storage(stored_bytes: int, more_bytes: int, settings: ToolSettings) -> None:
+    """RequestError storage_limit_exceeded where an account has no room for so many bytes more."""
+    most = settings.storage_bytes_max
+    if stored_bytes + more_bytes > most:
+        raise RequestError(
+            "storage_limit_exceeded",
+            f"Your uploads have {stored_bytes} of {most} bytes; wait until some have ended.",
+            details={"stored_bytes": stored_bytes, "limit_bytes": most},
+        )
 
 
-def _absent() -> RequestError:
-    return RequestError("file_not_found", "File not found")
+def _describe(upload: UploadRow) -> dict[str, str]:
+    return {
+        "x-amz-meta-user-id": name_user(upload.owner),
+        "x-amz-meta-upload-id": upload.id,
+        "x-amz-meta-original-filename": upload.filename,
+    }
 
 
 def _forbid() -> RequestError:

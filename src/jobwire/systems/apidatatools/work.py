@@ -1,5 +1,6 @@
 """The jobs: one kind a tool. Each brings its file in, runs the tool in a child process and keeps what it wrote."""
 
+import asyncio
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from jobwire.blobs.local import LocalBlobs
+from jobwire.blobs.contract import Blobs
 from jobwire.domain.errors import JobError
 from jobwire.kinds.contract import ChildLimits, Context, FinalJob
 from jobwire.net.fetch import Fetcher
@@ -46,7 +47,7 @@ class ToolInput(msgspec.Struct, frozen=True):
 class ToolWork:
     """Runs one tool on what its callers name: fetched within the settings' policy, or read from `blobs`."""
 
-    def __init__(self, tool: Tool, blobs: LocalBlobs, settings: ToolSettings) -> None:
+    def __init__(self, tool: Tool, blobs: Blobs, settings: ToolSettings) -> None:
         self._tool = tool
         self._blobs = blobs
         self._settings = settings
@@ -103,10 +104,10 @@ class ToolWork:
 
     async def _bring(self, call: ToolInput, folder: Path) -> Path:
         if call.sha256 is not None:
-            path = self._blobs.path_of(call.sha256)
-            if not path.is_file():
-                raise JobError("file_not_found", "The file is no longer kept; upload it again.")
-            return path
+            try:
+                return await asyncio.to_thread(self._blobs.bring, call.sha256, folder)
+            except FileNotFoundError:
+                raise JobError("file_not_found", "The file is no longer kept; upload it again.") from None
         assert call.url is not None
         try:
             async with Fetcher(self._settings.fetch_policy) as fetcher:

@@ -96,11 +96,13 @@ class Exporting:
         ctx = work.ctx
         ctx.progress(percent=50, stage="fetch")
         brought = msgspec.convert(await ctx.step("fetch", lambda: self._fetch(work)), BroughtFile)
-        if work.task.google_id and not self._documents.has(brought):
+        if work.task.google_id and not await asyncio.to_thread(self._documents.has, brought):
             # An earlier attempt ran on another machine, with kept files of its own.
             brought = await self._fetch(work)
         ctx.progress(stage="convert")
-        request = self._documents.describe(brought, folder=work.folder / "source")
+        describe = partial(self._documents.describe, folder=work.folder, pictures=work.folder / "source")
+        request = await asyncio.to_thread(describe, brought)
+
         source: Source = await ctx.isolate(read_source, request, limits=LIMITS)
         fields = {**DEFAULTS, **_read(source.settings, "the table in the document"), **work.said}
         self._await_date(ctx, fields)

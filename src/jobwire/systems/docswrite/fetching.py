@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from jobwire.blobs.local import LocalBlobs
+from jobwire.blobs.contract import Blobs
 from jobwire.domain.errors import JobError
 from jobwire.kinds.contract import Context
 from jobwire.net.fetch import Fetcher
@@ -24,7 +24,7 @@ class BroughtFile(msgspec.Struct, frozen=True):
 class Documents:
     """Brings documents to this house's kept files."""
 
-    def __init__(self, blobs: LocalBlobs, *, google_url: str) -> None:
+    def __init__(self, blobs: Blobs, *, google_url: str) -> None:
         self._blobs = blobs
         self._google_url = google_url
 
@@ -53,11 +53,16 @@ class Documents:
         return BroughtFile(row.sha256, row.form)
 
     def has(self, file: BroughtFile) -> bool:
-        """Whether the file is in this machine's kept files."""
-        return self._blobs.path_of(file.sha256).exists()
+        """Whether the file is in the kept files that this machine sees; blocks."""
+        return self._blobs.find(file.sha256) is not None
 
-    def describe(self, file: BroughtFile, *, folder: Path) -> SourceRequest:
-        """What reads the file, its pictures into `folder`. JobError document_lost if it is not here."""
-        if not self.has(file):
-            raise JobError("document_lost", "the document's file is not on this machine; upload it again")
-        return SourceRequest(str(self._blobs.path_of(file.sha256)), file.form, str(folder))
+    def describe(self, file: BroughtFile, *, folder: Path, pictures: Path) -> SourceRequest:
+        """What reads the file, brought to `folder`, its pictures into `pictures`; blocks.
+
+        JobError document_lost if it is not here.
+        """
+        try:
+            source = self._blobs.bring(file.sha256, folder)
+        except FileNotFoundError:
+            raise JobError("document_lost", "the document's file is not on this machine; upload it again") from None
+        return SourceRequest(str(source), file.form, str(pictures))

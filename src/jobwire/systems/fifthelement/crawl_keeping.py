@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, assert_never
 
 import msgspec
 
-from jobwire.blobs.local import LocalBlobs
+from jobwire.blobs.contract import Blobs
 from jobwire.domain.errors import JobError
 from jobwire.kinds.contract import ChildLimits, Context
 from jobwire.net.failures import explain_redirects
@@ -88,7 +88,7 @@ class Scope:
 class Keeper:
     """Keeps the visits of one crawl's attempt."""
 
-    def __init__(self, ctx: Context, blobs: LocalBlobs, *, repository: str, frontier: Frontier, scope: Scope) -> None:
+    def __init__(self, ctx: Context, blobs: Blobs, *, repository: str, frontier: Frontier, scope: Scope) -> None:
         self._ctx = ctx
         self._blobs = blobs
         self._repository = repository

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
-from jobwire.blobs.local import LocalBlobs
+from jobwire.blobs.contract import Blobs
 from jobwire.kinds.contract import Context
 from jobwire.net.fetch import Fetcher
 from jobwire.store.contract import Store, Transaction
@@ -47,7 +47,7 @@ class CrawlRun:
         self,
         ctx: Context,
         store: Store,
-        blobs: LocalBlobs,
+        blobs: Blobs,
         *,
         fetcher: Fetcher,
         hosts: Hosts,

@@ -139,7 +139,7 @@ class DocumentWork:
         with TemporaryDirectory(prefix="jobwire-document-") as folder:
             into = Path(folder) / "text"
             request = ExtractRequest(
-                source=str(self._blobs.path_of(row.source_blob)),
+                source=str(await asyncio.to_thread(self._blobs.bring, row.source_blob, Path(folder))),
                 into=str(into),
                 name=row.title,
                 media_type=row.media_type,
@@ -158,15 +158,13 @@ class DocumentWork:
 
     async def _cut(self, ctx: Context, text: KeptText) -> list[Chunk]:
         """Cut a text in a child, too: who wrote it may have meant to keep a worker busy."""
-        if text.text_blob is not None:
-            return await self._cut_file(ctx, self._blobs.path_of(text.text_blob))
         with TemporaryDirectory(prefix="jobwire-document-") as folder:
             source = Path(folder) / "text"
-            source.write_bytes((text.content or "").encode())
-            return await self._cut_file(ctx, source)
-
-    async def _cut_file(self, ctx: Context, source: Path) -> list[Chunk]:
-        chunks: list[Chunk] = await ctx.isolate(cut_file, CutRequest(str(source)), limits=LIMITS)
+            if text.text_blob is not None:
+                source = await asyncio.to_thread(self._blobs.bring, text.text_blob, Path(folder))
+            else:
+                source.write_bytes((text.content or "").encode())
+            chunks: list[Chunk] = await ctx.isolate(cut_file, CutRequest(str(source)), limits=LIMITS)
         return chunks
 
 

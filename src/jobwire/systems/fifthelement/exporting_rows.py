@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
-from jobwire.blobs.local import LocalBlobs
+from jobwire.blobs.contract import Blobs
 from jobwire.store.contract import Reader
 from jobwire.systems.fifthelement.ids import show_document_id
 from jobwire.systems.fifthelement.records import DocumentRow, count_documents, list_documents_after
@@ -48,7 +48,7 @@ class RowSource(Protocol):
     def is_short(self, row: Any) -> bool:
         """Whether the row's text stands in the row."""
 
-    def show(self, row: Any, blobs: LocalBlobs) -> list[Any]:
+    def show(self, row: Any, blobs: Blobs) -> list[Any]:
         """A value a column; blocks unless the row is short."""
 
 
@@ -75,7 +75,7 @@ class Documents:
         """See RowSource.is_short."""
         return row.text_blob is None
 
-    def show(self, row: DocumentRow, blobs: LocalBlobs) -> list[Any]:
+    def show(self, row: DocumentRow, blobs: Blobs) -> list[Any]:
         """See RowSource.show."""
         return [
             show_document_id(row.id),
@@ -144,7 +144,7 @@ class Chunks:
         """See RowSource.is_short."""
         return row.text_blob is None
 
-    def show(self, row: ChunkRow, blobs: LocalBlobs) -> list[Any]:
+    def show(self, row: ChunkRow, blobs: Blobs) -> list[Any]:
         """See RowSource.show."""
         text = row.text
         if row.text_blob is not None:

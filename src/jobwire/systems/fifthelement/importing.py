@@ -134,10 +134,11 @@ class Importing:
 
     async def _bring(self, request: ImportInput, folder: Path) -> Path:
         if request.source is not None:
-            path = self._services.blobs.path_of(check_source(self._services.links, request.source))
-            if not path.is_file():
-                raise JobError("source_gone", "The file to import is no longer kept; upload it again")
-            return path
+            sha256 = check_source(self._services.links, request.source)
+            try:
+                return await asyncio.to_thread(self._services.blobs.bring, sha256, folder)
+            except FileNotFoundError:
+                raise JobError("source_gone", "The file to import is no longer kept; upload it again") from None
         if request.url is None:
             raise JobError("source_missing", "There is nothing to import: give a source or a url")
         async with Fetcher(self._policy) as fetcher:
@@ -152,7 +153,10 @@ class Importing:
         state = await services.store.read(lambda reader: read_import(reader, ctx.owner, ctx.number))
         if state.kept_bytes == read.rows_bytes or report.bad == report.rows:
             return state
-        with services.blobs.path_of(read.rows_sha256).open("rb") as file:
+        with (
+            ctx.scratch() as folder,
+            (await asyncio.to_thread(services.blobs.bring, read.rows_sha256, folder)).open("rb") as file,
+        ):
             file.seek(state.kept_bytes)
             batches = _read_batches(file, services.blobs, rows_max=PROCESSED_BATCH_ROWS if processes else BATCH_ROWS)
             async for state in self._write_batches(ctx, target, batches):

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from jobwire.blobs.local import LocalBlobs
+from jobwire.blobs.contract import Blobs
 from jobwire.service.jobs import Jobs
 from jobwire.store.contract import Transaction
 from jobwire.systems.fifthelement import records
@@ -46,12 +46,12 @@ class Batch:
     texts: Sequence[KeptText | None]
 
 
-def keep_texts(blobs: LocalBlobs, lines: Sequence[DocumentLine]) -> list[KeptText | None]:
+def keep_texts(blobs: Blobs, lines: Sequence[DocumentLine]) -> list[KeptText | None]:
     """The texts of these rows, long ones kept in blobs; None for a file. Blocks."""
     return [_keep_text(blobs, line) for line in lines]
 
 
-def _keep_text(blobs: LocalBlobs, line: DocumentLine) -> KeptText | None:
+def _keep_text(blobs: Blobs, line: DocumentLine) -> KeptText | None:
     text, sha256 = line.content, line.content_sha256
     if text is None or sha256 is None:
         return None

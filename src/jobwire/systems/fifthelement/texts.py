@@ -3,7 +3,7 @@
 import hashlib
 from typing import Final, NamedTuple
 
-from jobwire.blobs.local import LocalBlobs
+from jobwire.blobs.contract import Blobs
 
 INLINE_BYTES_MAX: Final = 65_536
 
@@ -16,7 +16,7 @@ class KeptText(NamedTuple):
     sha256: str
 
 
-def put_text(blobs: LocalBlobs, text: str) -> KeptText:
+def put_text(blobs: Blobs, text: str) -> KeptText:
     """Keep a text, in a blob where it is longer than INLINE_BYTES_MAX; blocks, so call it off the loop.
 
     NUL characters are left out: PostgreSQL keeps none in a text.
@@ -29,8 +29,8 @@ def put_text(blobs: LocalBlobs, text: str) -> KeptText:
     return KeptText(None, blobs.put_bytes(data).sha256, sha256)
 
 
-def read_text(blobs: LocalBlobs, *, content: str | None, text_blob: str | None) -> str:
+def read_text(blobs: Blobs, *, content: str | None, text_blob: str | None) -> str:
     """The text that `put_text` has kept; empty where there is none. Blocks where it is in a blob."""
     if text_blob is None:
         return content or ""
-    return blobs.path_of(text_blob).read_text(encoding="utf-8")
+    return b"".join(blobs.read(text_blob)).decode()

@@ -1,12 +1,13 @@
 """The job media_optimize: brings one picture in, makes its variants, keeps them. photos.py works on the pixels."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from jobwire.blobs.local import LocalBlobs
+from jobwire.blobs.contract import Blobs
 from jobwire.domain.errors import JobError
 from jobwire.kinds.contract import ChildLimits, Context, FinalJob
 from jobwire.net.fetch import Fetcher, FetchPolicy
@@ -40,7 +41,7 @@ class OptimizeInput(msgspec.Struct, frozen=True, rename="camel"):
 class PhotoWork:
     """Optimises the files of one house: fetched under `policy` or read from `blobs`, each in a child process."""
 
-    def __init__(self, store: Store, blobs: LocalBlobs, policy: FetchPolicy) -> None:
+    def __init__(self, store: Store, blobs: Blobs, policy: FetchPolicy) -> None:
         self._store = store
         self._blobs = blobs
         self._policy = policy
@@ -90,7 +91,7 @@ class PhotoWork:
 
     async def _bring(self, media: MediaRow, folder: Path) -> Path:
         if media.upload_sha256 is not None:
-            return self._blobs.path_of(media.upload_sha256)
+            return await asyncio.to_thread(self._blobs.bring, media.upload_sha256, folder)
         if media.source_url is None:
             raise JobError("photo_missing", "The file was never uploaded")
         limits = PhotoRequest("", "").limits

@@ -1,9 +1,9 @@
-"""CSV read row by row in constant memory: delimiter found out, strict quotes, every limit with its line."""
+"""CSV read row by row in constant memory: delimiter found out, strict quotes, every fault with line and column."""
 
 import csv
 from collections.abc import Iterator
 from itertools import islice
-from typing import Final, TextIO
+from typing import Final, NamedTuple, TextIO
 
 from jobwire.systems.apidatatools.tools.contract import Option, Options, ToolError, read_text
 
@@ -37,8 +37,8 @@ class Rows:
 
     def __init__(self, file: TextIO, *, delimiter: str | None, has_header: bool) -> None:
         self._lines = _Lines(file)
-        found = delimiter or find_delimiter(self._lines.sample())
-        self._reader = csv.reader(self._lines, delimiter=found, strict=True)
+        self._delimiter = delimiter or find_delimiter(self._lines.sample())
+        self._reader = csv.reader(self._lines, delimiter=self._delimiter, strict=True)
         self._rows = self._read()
         self.header = name_columns(next(self._rows, [])) if has_header else None
 
@@ -52,7 +52,7 @@ class Rows:
             if len(row) < width:
                 row.extend([""] * (width - len(row)))
             elif len(row) > width:
-                self._refuse(f"a row has {len(row)} cells where the header has {width} columns")
+                self._refuse_cell(width, f"a row has {len(row)} cells where the header has {width} columns")
             yield row
 
     def _read(self) -> Iterator[list[str]]:
@@ -60,22 +60,28 @@ class Rows:
         try:
             for row in self._reader:
                 if len(row) > COLUMNS_MAX:
-                    self._refuse(f"a row has {len(row):,} cells; it may have {COLUMNS_MAX:,}")
+                    self._refuse_cell(COLUMNS_MAX, f"a row has {len(row):,} cells; it may have {COLUMNS_MAX:,}")
                 if row:
-                    self._start = self._reader.line_num + 1
                     yield row
-                self._start = self._reader.line_num + 1
+                self._lines.row.clear()
         except csv.Error as error:
-            self._refuse(f"{error}; look for a quote that is not closed or not doubled")
+            self._refuse_broken(f"{error}; look for a quote that is not closed or not doubled")
         finally:
             csv.field_size_limit(before)
 
-    _start = 1
+    def _refuse_cell(self, place: int, reason: str) -> None:
+        cells = find_cells("".join(self._lines.row), self._delimiter)
+        self._refuse(next(islice(cells, place, None)).start, reason)
 
-    def _refuse(self, reason: str) -> None:
-        raise ToolError(
-            "INVALID_CSV", f"The CSV is broken: {reason}.", line=max(1, self._start - ("a row" in reason))
-        )
+    def _refuse_broken(self, reason: str) -> None:
+        for cell in find_cells("".join(self._lines.row), self._delimiter):
+            if cell.fault is not None or cell.end - cell.start > FIELD_CHARS_MAX:
+                break
+        self._refuse(cell.start if cell.fault is None else cell.fault, reason)
+
+    def _refuse(self, offset: int, reason: str) -> None:
+        line, column = self._lines.find_place(offset)
+        raise ToolError("INVALID_CSV", f"The CSV is broken: {reason}.", line=line, column=column)
 
 
 def open_rows(file: TextIO, options: Options) -> Rows:
@@ -105,6 +111,41 @@ def find_delimiter(lines: list[str]) -> str:
     return max(_DELIMITERS, key=judge)
 
 
+class Cell(NamedTuple):
+    """Where a cell of a row begins and ends; `fault` is where it is broken: an open quote, or text behind a closed
+    one."""
+
+    start: int
+    end: int
+    fault: int | None = None
+
+
+def find_cells(text: str, delimiter: str) -> Iterator[Cell]:
+    """The cells of the row that is at the beginning of `text`, up to the first broken one."""
+    at = 0
+    while True:
+        start = at
+        if text.startswith('"', at):
+            at = _find_closing(text, at + 1)
+            if at < 0 or text[at : at + 1] not in ("", delimiter, "\r", "\n"):
+                yield Cell(start, len(text), start if at < 0 else at)
+                return
+        else:
+            at = text.find(delimiter, at)
+            at = len(text.rstrip("\r\n")) if at < 0 else at
+        yield Cell(start, at)
+        if text[at : at + 1] != delimiter:
+            return
+        at += 1
+
+
+def _find_closing(text: str, at: int) -> int:
+    """The place behind the quote that closes a cell, or -1; a doubled one does not."""
+    while (at := text.find('"', at) + 1) and text.startswith('"', at):
+        at += 1
+    return at or -1
+
+
 def name_columns(header: list[str]) -> list[str]:
     """Names of the columns, each another: an empty one is called after its place, a second `a` is `a_2`."""
     seen: set[str] = set()
@@ -121,9 +162,13 @@ def name_columns(header: list[str]) -> list[str]:
 
 
 class _Lines:
-    """The lines of a file, none longer than the limit, the first ones looked at beforehand."""
+    """The lines of a file, none longer than the limit, the first ones looked at beforehand.
+
+    `row` are those of the row that is being read.
+    """
 
     def __init__(self, file: TextIO) -> None:
+        self.row: list[str] = []
         self._file = file
         self._ahead: list[str] = []
         self._number = 0
@@ -136,14 +181,25 @@ class _Lines:
             chars += len(line)
             if chars > _SAMPLE_CHARS:
                 break
-        self._ahead, self._number = lines[::-1], 0
+        self._ahead, self._number, self.row = lines[::-1], 0, []
         return lines
+
+    def find_place(self, offset: int) -> tuple[int, int]:
+        """Line and column of a character of the row, from 1."""
+        line = self._number - len(self.row) + 1
+        for text in self.row[:-1]:
+            if offset < len(text):
+                break
+            line, offset = line + 1, offset - len(text)
+        return line, offset + 1
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
         line = self._ahead.pop() if self._ahead else self._file.readline(LINE_CHARS_MAX + 1)
+        if not line:
+            raise StopIteration
         self._number += 1
         if len(line) > LINE_CHARS_MAX:
             raise ToolError(
@@ -152,6 +208,5 @@ class _Lines:
                 line=self._number,
                 column=LINE_CHARS_MAX + 1,
             )
-        if not line:
-            raise StopIteration
+        self.row.append(line)
         return line
