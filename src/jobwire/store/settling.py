@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from jobwire.domain.settlement import Settlement, cancel
-from jobwire.domain.states import Event
+from jobwire.domain.states import Event, State
 from jobwire.store.capping import Capping
 from jobwire.store.contract import Settled
 from jobwire.store.final_hooks import run_hook

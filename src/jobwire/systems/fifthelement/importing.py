@@ -15,8 +15,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from jobwire.blobs.contract import Blobs
 from jobwire.blobs.links import FileLinks
-from jobwire.blobs.local import LocalBlobs
 from jobwire.domain.errors import JobError, RequestError
 from jobwire.kinds.contract import ChildLimits, Context
 from jobwire.net.fetch import Fetcher
@@ -214,7 +214,7 @@ def check_source(links: FileLinks, source: str) -> str:
         ) from None
 
 
-def _read_batches(file: BinaryIO, blobs: LocalBlobs, *, rows_max: int) -> Iterator[Batch]:
+def _read_batches(file: BinaryIO, blobs: Blobs, *, rows_max: int) -> Iterator[Batch]:
     """The rows from here on, so many at a time or BATCH_BYTES of them, their texts kept. Blocks."""
     decode = msgspec.json.Decoder(list[DocumentLine]).decode
     start = file.tell()

@@ -180,7 +180,7 @@ class Lines:
                 made = b"\n".join(map(render, lines))
             except (msgspec.DecodeError, RecursionError):
                 made = b""
-            if lines and (not made or not all(line.startswith(_OPENING) for line in lines)) or len(held) > self._bytes_max:
+            if (lines and (not made or not all(line.startswith(_OPENING) for line in lines))) or len(held) > self._bytes_max:
                 self.rest = Rest(held, offset, b"", follows=offset > 0)
                 return
             if lines:

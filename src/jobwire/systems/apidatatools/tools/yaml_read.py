@@ -124,7 +124,7 @@ class _Builder:
             self._put(top.value, *top.name, value)
             top.name = None
 
-    def _put(self, mapping: dict[str, Any], name: str, is_merge: bool, value: Any) -> None:  # noqa: PLR0917 - name and sign are one
+    def _put(self, mapping: dict[str, Any], name: str, is_merge: bool, value: Any) -> None:
         merged = value if isinstance(value, list) else [value]
         if is_merge and all(isinstance(inner, dict) for inner in merged):
             for inner in merged:
