@@ -104,7 +104,8 @@ def _examine_ledger(settings: Settings) -> Iterator[Finding]:
 
 def _examine_tables(connection: apsw.Connection, path: Path) -> Iterator[Finding]:
     verdict = str(connection.execute("PRAGMA quick_check").get)
-    size = f"{path.stat().st_size / 1e6:.1f} MB, quick_check {verdict}"
+    kept_bytes = sum(part.stat().st_size for part in (path, path.with_name(f"{path.name}-wal")) if part.exists())
+    size = f"{kept_bytes / 1e6:.1f} MB with its log, quick_check {verdict}"
     yield Finding("ok" if verdict == "ok" else "problem", f"ledger {path}", size, fix="restore the last good backup")
     rows = connection.execute("SELECT state, count(*) FROM state GROUP BY state").fetchall()
     names = ("queued", "running", "completed", "failed", "cancelled")

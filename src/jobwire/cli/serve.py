@@ -8,6 +8,7 @@ import uvloop
 from jobwire.cli.output import configure_logging, errors
 from jobwire.cli.target import DbOption, Target, load_app, opened, settings_for
 from jobwire.config import SettingError
+from jobwire.kinds.spelling import name_some
 from jobwire.serving import bind_socket, run_house, tune_interpreter
 from jobwire.wiring import House
 
@@ -57,7 +58,7 @@ def serve(
 
         def announce() -> None:
             errors.print(f"[bold]Jobwire[/bold] listens on {address}", highlight=False)
-            errors.print(_describe(house), highlight=False)
+            errors.print(_describe(house), highlight=False, markup=False, soft_wrap=True)
             tune_interpreter()
 
         uvloop.run(run_house(house, listener=listener, on_ready=announce))
@@ -78,14 +79,14 @@ def worker(
     with opened(settings, app) as house:
 
         def announce() -> None:
-            errors.print(_describe(house), highlight=False)
+            errors.print(_describe(house), highlight=False, markup=False, soft_wrap=True)
             tune_interpreter()
 
         uvloop.run(run_house(house, listener=None, on_ready=announce))
 
 
 def _describe(house: House) -> str:
-    kinds = ", ".join(kind.name for kind in house.registry.kinds) or "none"
+    kinds = name_some(kind.name for kind in house.registry.kinds)
     systems = ", ".join(system.name for system in house.systems) or "none"
     lines = [
         f"  ledger {house.store.path} · systems {systems} · kinds {kinds} · slots {house.settings.workers} a queue"
