@@ -27,6 +27,7 @@ from jobwire.http.site import Site, compile_site
 from jobwire.http.webhooks import WEBHOOK_ACTIONS
 from jobwire.kinds.registry import make_kind
 from jobwire.service.credentials import CACHE_MS
+from jobwire.systems.docswrite.records_sites import SiteRow, keep_site
 from jobwire.wiring import House, open_house
 from shop_dialect import SHOP
 
@@ -45,6 +46,7 @@ BODIES: dict[str, Any] = {
     "rotate_webhook": {},
     "redeliver": {"since": "2001-01-01T00:00:00Z"},
 }
+SYSTEMS = ("rentix", "fifthelement", "docswrite", "apidatatools")
 CALLERS = ("nobody", "unknown", "expired", "revoked", "suspended", "without system", "without scope")
 
 
@@ -179,7 +181,7 @@ async def make_callers(house: House, dialects: list[Any], clock: Clock) -> dict[
 def test_the_app_serves_more_than_the_native_dialect(street: Street) -> None:
     names = [site.dialect.name for site in street.sites]
     assert len(names) == len(set(names)) >= 3
-    assert {"native", "azure", "google", "rentix"} <= set(names)
+    assert {"native", "azure", "google", *SYSTEMS} <= set(names)
     assert {route.action for _, route in street.routes if route.action is not None} == set(ACTIONS)
 
 
@@ -232,6 +234,105 @@ def test_a_foreign_key_gets_what_an_absent_job_gets_on_every_route(street: Stree
                 assert SECRET not in theirs.text and SECRET.replace(" ", "-") not in theirs.text
                 assert street.house.store.get(1, number=int(job[1])).result(5) == before, about
     assert asyncio.run(street.house.services.webhooks.read(1, street.webhook)) == webhook
+
+
+# Enough for every resource of a system to be looked for.
+ANY_BODY = {
+    "name": "x", "title": "x", "content": "x", "query": "x", "externalId": "of-eve", "operations": [],
+    "url": "https://x.example/x.csv",
+}  # fmt: skip
+
+
+def keep_things(street: Street) -> dict[tuple[str, str, str], str]:
+    """Something of ada's in every place where a system keeps things: by system, first segment and parameter."""
+
+    def make(system: str, path: str, *, method: str = "POST", **sent: Any) -> dict[str, Any]:
+        [dialect] = [site.dialect for site in street.sites if site.dialect.name == system]
+        carrier = dialect.credentials[0]
+        key = {carrier.name: f"{carrier.scheme or ''} {street.keys['own']}".strip()}
+        answer = street.client.request(method, dialect.mount + path, headers=key, **sent)
+        assert answer.status_code < 300, answer.text
+        made: dict[str, Any] = answer.json().get("data", answer.json())
+        return made
+
+    named = {"externalId": "of-ada", "name": SECRET, "title": SECRET}
+    picture = {"externalId": "of-ada", "contentType": "image/jpeg", "fileName": "x", "size": 100}
+    repository = make("fifthelement", "/repositories", json={"name": SECRET})["id"]
+    text = {"title": SECRET, "content": SECRET}
+    site = SiteRow("", 1, f"https://{SECRET}.example", SECRET, "https://s.example", "ada", "sealed", 1, 0)
+    kept = {
+        ("rentix", "listings", "id"): make("rentix", "/listings", method="PUT", json=named)["id"],
+        ("rentix", "users", "id"): make("rentix", "/users", method="PUT", json=named)["id"],
+        ("rentix", "media", "id"): make("rentix", "/media/signed-url", json=picture)["mediaId"],
+        **{("rentix", place, "externalId"): "of-ada" for place in ("listings", "users", "media")},
+        ("fifthelement", "repositories", "repositoryId"): repository,
+        ("fifthelement", "repositories", "documentId"): make(
+            "fifthelement", f"/repositories/{repository}/documents", json=text
+        )["id"],
+        ("fifthelement", "user-api-tokens", "tokenId"): make("fifthelement", "/user-api-tokens", json=named)["id"],
+        ("docswrite", "documents", "id"): make(
+            "docswrite", "/documents", params={"name": f"{SECRET}.html"}, content=b"<p>x</p>"
+        )["document_id"],
+        ("docswrite", "sites", "id"): street.house.store.write(lambda tx: keep_site(tx, site)).result(5).id,
+    }
+    return {place: str(name) for place, name in kept.items()}
+
+
+def forget(name: str) -> str:
+    """A name of the same form that nobody has."""
+    return "9" * 9 if name.isdecimal() else name[:-1] + ("0" if name[-1] != "0" else "1")
+
+
+@pytest.mark.slow
+def test_a_foreign_key_gets_what_an_absent_thing_gets_on_every_route_of_a_system(street: Street) -> None:
+    kept = keep_things(street)
+    routes = [one for one in street.routes if one[1].endpoint is not None and not one[1].is_open]
+    assert {site.dialect.name for site, _ in routes} == set(SYSTEMS)
+    lists = [one for one in routes if one[1].method == "GET" and "{" not in one[1].path]
+
+    def ask(site: Site, route: Route, caller: str, **names: str) -> httpx.Response:
+        carrier = site.dialect.credentials[0]
+        headers = {carrier.name: f"{carrier.scheme or ''} {street.keys[caller]}".strip()}
+        sent: dict[str, Any] = {"json": ANY_BODY} if route.body.startswith("json") else {}
+        if route.body == "upload":
+            sent = {"content": b"<p>x</p>", "params": {"name": "x.html"}}
+        street.clock.now += 60_000
+        return street.client.request(
+            route.method, site.dialect.mount + route.path.format(**names), headers=headers, **sent
+        )
+
+    before = [ask(site, route, "own").json() for site, route in lists]
+    assert json.dumps(before).count(SECRET) >= 4
+    for site, route in routes:
+        place = (site.dialect.name, route.path.split("/")[1])
+        if place[1] == "jobs":
+            continue
+        theirs = {name: kept[*place, name] for name in re.findall(r"\{(\w+)\}", route.path)}
+        absent = {name: forget(value) for name, value in theirs.items()}
+        shown = ask(site, route, "foreign", **theirs)
+        assert SECRET not in shown.text, (place, route.path)
+        if theirs:
+            known = strip(ask(site, route, "foreign", **absent), *absent.values())
+            assert strip(shown, *theirs.values()) == known, (place, route.path)
+            assert shown.status_code == 404, (place, route.method, route.path, shown.text)
+    assert [ask(site, route, "own").json() for site, route in lists] == before
+
+
+@pytest.mark.parametrize("is_final", [False, True])
+def test_who_polls_a_live_job_is_told_when_to_ask_again_in_every_dialect(street: Street, is_final: bool) -> None:
+    told = set()
+    for site, route in street.routes:
+        if route.action == "status" and (route.job or site.dialect.job_reference).find is None:
+            job = street.make_job(next(iter(site.dialect.kinds or {"echo": ""})), is_final=is_final)
+            answer = street.ask(site, route, "own", job=job)
+            if site.dialect.retry_after_s is not None:
+                assert answer.status_code == 200, (site.dialect.name, route.path, answer.text)
+                assert answer.headers.get("retry-after", "").isdecimal() is not is_final, (
+                    site.dialect.name,
+                    route.path,
+                )
+                told.add(site.dialect.name)
+    assert told >= {"native", "azure", "google", "rentix", "fifthelement", "apidatatools"}
 
 
 def test_a_foreign_key_s_batch_is_not_answered_with_a_job_of_the_same_idempotency_key(street: Street) -> None:

@@ -37,12 +37,12 @@ class _Taken(NamedTuple):
 
 def describe_body(site: Site, route: Route, notes: Notes, *, refs: Mapping[int, Any]) -> dict[str, Any]:
     """What a call takes, by media type."""
+    further = {media_type: {"schema": schema} for media_type, schema in notes.bodies}
     if route.body == "upload":
-        return {"application/octet-stream": {}}
+        return {"application/octet-stream": {}} | further
     content: dict[str, Any] = {"schema": _find_schema(site, route, refs)}
     if route.action == "submit" and not route.takes and (examples := _sample_submissions(site)):
         content["examples"] = examples
-    further = {media_type: {"schema": schema} for media_type, schema in notes.bodies}
     return dict.fromkeys(site.dialect.content_types or ("application/json",), content) | further
 
 

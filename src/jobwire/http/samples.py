@@ -27,6 +27,7 @@ _FACTS = Facts(
     rerun_of=None,
     root=SAMPLE_KEY,
     estimate=Estimate(12.0, 31.0, 15.0, 38.0),
+    retry_after_s=13,
     input='{"rows":20}',
     origin="https://jobs.example",
 )

@@ -137,7 +137,7 @@ def test_11_a_body_over_the_limit_is_refused(waiting: Client) -> None:
 def test_12_a_new_job_waits(waiting: Client) -> None:
     job = waiting.export(link("doc-one"))
     answer = waiting.post("/job/status", {"jobId": job})
-    assert answer.status_code == 200
+    assert (answer.status_code, answer.headers["retry-after"]) == (200, "1")
     assert list(answer.json()) == ["success", "data"] and answer.json()["success"] is True
     data = answer.json()["data"]
     assert list(data) == KEYS

@@ -2,7 +2,7 @@
 
 from jobwire.dialects.spec import Carrier, Dialect, ErrorField, Field, IdForm, JobReference, RateLimit, Route
 from jobwire.domain.phases import FINAL_PHASES, Phase
-from jobwire.systems.apidatatools import routes_downloads, routes_uploads
+from jobwire.systems.apidatatools import described, routes_downloads, routes_uploads
 from jobwire.systems.apidatatools.error_words import ERRORS
 from jobwire.systems.apidatatools.fields import MOUNT, RETRY_AFTER_S
 from jobwire.systems.apidatatools.routes_tools import KINDS, TOOL_ROUTES
@@ -83,16 +83,16 @@ APIDATATOOLS = Dialect(
         *TOOL_ROUTES,
         Route(
             "POST", "/upload-api", endpoint=routes_uploads.announce_upload, body="json", limits=("uploads",),
-            summary="Announce an upload",
+            request=described.UploadForm, response=described.Announced, summary="Announce an upload",
         ),
         Route(
             "POST", "/storage/{upload}", endpoint=routes_uploads.receive_upload, is_open=True, body="upload",
-            before_body=routes_uploads.admit_upload, body_bytes_max=routes_uploads.FORM_BYTES_MAX,
-            limits=(), summary="Send the form with the file",
+            before_body=routes_uploads.admit_upload, body_bytes_max=routes_uploads.FORM_BYTES_MAX, limits=(),
+            notes=described.SENT, summary="Send the form with the file",
         ),
         Route(
             "GET", "/downloads/{name}", endpoint=routes_downloads.get_download, is_open=True, limits=(),
-            summary="Fetch a result",
+            notes=described.FETCHED, summary="Fetch a result",
         ),
     ),
 )  # fmt: skip

@@ -20,6 +20,7 @@ from jobwire.net.urls import validate_url
 from jobwire.service.call import Call, Reply
 from jobwire.store.contract import Transaction
 from jobwire.systems.apidatatools.arrivals import find_own_upload
+from jobwire.systems.apidatatools.described import SOURCE_TYPES, tell_tool
 from jobwire.systems.apidatatools.error_words import ERRORS
 from jobwire.systems.apidatatools.fields import RETRY_AFTER_S, find_extension, name_kind
 from jobwire.systems.apidatatools.quota import take_unit
@@ -30,7 +31,6 @@ from jobwire.systems.apidatatools.work import ToolInput
 
 BODY_BYTES_MAX: Final = 50_000_000
 REFERENCE_BYTES_MAX: Final = 65_536
-SOURCE_TYPES: Final = ("body", "url", "file")
 PRIORITY_WAITED_FOR: Final = 0
 """Calls that somebody waits for do not stand behind jobs."""
 
@@ -199,6 +199,7 @@ def _make_route(tool: Tool, name: str) -> Route:
         body_bytes_max=BODY_BYTES_MAX,
         before_body=served.admit,
         limits=("tools",),
+        notes=tell_tool(tool),
         summary=f"Run {name.replace('-', ' ')}",
     )
 

@@ -14,7 +14,7 @@ from jobwire.dialects.spec import (
     Route,
 )
 from jobwire.domain.phases import Phase
-from jobwire.systems.docswrite import routes_documents, routes_exports, routes_sites
+from jobwire.systems.docswrite import described, routes_documents, routes_exports, routes_sites
 from jobwire.systems.docswrite.error_words import ERRORS
 from jobwire.systems.docswrite.exporting import DOCSWRITE_EXPORT
 from jobwire.systems.docswrite.source import SOURCE_BYTES_MAX
@@ -89,32 +89,39 @@ DOCSWRITE = Dialect(
     routes=(
         Route(
             "POST", "/export", endpoint=routes_exports.post_export, body="json", limits=_CREATION,
+            request=described.ExportForm,
             envelope=Envelope("data", first={"error": False, "message": "Post added to queue"}),
-            summary="Export a document to a WordPress site",
+            response=described.Queued, summary="Export a document to a WordPress site",
         ),
         Route(
             "POST", "/job/status", "status", body="json", envelope=Envelope("data", first={"success": True}),
-            summary="Read the state of a job",
+            request=described.StatusForm, notes=described.NAMED, summary="Read the state of a job",
         ),
         Route(
             "POST", "/documents", endpoint=routes_documents.post_document, body="upload", limits=_CREATION,
-            body_bytes_max=SOURCE_BYTES_MAX, envelope=_DONE, summary="Upload a document",
+            body_bytes_max=SOURCE_BYTES_MAX, envelope=_DONE, notes=described.UPLOADED,
+            response=described.DocumentView, summary="Upload a document",
         ),
         Route(
             "PUT", "/documents/{id}", endpoint=routes_documents.put_document, body="upload", limits=_CREATION,
-            body_bytes_max=SOURCE_BYTES_MAX, envelope=_DONE, summary="Replace an uploaded document",
+            body_bytes_max=SOURCE_BYTES_MAX, envelope=_DONE, notes=described.UPLOADED,
+            response=described.DocumentView, summary="Replace an uploaded document",
         ),
         Route(
             "DELETE", "/documents/{id}", endpoint=routes_documents.remove_document, envelope=_DONE,
-            summary="Delete an uploaded document",
+            response=described.Deleted, summary="Delete an uploaded document",
         ),
-        Route("GET", "/sites", endpoint=routes_sites.get_sites, envelope=_LISTED, summary="List your sites"),
+        Route(
+            "GET", "/sites", endpoint=routes_sites.get_sites, envelope=_LISTED, response=list[described.SiteView],
+            summary="List your sites",
+        ),
         Route(
             "POST", "/sites", endpoint=routes_sites.post_site, body="json", limits=_CREATION, envelope=_DONE,
-            summary="Connect a WordPress site",
+            request=routes_sites.SiteForm, response=described.SiteView, summary="Connect a WordPress site",
         ),
         Route(
-            "DELETE", "/sites/{id}", endpoint=routes_sites.remove_site, envelope=_DONE, summary="Disconnect a site"
+            "DELETE", "/sites/{id}", endpoint=routes_sites.remove_site, envelope=_DONE, response=described.Deleted,
+            summary="Disconnect a site",
         ),
     ),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from jobwire.dialects.sent import PageField, PageWords
 from jobwire.dialects.spec import Carrier, Dialect, Envelope, ErrorField, RateLimit, Route, Wait
-from jobwire.systems.fifthelement import routes_documents, routes_jobs, routes_repositories, routes_tokens
+from jobwire.systems.fifthelement import described, routes_documents, routes_jobs, routes_repositories, routes_tokens
 from jobwire.systems.fifthelement.bodies import (
     DocumentBody,
     DocumentChange,
@@ -64,7 +64,7 @@ FIFTHELEMENT = Dialect(
         Route("GET", "/jobs/{id}", "status", scope="jobs:read", summary="Read the state of a job"),
         Route(
             "POST", "/jobs/{id}/rerun", endpoint=routes_jobs.post_rerun, scope="jobs:write",
-            summary="Run a completed or failed job again, as a new job",
+            response=described.RunAgain, summary="Run a completed or failed job again, as a new job",
         ),
         Route(
             "POST", "/jobs/{id}/cancel", "cancel", scope="jobs:write",
@@ -72,80 +72,88 @@ FIFTHELEMENT = Dialect(
         ),
         Route(
             "POST", "/repositories", endpoint=routes_repositories.post_repository, scope="jobs:write", body="json",
-            request=RepositoryBody, summary="Create a repository",
+            request=RepositoryBody, response=described.Repository, summary="Create a repository",
         ),
         Route(
             "GET", "/repositories", endpoint=routes_repositories.get_repositories, scope="jobs:read",
-            summary="List the repositories",
+            response=described.Repositories, notes=described.PAGED, summary="List the repositories",
         ),
         Route(
             "GET", "/repositories/{repositoryId}", endpoint=routes_repositories.get_repository, scope="jobs:read",
-            summary="Read a repository",
+            response=described.Repository, summary="Read a repository",
         ),
         Route(
             "PUT", "/repositories/{repositoryId}", endpoint=routes_repositories.put_repository, scope="jobs:write",
-            body="json", request=RepositoryChange, summary="Change a repository",
+            body="json", request=RepositoryChange, response=described.Repository, summary="Change a repository",
         ),
         Route(
             "DELETE", "/repositories/{repositoryId}", endpoint=routes_repositories.remove_repository,
-            scope="jobs:write", summary="Delete a repository with all that is in it",
+            scope="jobs:write", response=described.Deleted, summary="Delete a repository with all that is in it",
         ),
         Route(
             "POST", "/repositories/{repositoryId}/crawl", endpoint=routes_jobs.post_crawl, scope="jobs:write",
-            body="json", request=CrawlInput, summary="Crawl a site into a repository",
+            body="json", request=CrawlInput, response=described.Started, summary="Crawl a site into a repository",
         ),
         Route(
             "POST", "/repositories/{repositoryId}/regenerate", endpoint=routes_jobs.post_regenerate,
-            scope="jobs:write", body="json_or_none", request=EmbedInput, summary="Embed a repository's documents",
+            scope="jobs:write", body="json_or_none", request=EmbedInput, response=described.Started,
+            summary="Embed a repository's documents",
         ),
         Route(
             "POST", "/repositories/{repositoryId}/export", endpoint=routes_jobs.post_export, scope="jobs:write",
-            body="json_or_none", request=ExportInput, summary="Export a repository to a file",
+            body="json_or_none", request=ExportInput, response=described.Started,
+            summary="Export a repository to a file",
         ),
         Route(
             "POST", "/repositories/{repositoryId}/import", endpoint=routes_jobs.post_import, scope="jobs:write",
-            body="upload", body_bytes_max=routes_jobs.IMPORT_BYTES_MAX, summary="Import the rows of a file",
+            body="upload", body_bytes_max=routes_jobs.IMPORT_BYTES_MAX, response=described.Started,
+            summary="Import the rows of a file",
         ),
         Route(
             "GET", "/repositories/{repositoryId}/documents", endpoint=routes_documents.get_documents,
-            scope="jobs:read", summary="List a repository's documents",
+            scope="jobs:read", response=described.Documents, notes=described.PAGED,
+            summary="List a repository's documents",
         ),
         Route(
             "POST", "/repositories/{repositoryId}/documents", endpoint=routes_documents.post_document,
-            scope="jobs:write", body="json", request=DocumentBody, summary="Create a document of a text",
+            scope="jobs:write", body="json", request=DocumentBody, response=described.SavedDocument,
+            summary="Create a document of a text",
         ),
         Route(
             "POST", "/repositories/{repositoryId}/documents/upload", endpoint=routes_documents.post_upload,
             scope="jobs:write", body="upload", body_bytes_max=routes_documents.UPLOAD_BYTES_MAX,
-            summary="Create a document of a file",
+            response=described.SavedDocument, notes=described.UPLOADED, summary="Create a document of a file",
         ),
         Route(
             "POST", "/repositories/{repositoryId}/documents/query", endpoint=routes_repositories.post_query,
-            scope="jobs:read", body="json", request=QueryBody, summary="Find passages by meaning",
+            scope="jobs:read", body="json", request=QueryBody, response=described.Passages,
+            summary="Find passages by meaning",
         ),
         Route(
             "GET", "/repositories/{repositoryId}/documents/{documentId}", endpoint=routes_documents.get_document,
-            scope="jobs:read", summary="Read a document",
+            scope="jobs:read", response=described.Document, summary="Read a document",
         ),
         Route(
             "PUT", "/repositories/{repositoryId}/documents/{documentId}", endpoint=routes_documents.put_document,
-            scope="jobs:write", body="json", request=DocumentChange, summary="Change a document",
+            scope="jobs:write", body="json", request=DocumentChange, response=described.SavedDocument,
+            summary="Change a document",
         ),
         Route(
             "DELETE", "/repositories/{repositoryId}/documents/{documentId}",
-            endpoint=routes_documents.remove_document, scope="jobs:write", summary="Delete a document",
+            endpoint=routes_documents.remove_document, scope="jobs:write", response=described.Deleted,
+            summary="Delete a document",
         ),
         Route(
             "POST", "/user-api-tokens", endpoint=routes_tokens.post_token, scope="jobs:write", body="json",
-            request=TokenBody, summary="Make a key of your own",
+            request=TokenBody, response=described.NewToken, summary="Make a key of your own",
         ),
         Route(
             "GET", "/user-api-tokens", endpoint=routes_tokens.get_tokens, scope="jobs:read",
-            summary="List the keys made here",
+            response=described.Tokens, summary="List the keys made here",
         ),
         Route(
             "DELETE", "/user-api-tokens/{tokenId}", endpoint=routes_tokens.remove_token, scope="jobs:write",
-            summary="End a key made here",
+            response=described.Deleted, summary="End a key made here",
         ),
     ),
 )  # fmt: skip

@@ -10,7 +10,8 @@ from jobwire.dialects.spec import (
     Route,
 )
 from jobwire.domain.phases import FINAL_PHASES, Phase
-from jobwire.systems.rentix import routes_agency, routes_bulk, routes_listings, routes_media, routes_users
+from jobwire.systems.rentix import described, routes_agency, routes_bulk, routes_listings, routes_media, routes_users
+from jobwire.systems.rentix import described_answers as answers
 from jobwire.systems.rentix.error_words import ERRORS
 from jobwire.systems.rentix.fields import MOUNT
 from jobwire.systems.rentix.media import MEDIA_OPTIMIZE
@@ -78,71 +79,102 @@ RENTIX = Dialect(
     retry_after_s=1,
     routes=(
         Route("GET", "/job/status", "status", summary="Read the state of a job"),
-        Route("PUT", "/listings", endpoint=routes_listings.put_listing, body="json", summary="Save a listing"),
-        Route("GET", "/listings", endpoint=routes_listings.get_listings, summary="List the listings"),
+        Route(
+            "PUT", "/listings", endpoint=routes_listings.put_listing, body="json", request=described.Listing,
+            response=answers.SavedListing, summary="Save a listing",
+        ),
+        Route(
+            "GET", "/listings", endpoint=routes_listings.get_listings, notes=described.PAGED,
+            response=answers.ListingPage, summary="List the listings",
+        ),
         Route(
             "POST", "/listings/bulk", endpoint=routes_bulk.post_listings, body="json", limits=_BULK,
-            summary="Run up to 100 operations on listings",
+            request=described.Bulk, response=answers.BulkAnswer, summary="Run up to 100 operations on listings",
         ),
-        Route("GET", "/listings/{id}", endpoint=routes_listings.get_listing, summary="Read a listing"),
+        Route(
+            "GET", "/listings/{id}", endpoint=routes_listings.get_listing, response=answers.ListingView,
+            summary="Read a listing",
+        ),
         Route(
             "GET", "/listings/external/{externalId}", endpoint=routes_listings.get_listing_by_external_id,
-            summary="Read a listing by your own id",
+            response=answers.ListingView, summary="Read a listing by your own id",
         ),
         Route(
-            "POST",
-            "/listings/{id}/link",
-            endpoint=routes_listings.LINKS.post_link,
-            body="json",
-            summary="Bind your id",
+            "POST", "/listings/{id}/link", endpoint=routes_listings.LINKS.post_link, body="json",
+            request=described.Link, response=answers.Linked, summary="Bind your id",
         ),
-        Route("DELETE", "/listings/{id}/link", endpoint=routes_listings.LINKS.delete_link, summary="Unbind your id"),
+        Route(
+            "DELETE", "/listings/{id}/link", endpoint=routes_listings.LINKS.delete_link, response=answers.Unlinked,
+            summary="Unbind your id",
+        ),
         Route(
             "POST", "/media/upload-from-url", endpoint=routes_media.import_media, body="json",
-            summary="Import a picture",
+            request=described.MediaImport, response=answers.ImportedMedia, summary="Import a picture",
         ),
         Route(
             "POST", "/media/signed-url", endpoint=routes_media.sign_upload, body="json",
-            summary="Announce an upload",
+            request=described.MediaUpload, response=answers.AnnouncedMedia, summary="Announce an upload",
         ),
         Route(
             "PUT", "/media/{id}/upload", endpoint=routes_media.receive_upload, is_open=True, body="upload",
             before_body=routes_media.admit_upload, body_bytes_max=routes_media.UPLOAD_BYTES_MAX,
-            summary="Send the bytes of an announced upload",
+            response=answers.ReceivedMedia, summary="Send the bytes of an announced upload",
         ),
         Route(
-            "POST", "/media/{id}/complete", endpoint=routes_media.complete_upload, summary="Optimise an upload"
+            "POST", "/media/{id}/complete", endpoint=routes_media.complete_upload, response=answers.CompletedMedia,
+            summary="Optimise an upload",
         ),
-        Route("GET", "/media/{id}", endpoint=routes_media.get_media, summary="Read a file"),
-        Route("DELETE", "/media/{id}", endpoint=routes_media.remove_media, summary="Delete a file"),
+        Route(
+            "GET", "/media/{id}", endpoint=routes_media.get_media, response=answers.MediaView, summary="Read a file",
+        ),
+        Route(
+            "DELETE", "/media/{id}", endpoint=routes_media.remove_media, response=answers.Deleted,
+            summary="Delete a file",
+        ),
         Route(
             "GET", "/media/external/{externalId}", endpoint=routes_media.get_media_by_external_id,
-            summary="Read a file by your own id",
+            response=answers.MediaView, summary="Read a file by your own id",
         ),
         Route(
             "DELETE", "/media/external/{externalId}", endpoint=routes_media.remove_media_by_external_id,
-            summary="Delete a file by your own id",
+            response=answers.Deleted, summary="Delete a file by your own id",
         ),
-        Route("PUT", "/users", endpoint=routes_users.put_user, body="json", summary="Save a user"),
         Route(
-            "POST", "/users/bulk", endpoint=routes_bulk.post_users, body="json", limits=_BULK,
-            summary="Run up to 100 operations on users",
+            "PUT", "/users", endpoint=routes_users.put_user, body="json", request=described.User,
+            response=answers.Saved, summary="Save a user",
         ),
-        Route("GET", "/users", endpoint=routes_users.get_users, summary="List the users"),
-        Route("GET", "/users/{id}", endpoint=routes_users.get_user, summary="Read a user"),
+        Route(
+            "POST", "/users/bulk", endpoint=routes_bulk.post_users, body="json", limits=_BULK, request=described.Bulk,
+            response=answers.BulkAnswer, summary="Run up to 100 operations on users",
+        ),
+        Route(
+            "GET", "/users", endpoint=routes_users.get_users, notes=described.PAGED, response=answers.UserPage,
+            summary="List the users",
+        ),
+        Route("GET", "/users/{id}", endpoint=routes_users.get_user, response=answers.UserView, summary="Read a user"),
         Route(
             "GET", "/users/external/{externalId}", endpoint=routes_users.get_user_by_external_id,
-            summary="Read a user by your own id",
+            response=answers.UserView, summary="Read a user by your own id",
         ),
-        Route("POST", "/users/{id}/link", endpoint=routes_users.LINKS.post_link, body="json", summary="Bind your id"),
-        Route("DELETE", "/users/{id}/link", endpoint=routes_users.LINKS.delete_link, summary="Unbind your id"),
-        Route("GET", "/agency", endpoint=routes_agency.get_agency, summary="Read your agency and its limits"),
         Route(
-            "GET", "/reference/schema/base", endpoint=routes_agency.get_base_schema,
+            "POST", "/users/{id}/link", endpoint=routes_users.LINKS.post_link, body="json", request=described.Link,
+            response=answers.Linked, summary="Bind your id",
+        ),
+        Route(
+            "DELETE", "/users/{id}/link", endpoint=routes_users.LINKS.delete_link, response=answers.Unlinked,
+            summary="Unbind your id",
+        ),
+        Route(
+            "GET", "/agency", endpoint=routes_agency.get_agency, response=answers.AgencyView,
+            summary="Read your agency and its limits",
+        ),
+        Route(
+            "GET", "/reference/schema/base", endpoint=routes_agency.get_base_schema, response=answers.BaseSchema,
             summary="Read the fields of a listing",
         ),
         Route(
             "GET", "/reference/schema/contextual", endpoint=routes_agency.get_contextual_schema,
+            notes=described.CONTEXT, response=answers.ContextualSchema,
             summary="Read the fields of one sort of listing",
         ),
     ),
