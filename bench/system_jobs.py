@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.memory import measure_pss_mib
+from bench.memory import measure_tree_mib
 from jobwire.config import read_settings
 from jobwire.domain.phases import FINAL_PHASES, Phase
 from jobwire.store.contract import Transaction
@@ -23,7 +23,7 @@ ENDED = FINAL_PHASES | {Phase.RETRYING}
 
 
 class Timed(NamedTuple):
-    """A job's result, how long it took, and the most memory that all processes of the session had together."""
+    """A job's result, how long it took, and the most memory that this process and its children had together."""
 
     result: Any
     seconds: float
@@ -81,7 +81,7 @@ async def _watch_memory() -> float:
     most = 0.0
     try:
         while True:
-            most = max(most, measure_pss_mib([os.getsid(0)]))
+            most = max(most, measure_tree_mib(os.getpid()))
             await asyncio.sleep(PEAK_S)
     except asyncio.CancelledError:
         return most
