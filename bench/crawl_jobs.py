@@ -6,6 +6,7 @@ figures. The loop reads and cuts the same pages; it keeps nothing, cannot be kil
 
 import asyncio
 import json
+import os
 import resource
 import sys
 import time
@@ -137,6 +138,7 @@ def main(words: list[str]) -> None:
     if side == "serve":
         asyncio.run(serve(int(words[2])))
         return
+    os.setsid()
     url, pages_max = words[2], int(words[3])
     print(json.dumps(run_job(folder, url, pages_max) if side == "jobwire" else run_bare(url, pages_max)))
 

@@ -6,6 +6,7 @@ extracts, cuts and embeds the same; it keeps nothing, cannot be killed, and trus
 
 import asyncio
 import json
+import os
 import resource
 import sys
 import time
@@ -112,5 +113,6 @@ def run_bare(action: str, amount: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    os.setsid()
     wanted, side, place, much = sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4])
     print(json.dumps(run_job(wanted, place, much) if side == "jobwire" else run_bare(wanted, much)))

@@ -18,21 +18,6 @@ def measure_pss_mib(leaders: Iterable[int]) -> float:
     return total_kib / 1024
 
 
-def measure_tree_mib(root: int) -> float:
-    """The PSS of a process and all that descend from it; a millisecond each, where every other process costs one, too,
-    if all are looked through for a session."""
-    total_kib, found = 0, [root]
-    while found:
-        folder = Path("/proc", str(found.pop()))
-        try:
-            for children in folder.glob("task/*/children"):
-                found += map(int, children.read_text().split())
-            total_kib += _read_pss_kib(folder / "smaps_rollup")
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            continue
-    return total_kib / 1024
-
-
 def _read_pss_kib(rollup: Path) -> int:
     for line in rollup.read_text().splitlines():
         if line.startswith("Pss:"):
