@@ -34,8 +34,6 @@ def _open(folder: Path, bench: Bench) -> Iterator[Sequence[Variant]]:
         wait_for_server(url, server)
         amount = max(1, int(PAGES * bench.size.share))
         yield [Variant(side, partial(_measure, side, url, amount)) for side in SIDES]
-        server.terminate()
-        server.wait()
 
 
 CRAWLING = Measurement(

@@ -27,7 +27,7 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def serve(folder: Path, *arguments: str) -> Iterator[Server]:
+def serve(folder: Path, *arguments: str, scopes: str = "jobs:read,jobs:write") -> Iterator[Server]:
     """`jobwire serve` with these arguments on a ledger of its own, until the end of the block."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("JOBWIRE_")}
     environment |= {
@@ -47,7 +47,7 @@ def serve(folder: Path, *arguments: str) -> Iterator[Server]:
             url = next((found[1] for line in process.stderr if (found := re.search(r"listens on (\S+)", line))), None)
             assert url is not None, "the server did not start"
             made = subprocess.run(
-                [*command, "keys", "create", "--owner", "acme", "--json"],
+                [*command, "keys", "create", "--owner", "acme", "--scopes", scopes, "--json"],
                 env=environment, capture_output=True, check=True, timeout=STOP_S,
             )  # fmt: skip
             yield Server(url, json.loads(made.stdout)["key"])

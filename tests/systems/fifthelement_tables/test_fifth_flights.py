@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 ROWS = int(os.environ.get("JOBWIRE_FLIGHTS", "300000"))
 ROWS_ELSEWHERE_MAX = 30_000
-"""PostgreSQL shares two cores with this test and would take minutes for all of them."""
+"""PostgreSQL shares two cores with this test and would take minutes for all of them in every format."""
 
 KINDS = {"year": "integer", "distance": "number", "time_hour": "datetime"}
 
@@ -78,6 +78,22 @@ def test_all_rows_come_back_in_every_format(running: TableHouse, flights: Shelf,
     assert loaded.result["added"] == ended.result["rows"]
     for mine, theirs in zip(walk(copy), walk(flights), strict=True):
         assert mine == theirs
+
+
+def test_all_rows_go_in_and_out_of_another_engine(running: TableHouse, house_engine: str, tmp_path: Path) -> None:
+    if house_engine == SQLITE:
+        pytest.skip("the tests above have them all")
+    shelf = running.open_shelf("Whole airline")
+    path = write_flights(tmp_path / "flights.csv", ROWS)
+    loaded = shelf.load(path, title="flight", content="dest")
+    assert loaded.phase is Phase.COMPLETED, loaded.error
+    assert (loaded.result["added"], loaded.result["errors"]) == (ROWS, 0)
+    ended = shelf.export(format="csv")
+    assert ended.phase is Phase.COMPLETED, ended.error
+    exported = running.house.services.blobs.path_of(ended.result["sha256"])
+    with path.open(newline="") as file:
+        for (title, content, metadata), row in zip(read_bare(exported, "csv"), csv.DictReader(file), strict=True):
+            assert (title, content, metadata["tailnum"]) == (row["flight"], row["dest"], row["tailnum"])
 
 
 def read_bare(path: Path, form: Format) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -5,7 +5,6 @@ does not read it again. Then they are kept batch by batch (importing_rows.py), e
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
@@ -41,9 +40,6 @@ FILE_BYTES_MAX: Final = 512 << 20
 FETCH_MS: Final = 600_000
 BATCH_ROWS: Final = 1_000
 BATCH_BYTES: Final = 2 << 20
-BATCHES_WRITTEN: Final = 2
-"""Batches on their way to the disk at a time."""
-
 PROCESSED_BATCH_ROWS: Final = 50
 """Rows that each start a job cost the ledger's one writer ten times as much."""
 
@@ -167,25 +163,24 @@ class Importing:
     async def _write_batches(
         self, ctx: Context, target: Target, batches: Iterator[Batch]
     ) -> AsyncIterator[ImportState]:
-        """How far the import has come, after each batch.
+        """How far the import has come, after each batch; while one is on its way to the disk, the next is read.
 
-        While one is on its way to the disk, the next waits for its turn and the one after it is read. One that comes
-        behind a batch that failed finds that the import has not come so far, and changes nothing.
+        Never two at a time: in one transaction they would have one time, and the documents no order.
         """
-        jobs, writing = self._services.jobs, deque[asyncio.Task[ImportState]]()
+        writing: asyncio.Task[ImportState] | None = None
         try:
             while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+                if writing is not None:
+                    yield await writing
                 ctx.check_cancelled()
-                work = partial(keep_batch, jobs=jobs, target=target, batch=batch)
-                writing.append(asyncio.create_task(ctx.write(work)))
-                if len(writing) == BATCHES_WRITTEN:
-                    yield await writing.popleft()
-            while writing:
-                yield await writing.popleft()
+                work = partial(keep_batch, jobs=self._services.jobs, target=target, batch=batch)
+                writing = asyncio.create_task(ctx.write(work))
+            if writing is not None:
+                yield await writing
         except RequestError as error:
             raise _put_off(error) from error
         finally:
-            await asyncio.gather(*writing, return_exceptions=True)
+            await asyncio.gather(*filter(None, [writing]), return_exceptions=True)
 
     def _show_reading(self, read: _Kept) -> dict[str, Any]:
         report = read.report

@@ -4,13 +4,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from documents_house import FINAL, DocumentHouse, run_documents
 
+from jobwire.domain.ids import show_hex
 from jobwire.domain.states import State
 
 pytestmark = pytest.mark.slow
@@ -49,6 +50,20 @@ def count(house: DocumentHouse, what: str, condition: str = "1 = 1") -> int:
     return int(house.store.read(lambda reader: reader.query(sql, owner=house.owner)).result()[0][0])
 
 
+def watch_progress(house: DocumentHouse, number: int) -> Callable[[], int]:
+    """A look at the job as its customer sees it, which fails where less is done than at the look before."""
+    client = house.open_http("/v1/api", {"Authorization": f"Bearer {house.make_key()}"})
+    path = f"/jobs/job_{show_hex(house.job(number).key)}"
+    seen = [0]
+
+    def look() -> int:
+        seen.append(client.get(path).json()["data"]["progress"])
+        assert seen[-1] >= seen[-2], seen
+        return seen[-1]
+
+    return look
+
+
 def kill_when(house: DocumentHouse, folder: Path, address: str, number: int, what: str, least: int, **named) -> int:
     """How many rows there were when the worker that made them was killed, in the middle of its job."""
     with worker_process(folder, address) as process:
@@ -66,13 +81,20 @@ def test_processing_goes_on_behind_the_last_document(
     repository = house.add_repository()
     rows = [house.add_file(repository, path.read_bytes(), f"{n}.pdf") for n in range(60)]
     number = house.start_batch(repository, rows)
-    done = kill_when(house, tmp_path, ledger, number, "cut", 3)
+    look = watch_progress(house, number)
+    with worker_process(tmp_path, ledger) as process:
+        house.wait_until(lambda: True if look() > 1 and count(house, "cut") >= 3 else None)
+        process.send_signal(signal.SIGKILL)
+        process.wait(30)
+    assert 1 < look() < 100
+    done = count(house, "cut")
     before = house.store.read(
         lambda r: r.query("SELECT document, updated_at FROM fifthelement_cut c JOIN fifthelement_document d"
                           " ON d.id = c.document ORDER BY document")
     ).result()  # fmt: skip
     with worker_process(tmp_path, ledger):
-        result = house.result(number)
+        house.wait_until(lambda: True if look() == 100 else None)
+    result = house.result(number)
     assert (result["documentsProcessed"], result["errors"], result["pages"]) == (60, 0, 60 * 19)
     assert count(house, "cut") == count(house, "document", "status = 'Ready'") == 60
     after = dict(house.store.read(lambda r: r.query("SELECT id, updated_at FROM fifthelement_document")).result())
