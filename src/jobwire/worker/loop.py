@@ -13,9 +13,8 @@ from contextlib import suppress
 from typing import Any
 
 from jobwire.domain.errors import RequestError
-from jobwire.domain.outcome import Completed, Interrupted, Outcome, Snoozed
-from jobwire.domain.retry import RetryPolicy
-from jobwire.domain.settlement import AttemptFacts, Lease, Settlement, settle_outcome
+from jobwire.domain.outcome import Completed, Outcome
+from jobwire.domain.settlement import Settlement
 from jobwire.kinds.registry import Registry
 from jobwire.store.contract import Claim, ClaimRequest, HeldLease, ProgressReport, Wake
 from jobwire.store.pending import Pending
@@ -25,6 +24,7 @@ from jobwire.worker.executor import run_attempt
 from jobwire.worker.scratch import Scratch, remove_left
 from jobwire.worker.stopwatch import WRITE_S, Held, Stopwatch
 from jobwire.worker.threads import HandlerThreads
+from jobwire.worker.unrun import give_back, put_off
 
 logger = logging.getLogger("jobwire.worker")
 
@@ -33,7 +33,6 @@ TICK_S = 0.25
 DRAIN_S = 10.0
 STOP_GRACE_S = 3.0
 RETRY_S = 0.2
-UNKNOWN_KIND_MS = 30_000
 
 
 class Worker:
@@ -160,7 +159,7 @@ class Worker:
         for claim in claims:
             kind = self._registry.find(claim.kind)
             if kind is None:
-                pump.settle(self._put_off(claim))
+                pump.settle(put_off(claim))
                 continue
             deadline_at = now + kind.timeout_ms / 1000
             attempt = Attempt(claim, kind, now, deadline_at, pump.finish, progress=start_progress(claim))
@@ -178,12 +177,6 @@ class Worker:
     def decide(self, attempt: Attempt, outcome: Outcome) -> Settlement:
         """The domain's decision on an outcome."""
         return attempt.decide(outcome, jitter=self._jitter())
-
-    def _put_off(self, claim: Claim) -> Settlement:
-        logger.error("no handler here for kind %r of job %d: put off", claim.kind, claim.number)
-        facts = AttemptFacts(claim.attempt, claim.attempts_max, claim.losses, cancel_requested=False)
-        lease = Lease(claim.number, claim.fence)
-        return settle_outcome(lease, Snoozed(UNKNOWN_KIND_MS), facts=facts, policy=_ANY_POLICY, jitter=0.0)
 
     def stop_attempt(self, attempt: Attempt, stop: Stop) -> None:
         """Stop a running attempt; how it ends is decided by the reason."""
@@ -392,13 +385,3 @@ class _Pump:
         self._in_flight = []
         self._worker.stopwatch.tally(self._queue, held, until=asyncio.get_running_loop().time())
         self._start(settled.claims)
-
-
-# Snoozes and interrupts do not ask the retry policy anything.
-_ANY_POLICY = RetryPolicy()
-
-
-def give_back(number: int, fence: int) -> Settlement:
-    """The settlement of a lease that no attempt has; it costs the job nothing."""
-    facts = AttemptFacts(1, 1, 0, cancel_requested=False)
-    return settle_outcome(Lease(number, fence), Interrupted(), facts=facts, policy=_ANY_POLICY, jitter=0.0)
