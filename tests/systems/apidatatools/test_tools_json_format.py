@@ -36,14 +36,6 @@ def test_numbers_order_and_double_names_stay_as_they_are(way):
     assert run_text("json-minify", run_text("json-formatter", text)) == text
 
 
-@given(JSON, st.sampled_from([None, 1, 5]))
-def test_formatted_json_equals_its_source_token_by_token(value, indent):
-    text = json.dumps(value, indent=indent, ensure_ascii=bool(indent)).encode()
-    formatted = run_tool("json-formatter", text)
-    assert split(formatted) == split(text)
-    assert split(run_tool("json-minify", formatted)) == split(text)
-
-
 @given(JSON)
 def test_a_streamed_text_is_written_like_one_read_at_once(value):
     text = json.dumps(value).encode()
@@ -52,12 +44,6 @@ def test_a_streamed_text_is_written_like_one_read_at_once(value):
         patch.setattr(json_format, "FAST_BYTES_MAX", 0)
         patch.setattr(json_tokens, "_CHUNK_BYTES", 5)
         assert run_tool("json-formatter", text, x_tab_space="3") == at_once
-
-
-def split(text: bytes) -> list[bytes]:
-    tokens = json_tokens._SPLIT(text)
-    assert all(tokens)
-    return [token for token in tokens if token.strip()]
 
 
 def test_values_on_lines_of_their_own_stay_on_them(way):
