@@ -1,4 +1,4 @@
-"""The tools over HTTP: how long a small call that is answered at once takes, and how many jobs by URL are done a second.
+"""The tools over HTTP: what a small call that is answered at once takes, and how many jobs by URL are done a second.
 
 Each call and each job is a whole one: key, limits, unit, job in the ledger, child process, file kept, answer. A key
 may call 60 times a minute, so there are as many accounts as that takes.
@@ -68,7 +68,9 @@ class _Caller:
         key = self._keys[self._count % len(self._keys)]
         self._count += 1
         start = time.perf_counter()
-        self._connection.request("POST", "/apidatatools/json-formatter-api", body, {"x-api-key": key, "x-source-type": source})
+        self._connection.request(
+            "POST", "/apidatatools/json-formatter-api", body, {"x-api-key": key, "x-source-type": source}
+        )
         answer = self._connection.getresponse()
         text = answer.read()
         taken_ms = (time.perf_counter() - start) * 1_000

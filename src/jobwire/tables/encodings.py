@@ -78,7 +78,9 @@ def _guess(path: Path, offset: int) -> str | None:
         file.seek(max(0, offset - GUESS_BYTES // 2))
         sample = file.read(GUESS_BYTES)
     # All before the offset is ASCII, and stays so: of a few bytes the best guess may be UTF-16 or EBCDIC.
-    return next((match.encoding for match in charset_normalizer.from_bytes(sample) if _keeps_ascii(match.encoding)), None)
+    return next(
+        (match.encoding for match in charset_normalizer.from_bytes(sample) if _keeps_ascii(match.encoding)), None
+    )
 
 
 def _keeps_ascii(encoding: str) -> bool:

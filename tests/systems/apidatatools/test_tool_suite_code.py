@@ -1,4 +1,4 @@
-"""csv-spectrum, test262-parser-tests, css-parsing-tests, sqlglot's statements and html5lib's trees through the tools."""
+"""csv-spectrum, test262-parser-tests, css-parsing-tests, sqlglot's statements and html5lib's trees."""
 
 import json
 

@@ -53,7 +53,9 @@ REFUSED_ALTHOUGH_LEFT_OPEN = {
 @pytest.fixture(scope="module")
 def files() -> dict[str, bytes]:
     data = find_suite("orjson", "data")
-    paths = [path for folder in ("parsing", "jsonchecker", "roundtrip", "transform") for path in (data / folder).iterdir()]
+    paths = [
+        path for folder in ("parsing", "jsonchecker", "roundtrip", "transform") for path in (data / folder).iterdir()
+    ]
     found = {path.name.removesuffix(".xz"): read(path) for path in paths}
     assert len(found) == FILES
     return found

@@ -5,7 +5,6 @@ errors that a reader may take. Places and contents are held to libxml2's.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -29,8 +28,8 @@ TAKEN_ALL_THE_SAME = {
     "a mark decides, whatever the declaration says": "eduni/misc/007.xml eduni/misc/008.xml",
 }
 ON_AN_EARLIER_LINE = {
-    "what has no end is named by its start, where the other reader names the end of the file": "xmltest/not-wf/sa/004.xml"
-    " xmltest/not-wf/sa/005.xml xmltest/not-wf/sa/027.xml xmltest/not-wf/sa/028.xml xmltest/not-wf/sa/179.xml"
+    "what has no end is named by its start, where the other reader names the end of the file": ""
+    "xmltest/not-wf/sa/004.xml xmltest/not-wf/sa/005.xml xmltest/not-wf/sa/027.xml xmltest/not-wf/sa/028.xml xmltest/not-wf/sa/179.xml"
     " sun/not-wf/not-sa03.xml oasis/p09fail4.xml oasis/p09fail5.xml oasis/p10fail3.xml oasis/p11fail1.xml"
     " ibm/not-wf/P09/ibm09n04.xml ibm/not-wf/P11/ibm11n03.xml ibm/not-wf/P11/ibm11n04.xml ibm/not-wf/P15/ibm15n02.xml"
     " ibm/not-wf/P15/ibm15n04.xml ibm/not-wf/P16/ibm16n03.xml ibm/not-wf/P16/ibm16n04.xml ibm/not-wf/P28/ibm28n08.xml"
@@ -40,7 +39,7 @@ ON_AN_EARLIER_LINE = {
     " ibm/not-wf/P89/ibm89n11.xml ibm/not-wf/P89/ibm89n12.xml",
 }
 OTHER_CONTENTS = {
-    "line ends in an attribute that come from an entity are spaces": "xmltest/valid/sa/108.xml xmltest/valid/sa/110.xml",
+    "line ends of an entity are spaces in an attribute": "xmltest/valid/sa/108.xml xmltest/valid/sa/110.xml",
     "the spaces of attributes that are declared as names": "sun/valid/sa02.xml",
 }
 
@@ -123,9 +122,10 @@ def make_parser() -> Any:
 def test_a_formatted_document_says_the_same_to_another_reader(cases, refusals):
     different = set()
     for name, case in cases.items():
-        if name not in refusals and find_place(case.data) is None:
-            if list(list_parts(run_tool("xml-validator", case.data))) != list(list_parts(case.data)):
-                different.add(name)
+        if name in refusals or find_place(case.data) is not None:
+            continue
+        if list(list_parts(run_tool("xml-validator", case.data))) != list(list_parts(case.data)):
+            different.add(name)
     assert different == list_names(OTHER_CONTENTS)
 
 

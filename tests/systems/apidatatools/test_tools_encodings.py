@@ -6,7 +6,9 @@ from tool_runs import refuse, run_text
 STREET = "Улица Ленина, дом двадцать пять, квартира сорок один; во дворе направо"
 
 
-@pytest.mark.parametrize("encoding", ["iso-8859-5", "windows-1251", "koi8-r", "utf-8", "ISO-8859-1", "Shift_JIS", "euc-kr"])
+@pytest.mark.parametrize(
+    "encoding", ["iso-8859-5", "windows-1251", "koi8-r", "utf-8", "ISO-8859-1", "Shift_JIS", "euc-kr"]
+)
 def test_the_declaration_of_xml_says_how_it_is_read(encoding):
     text = {"iso-8859-1": "é", "shift_jis": "日本", "euc-kr": "한국"}.get(encoding.lower(), STREET)
     data = f"<?xml version='1.0' encoding='{encoding}'?>\n<a>{text}</a>".encode(encoding)

@@ -36,14 +36,6 @@ def test_numbers_order_and_double_names_stay_as_they_are(way):
     assert run_text("json-minify", run_text("json-formatter", text)) == text
 
 
-@given(JSON, st.sampled_from([None, 1, 5]))
-def test_formatted_json_equals_its_source_token_by_token(value, indent):
-    text = json.dumps(value, indent=indent, ensure_ascii=bool(indent)).encode()
-    formatted = run_tool("json-formatter", text)
-    assert split(formatted) == split(text)
-    assert split(run_tool("json-minify", formatted)) == split(text)
-
-
 @given(JSON, st.sampled_from([None, 2]), st.integers(1, 60))
 def test_a_streamed_text_is_written_like_one_read_at_once(value, indent, piece_bytes):
     text = json.dumps(value, indent=indent).encode()
@@ -71,12 +63,6 @@ def cut_small(patch: pytest.MonkeyPatch, size: int) -> None:
     patch.setattr(json_tokens, "_CHUNK_BYTES", size)
     for name in ("PIECE_BYTES", "PIECE_BYTES_MAX", "_HEAD_BYTES", "_WINDOW_BYTES"):
         patch.setattr(json_pieces, name, size)
-
-
-def split(text: bytes) -> list[bytes]:
-    tokens = json_tokens._SPLIT(text)
-    assert all(tokens)
-    return [token for token in tokens if token.strip()]
 
 
 def test_values_on_lines_of_their_own_stay_on_them(way):

@@ -1,4 +1,4 @@
-"""There and back between JSON, YAML, XML, CSV and workbooks: what is not lost comes back, what is lost is what the page says.
+"""There and back between JSON, YAML, XML, CSV and workbooks: what is lost is what the page says, and nothing else.
 
 docs/apidatatools_tools.md has the table of losses; `lose_in_xml` and `lose_in_tables` are that table as functions.
 """
@@ -10,19 +10,26 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tool_runs import refuse, run_text, run_tool
 
 from jobwire.systems.apidatatools.tools import json_format, json_tokens
+
+FEW = settings(max_examples=50)
+"""An example is two runs of a tool or more."""
 
 NAME = st.from_regex(r"[a-zA-Z_][a-zA-Z0-9_]{0,4}", fullmatch=True)
 XML_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\ufffe\uffff\ufeff")).filter(
     lambda text: not any(char < " " and char not in "\t\n\r" for char in text)
 )
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\ufeff"))
-NUMBERS = st.sampled_from(["0", "-0", "1", "-12", "1.10", "0.0", "1E400", "-1e-400", "0.10e+05", "12345678901234567890123"])
-STRINGS = st.sampled_from(['""', '"a"', '"\\u00e9\\/"', '"\\ud800"', '"\\"\\\\"', '"é\u2028"', '"\\u0000"', '" "', '"{[,:"'])
+NUMBERS = st.sampled_from(
+    ["0", "-0", "1", "-12", "1.10", "0.0", "1E400", "-1e-400", "0.10e+05", "9" * 25]
+)
+STRINGS = st.sampled_from(
+    ['""', '"a"', '"\\u00e9\\/"', '"\\ud800"', '"\\"\\\\"', '"é\u2028"', '"\\u0000"', '" "', '"{[,:"']
+)
 SPACES = st.text(" \t\r\n", max_size=3)
 
 
@@ -64,6 +71,7 @@ def scan(text: str) -> list[str]:
     return [token for token in tokens if token.strip(" \t\r\n")]
 
 
+@FEW
 @given(text=RAW_JSON, indent=st.integers(1, 16))
 @pytest.mark.parametrize("chunk_bytes", [None, 5])
 def test_formatting_and_minifying_keep_every_token_as_it_is_written(chunk_bytes, text, indent):
@@ -103,6 +111,7 @@ def lose_in_xml(value: Any) -> Any:
     return left or ""
 
 
+@FEW
 @given(XML_VALUE)
 def test_json_loses_in_xml_what_is_documented_and_nothing_else(value):
     text = run_text("json-to-xml", json.dumps(value), x_root_name="r")
@@ -111,13 +120,17 @@ def test_json_loses_in_xml_what_is_documented_and_nothing_else(value):
     assert json.loads(run_text("xml-to-json", run_text("xml-validator", text))) == {"r": lose_in_xml(value)}
 
 
+@FEW
 @given(XML_VALUE)
 def test_what_has_been_through_xml_once_loses_nothing_more(value):
     once = run_text("json-to-xml", json.dumps(value), x_root_name="r")
     inside = json.loads(run_text("xml-to-json", once))["r"]
-    assert json.loads(run_text("xml-to-json", run_text("json-to-xml", json.dumps(inside), x_root_name="r"))) == {"r": inside}
+    assert json.loads(run_text("xml-to-json", run_text("json-to-xml", json.dumps(inside), x_root_name="r"))) == {
+        "r": inside
+    }
 
 
+@FEW
 @given(st.dictionaries(st.text(min_size=1, max_size=3), st.text(max_size=3), min_size=1, max_size=2))
 def test_what_xml_cannot_hold_is_refused_and_never_changed(value):
     try:
@@ -139,6 +152,7 @@ TABLE_VALUE = st.recursive(
 RECORDS = st.lists(st.dictionaries(TEXT, TABLE_VALUE, max_size=3), min_size=1, max_size=4)
 
 
+@FEW
 @given(RECORDS)
 def test_a_table_is_the_same_whether_its_records_come_as_json_or_as_yaml(records):
     text = json.dumps(records)
@@ -156,17 +170,19 @@ def lose_in_tables(record: Any, path: str = "") -> dict[str, str]:
     return {path or "value": shown}
 
 
+@FEW
 @given(st.lists(st.dictionaries(NAME, TABLE_VALUE, min_size=1, max_size=3), min_size=1, max_size=4))
 def test_json_loses_in_csv_what_is_documented_and_nothing_else(records):
     rows = [lose_in_tables(record) for record in records]
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    assume(len({name.strip() for name in columns}) == len(columns) and all(name == name.strip() != "" for name in columns))
+    assume(
+        len({name.strip() for name in columns}) == len(columns)
+        and all(name == name.strip() != "" for name in columns)
+    )
     filled = [{name: row.get(name, "") for name in columns} for row in rows]
     text = run_text("json-to-csv", json.dumps(records))
     assert list(csv.reader(io.StringIO(text, newline=""))) == [columns, *[list(row.values()) for row in filled]]
-    back = json.loads(run_text("csv-to-json", text, x_delimiter=","))
-    # A row of one empty cell is an empty line, which no reader of CSV can tell from none.
-    assert back == [row for row in filled if len(columns) > 1 or any(row.values())]
+    assert json.loads(run_text("csv-to-json", text, x_delimiter=",")) == filled
 
 
 CELLS = st.lists(st.lists(TEXT, min_size=2, max_size=3), min_size=2, max_size=5).filter(
@@ -174,21 +190,23 @@ CELLS = st.lists(st.lists(TEXT, min_size=2, max_size=3), min_size=2, max_size=5)
 )
 
 
+@FEW
 @given(CELLS, st.sampled_from([",", ";", "\t", "|", "^"]), st.sampled_from(["\n", "\r\n"]), st.booleans())
 def test_csv_of_every_dialect_comes_back_cell_by_cell(rows, delimiter, line_end, quote_all):
     out = io.StringIO(newline="")
     csv.writer(
         out, delimiter=delimiter, lineterminator=line_end, quoting=csv.QUOTE_ALL if quote_all else csv.QUOTE_MINIMAL
     ).writerows(rows)
-    read = json.loads(run_text("csv-to-json", out.getvalue(), x_has_header="0", x_delimiter=delimiter))
-    assert read == rows
-    as_yaml = run_text("csv-to-yaml", out.getvalue(), x_has_header="0", x_delimiter=delimiter)
+    said = "tab" if delimiter == "\t" else delimiter
+    assert json.loads(run_text("csv-to-json", out.getvalue(), x_has_header="0", x_delimiter=said)) == rows
+    as_yaml = run_text("csv-to-yaml", out.getvalue(), x_has_header="0", x_delimiter=said)
     assert yaml.safe_load(as_yaml) == rows
 
 
 WORDS = st.text("abcdé 0123456789.-", min_size=1, max_size=8).filter(str.strip)
 
 
+@FEW
 @given(st.integers(2, 4).flatmap(lambda width: st.lists(st.lists(WORDS, min_size=width, max_size=width), min_size=2)),
        st.sampled_from([",", ";", "\t", "|"]))  # fmt: skip
 def test_the_delimiter_of_a_csv_is_found_out(rows, delimiter):
@@ -196,12 +214,19 @@ def test_the_delimiter_of_a_csv_is_found_out(rows, delimiter):
     assert json.loads(run_text("csv-to-json", text, x_has_header="0")) == rows
 
 
-SHEET_TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff\ufeff"), min_size=1)
+SHEET_TEXT = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff\ufeff"), min_size=1
+)
 
 
-@given(st.lists(st.fixed_dictionaries({
-    "text": SHEET_TEXT, "number": st.integers(-(10**14), 10**14) | st.sampled_from([0.5, -2.25]), "flag": st.booleans(),
-}), min_size=1, max_size=3))  # fmt: skip
+@FEW
+@given(
+    st.lists(
+        st.fixed_dictionaries({"text": SHEET_TEXT, "number": SHEET_NUMBER, "flag": st.booleans()}),
+        min_size=1,
+        max_size=3,
+    )
+)
 def test_records_come_back_from_a_workbook_with_their_types(records):
     book = run_tool("json-to-excel", json.dumps(records))
     assert yaml.safe_load(run_text("excel-to-yaml", book)) == records

@@ -48,12 +48,12 @@ def make_png(width: int, height: int) -> bytes:
 
 
 HOSTILE: dict[str, tuple[str, dict[str, str], Callable[[], bytes], str | None]] = {
-    "entities in entities": ("xml-to-json", {}, lambda: f"{LAUGHS}<r>&a9;</r>".encode(), "NOT_REPRESENTABLE"),
-    "entities in an attribute": ("xml-validator", {}, lambda: f'{LAUGHS}<r x="&a9;"/>'.encode(), "INVALID_XML"),
+    "entities in entities": ("xml-to-json", {}, f"{LAUGHS}<r>&a9;</r>".encode, "NOT_REPRESENTABLE"),
+    "entities in an attribute": ("xml-validator", {}, f'{LAUGHS}<r x="&a9;"/>'.encode, "INVALID_XML"),
     "one long entity, often": (
         "xml-validator",
         {},
-        lambda: f'<!DOCTYPE r [<!ENTITY a "{"x" * 100_000}">]><r x="{"&a;" * 10_000}"/>'.encode(),
+        f'<!DOCTYPE r [<!ENTITY a "{"x" * 100_000}">]><r x="{"&a;" * 10_000}"/>'.encode,
         "INVALID_XML",
     ),
     "a file as an entity": (
@@ -132,14 +132,13 @@ def test_a_hostile_input_costs_its_own_call_only(attacker: Customer, name: str) 
         assert body.keys() == {"status", "error", "details"}
         assert (body["status"], body["error"]) == ("error", code), body
         assert body["details"]["message"]
-        assert "Traceback" not in answer.text and "File \"" not in answer.text
+        assert "Traceback" not in answer.text and 'File "' not in answer.text
     assert attacker.run("json-minify", "[ 1 ]").json()["preview"] == "[1]"
     assert attacker.get("/jobs/none").status_code == 400
 
 
 class Streets:
-    """Names that lead where they say, `127-0-0-1.evil.test` to 127.0.0.1; two servers on one port of loopback, of which
-    only the one on 127.0.0.2 may be reached. No look-up leaves the machine."""
+    """Two servers on one port of loopback, of which only the one on 127.0.0.2 may be reached."""
 
     def __init__(self) -> None:
         self.touched = 0
@@ -176,6 +175,7 @@ class Streets:
 
 
 async def resolve(_: Any, host: str, port: int = 0, family: int = socket.AF_INET) -> list[ResolveResult]:
+    """A name leads where it says, `127-0-0-1.evil.test` to 127.0.0.1; no look-up leaves the machine."""
     addresses = [word.replace("-", ".") for word in host.removesuffix(".test").split(".") if word.count("-") == 3]
     return [
         ResolveResult(
@@ -201,8 +201,8 @@ def fetching(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Custom
 
 
 NAMES = [
-    "127-0-0-1.evil.test", "127-0-0-2.127-0-0-1.evil.test", "127-0-0-1.127-0-0-2.evil.test", "169-254-169-254.evil.test",
-    "10-0-0-1.evil.test", "0-0-0-0.evil.test", "192-168-0-1.evil.test",
+    "127-0-0-1.evil.test", "127-0-0-2.127-0-0-1.evil.test", "127-0-0-1.127-0-0-2.evil.test",
+    "169-254-169-254.evil.test", "10-0-0-1.evil.test", "0-0-0-0.evil.test", "192-168-0-1.evil.test",
 ]  # fmt: skip
 LOCATIONS = [
     "http://127.0.0.1:{port}/a.json", "http://localhost:{port}/a.json", "http://[::1]:{port}/a.json",

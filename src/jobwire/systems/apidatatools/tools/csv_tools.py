@@ -13,7 +13,7 @@ from jobwire.systems.apidatatools.tools.json_values import Item
 from jobwire.systems.apidatatools.tools.yaml_write import write_yaml
 
 _PAGE_CELLS: Final = 50_000
-"""A page of rows is written at once; short rows are filled up to the header's width, so that cells are what counts."""
+"""What is written at once; short rows are filled up to the header's width, so that cells are what counts."""
 
 YAML_TAB_SPACE: Final = Option("x-tab-space", "integer", 2, minimum=1, maximum=16)
 

@@ -58,7 +58,7 @@ def _find_unmarked(head: bytes) -> str | None:
 
 
 def _find_declared(head: bytes) -> str | None:
-    """What the declaration of an XML document names, UTF-8 where it names none; None where there is no declaration."""
+    """What the declaration of an XML document names, UTF-8 where it names none; None without a declaration."""
     declaration = _DECLARATION.match(head)
     if declaration is None:
         return None

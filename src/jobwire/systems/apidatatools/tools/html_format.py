@@ -161,18 +161,20 @@ class HtmlIndenter(HTMLParser):
         self._line.append(f"<!--{data}-->")
 
     def parse_comment(self, i: int, report: bool = True) -> int:
-        end = super().parse_comment(i, report)
-        if end < 0:
-            # Without an end it goes on to that of the document; to look for one at each start would be quadratic.
-            self._line.append(self.rawdata[i:])
-            end = len(self.rawdata)
-        return end
+        return self._end_or_rest(super().parse_comment(i, report), i)
 
     def parse_marked_section(self, i: int, report: bool = True) -> int:
         try:
-            return super().parse_marked_section(i, report)
+            return self._end_or_rest(super().parse_marked_section(i, report), i)
         except AssertionError:
-            return self.parse_bogus_comment(i)  # to a browser it is a comment
+            return self._end_or_rest(self.parse_bogus_comment(i), i)  # to a browser it is a comment
+
+    def _end_or_rest(self, end: int, start: int) -> int:
+        """What has no end goes on to that of the document; to look for one at each start would be quadratic."""
+        if end >= 0:
+            return end
+        self._line.append(self.rawdata[start:])
+        return len(self.rawdata)
 
     def handle_decl(self, decl: str) -> None:
         self._line.append(f"<!{decl}>")

@@ -46,7 +46,9 @@ def _check_depth(text: str) -> None:
     for found in _NESTING_TAGS.finditer(text):
         depth += -1 if found[1] else 1
         if depth > MINIFY_DEPTH_MAX:
-            raise ToolError("INVALID_HTML", f"the HTML is nested deeper than {MINIFY_DEPTH_MAX:,} elements; flatten it")
+            raise ToolError(
+                "INVALID_HTML", f"the HTML is nested deeper than {MINIFY_DEPTH_MAX:,}; flatten it"
+            )
 
 
 def html_to_markdown(source: Source, options: Options, sink: Sink) -> ToolResult:

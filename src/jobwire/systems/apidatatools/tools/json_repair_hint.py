@@ -11,7 +11,7 @@ from jobwire.systems.apidatatools.tools.faults import ToolError
 from jobwire.systems.apidatatools.tools.source import Source
 
 REPAIR_BYTES_MAX: Final = 8 << 10
-"""The repairer takes quadratic time on some inputs: 30 kB of `[{'` are seconds, and no long text is suggested anyway."""
+"""The repairer takes quadratic time on some inputs, seconds for 30 kB; no long text is suggested anyway."""
 
 SUGGESTION_CHARS_MAX: Final = 2_000
 

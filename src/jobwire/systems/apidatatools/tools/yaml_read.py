@@ -121,10 +121,11 @@ class _Builder:
             # Only the plain sign merges; in quotes it is a name like any other.
             top.name = (self._name(value, event), value == "<<" and event.implicit[0])
         else:
-            self._put(top.value, *top.name, value)
+            name, is_merge = top.name
+            self._put(top.value, name, is_merge=is_merge, value=value)
             top.name = None
 
-    def _put(self, mapping: dict[str, Any], name: str, is_merge: bool, value: Any) -> None:
+    def _put(self, mapping: dict[str, Any], name: str, *, is_merge: bool, value: Any) -> None:
         merged = value if isinstance(value, list) else [value]
         if is_merge and all(isinstance(inner, dict) for inner in merged):
             for inner in merged:
