@@ -91,7 +91,7 @@ class House:
         """
         if self.store.read(list_issuers).result():
             load_signatures()
-        systems = (system.dialect for system in self.systems)
+        systems = (system.find_dialect(self.settings.environment) for system in self.systems)
         return build_app(self.services, [NATIVE, *self.dialects, *systems], prefix=prefix)
 
     def make_worker(self, children: Children) -> Worker:

@@ -76,6 +76,7 @@ class System:
     SQL scripts applied once each, in order, under the system's name. `isolated` names the modules whose functions
     run in child processes: they are imported once, before the first child is forked. `holds_files` says that its
     rows hold the kept files they refer to (`store/files.py`); files are not collected beside a system that does not.
+    `choose_dialect` gives another dialect than `dialect` where the settings ask for it.
     """
 
     name: str
@@ -85,3 +86,8 @@ class System:
     isolated: Sequence[str] = ()
     start: Callable[["Services"], None] | None = None
     holds_files: bool = False
+    choose_dialect: Callable[[Mapping[str, str]], Any] | None = None
+
+    def find_dialect(self, settings: Mapping[str, str]) -> Any:
+        """The dialect under these settings."""
+        return self.dialect if self.choose_dialect is None else self.choose_dialect(settings)

@@ -248,3 +248,15 @@ def test_what_a_job_keeps_has_an_end(customer: Customer) -> None:
 def test_a_form_is_refused_where_there_is_no_such_upload(running_tools: RunningTools) -> None:
     answer = httpx.post(f"{running_tools.base}{MOUNT}/storage/upl_{'0' * 32}", files={"file": b"x"}, timeout=60)
     assert answer.status_code == 403
+
+
+def test_refusals_may_have_what_clients_read_in_every_answer(house_engine: str, tmp_path: Path) -> None:
+    with run_tools(tmp_path, APIDATATOOLS_FRIENDLY_ERRORS="1") as house:
+        customer = house.make_customer("friendly")
+        refused = customer.get("/jobs/3b0d5b5e-6c1f-4f0e-a0a7-0a3a2d6f9c11")
+        assert (refused.status_code, refused.json()) == (404, {
+            "status": "error", "error": "JOB_NOT_FOUND", "details": {"message": "Job not found"},
+            "message": "Job not found", "retry_after": 2,
+        })  # fmt: skip
+        limited = [customer.http.post("/upload-api", json={"filename": "no"}) for _ in range(11)][-1]
+        assert limited.json()["retry_after"] == int(limited.headers["retry-after"])
