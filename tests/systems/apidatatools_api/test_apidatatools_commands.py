@@ -34,6 +34,7 @@ def test_the_demo_formats_converts_and_says_what_is_broken(tmp_path: Path) -> No
     }
 
 
+@pytest.mark.slow
 def test_units_are_shown_given_and_taken_back(
     tmp_path: Path, house_engine: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

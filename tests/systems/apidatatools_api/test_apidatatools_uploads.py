@@ -172,12 +172,16 @@ def test_a_plan_bounds_the_uploads_that_are_awaited(small: RunningTools) -> None
     assert (refused.status_code, refused.json()["error"]) == (429, "TOO_MANY_PENDING_UPLOADS")
 
 
-def test_uploads_are_limited_in_a_minute(customer: Customer) -> None:
-    answers = [customer.http.post("/upload-api", json={"filename": "no"}) for _ in range(11)]
-    assert [answer.status_code for answer in answers[:10]] == [400] * 10
-    refused = answers[10]
+@pytest.mark.parametrize(
+    ("path", "most", "called"),
+    [("upload", 10, "upload requests"), ("json-minify", 60, "tool calls")],
+)
+def test_uploads_and_tools_are_limited_in_a_minute(customer: Customer, path: str, most: int, called: str) -> None:
+    answers = [customer.http.post(f"/{path}-api", json={}, headers={"x-source-type": "no"}) for _ in range(most + 1)]
+    assert {answer.status_code for answer in answers[:most]} == {400}
+    refused = answers[most]
     assert (refused.status_code, refused.json()["error"]) == (429, "RATE_LIMITED")
-    assert refused.json()["details"] == {"message": "Too many upload requests. Please slow down."}
+    assert refused.json()["details"] == {"message": f"Too many {called}. Please slow down."}
     assert int(refused.headers["retry-after"]) > 0
 
 
