@@ -6,7 +6,6 @@ from functools import cache
 from itertools import count
 
 import httpx
-from moto.server import ThreadedMotoServer
 
 from jobwire.config import Bucket
 
@@ -16,7 +15,9 @@ _numbers = count(1)
 
 @cache
 def start_storage() -> str:
-    """The address of the server."""
+    """The address of the server; imported only here, because it takes most of a second."""
+    from moto.server import ThreadedMotoServer
+
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()

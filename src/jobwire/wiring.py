@@ -92,9 +92,8 @@ class House:
         """
         if self.store.read(list_issuers).result():
             load_signatures()
-        services = self.services
-        systems = (one.dialect_of(services) if one.dialect_of else one.dialect for one in self.systems)
-        return build_app(services, [NATIVE, *self.dialects, *systems], prefix=prefix)
+        systems = (system.find_dialect(self.settings.environment) for system in self.systems)
+        return build_app(self.services, [NATIVE, *self.dialects, *systems], prefix=prefix)
 
     def make_worker(self, children: Children) -> Worker:
         """A worker for every queue of the known kinds."""

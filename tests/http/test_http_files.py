@@ -67,6 +67,43 @@ def test_a_kept_file_is_shown_with_a_link_that_needs_no_key(house: House, client
         assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", str(len(PNG)))
 
 
+@pytest.mark.parametrize(
+    ("asked", "status", "first", "end"),
+    [
+        ("bytes=0-0", 206, 0, 1),
+        ("Bytes= 5-9 ", 206, 5, 10),
+        ("bytes=5100-", 206, 5_100, len(PNG)),
+        ("bytes=-8", 206, len(PNG) - 8, len(PNG)),
+        ("bytes=-999999", 206, 0, len(PNG)),
+        (f"bytes=0-{10**18}", 206, 0, len(PNG)),
+        (f"bytes={len(PNG)}-", 416, 0, 0),
+        ("bytes=-0", 416, 0, 0),
+        ("bytes=9-5", 200, 0, len(PNG)),
+        ("bytes=0-1,4-5", 200, 0, len(PNG)),
+        ("bytes=", 200, 0, len(PNG)),
+        ("lines=0-1", 200, 0, len(PNG)),
+        ("bytes=٣-٤".encode(), 200, 0, len(PNG)),
+    ],
+)
+def test_a_range_is_served_and_what_is_none_gets_the_whole(
+    house: House, client: httpx.Client, asked: str, status: int, first: int, end: int
+) -> None:
+    url = keep(house, client, "cat.png", "image/png")["url"]
+    answer = client.get(url, headers={"Range": asked})
+    assert (answer.status_code, answer.content) == (status, PNG[first:end])
+    assert answer.headers["content-length"] == str(end - first)
+    told = {206: f"bytes {first}-{end - 1}/{len(PNG)}", 416: f"bytes */{len(PNG)}", 200: None}[status]
+    assert answer.headers.get("content-range") == told
+
+
+def test_a_range_of_another_file_than_is_meant_is_the_whole(house: House, client: httpx.Client) -> None:
+    url = keep(house, client, "cat.png", "image/png")["url"]
+    tag = client.head(url).headers["etag"]
+    for said, status in ((tag, 206), ('"another"', 200), ("Wed, 21 Oct 2015 07:28:00 GMT", 200)):
+        answer = client.get(url, headers={"Range": "bytes=0-7", "If-Range": said})
+        assert answer.status_code == status, said
+
+
 @pytest.mark.parametrize("content_type", ["text/html", "image/svg+xml", "application/pdf", "not a type"])
 def test_a_file_that_could_run_in_a_browser_is_saved_not_shown(
     house: House, client: httpx.Client, content_type: str

@@ -21,6 +21,7 @@ from jobwire.store.moving.side import NOT_COPIED, Side, Table
 from jobwire.store.vectors import open_vectors
 from jobwire.store.webhook_deliveries import add_deliveries
 from jobwire.store.webhooks import ensure_secret, insert_endpoint
+from jobwire.systems.apidatatools import quota, records
 from jobwire.wiring import keep_secret, load_systems, migrate_system
 
 ODD = "tab\t line\n return\r back\\slash \\t \\N \\\\. \\.\n\\.\n quote \" ' $$ %s %(a)s {1} :name żółć 😀 \x01"
@@ -101,6 +102,7 @@ def _write_accounts(tx: Transaction) -> None:
     tx.execute(_MEDIA, sha256=FILE)
     _write_access(tx, owner.id)
     _write_webhooks(tx, owner.id)
+    _write_tools(tx, owner.id)
 
 
 def _write_access(tx: Transaction, owner: int) -> None:
@@ -110,6 +112,15 @@ def _write_access(tx: Transaction, owner: int) -> None:
     revoke_token(tx, "https://id", ODD, expires_at=2 * tx.now)
     sql = "INSERT INTO owner_limit (owner, name, count_max, window_s) VALUES (:owner, 'submit', 5, 60)"
     tx.execute(sql, owner=owner)
+
+
+def _write_tools(tx: Transaction, owner: int) -> None:
+    for upload in ("upl_1", "upl_2"):
+        records.add_upload(tx, owner, upload=upload, filename="stock.csv", lifetime_ms=60_000)
+    records.note_size(tx, "upl_2", size_bytes=5_000_000_000)
+    records.add_download(tx, owner, name=ODD, sha256=FILE, content_type="text/csv", expires_at=2 * tx.now)
+    quota.set_units(tx, owner, units=9_000)
+    quota.take_unit(tx, owner, units_max=0)
 
 
 def _write_webhooks(tx: Transaction, owner: int) -> None:

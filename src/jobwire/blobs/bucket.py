@@ -226,4 +226,4 @@ def _read_again(source: BinaryIO, blob: Blob) -> Iterator[bytes]:
         digest.update(chunk)
         yield chunk
     if digest.hexdigest() != blob.sha256:
-        raise JobError("file_unreadable", "the file was changed while it was kept; keep it again", retryable=True)
+        raise JobError("file_changed", "the file was changed while it was kept; keep it again", retryable=True)

@@ -87,8 +87,7 @@ def show_tools(folder: Path) -> None:
         rows = read_flights()
         count = rows.count(b"\n") - 1
         console.print(
-            f"[bold]4[/bold]  An upload, the {count:,} flights of a year ({len(rows):,} bytes), "
-            "converted by a job:",
+            f"[bold]4[/bold]  An upload, the {count:,} flights of a year ({len(rows):,} bytes), converted by a job:",
             highlight=False,
         )
         key = client.upload("flights.csv", rows)

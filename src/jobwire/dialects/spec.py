@@ -37,6 +37,7 @@ ErrorSource = Literal[
     "errors",
     "details",
     "named_details",
+    "retry_after_s",
     "request_id",
     "problem_type",
     "violated_policies",
@@ -96,8 +97,8 @@ class ErrorField:
     table, `message`, `messages` (a list of texts when the call had faults: details["messages"], or the texts of
     details["errors"]; else the message), `errors` (list of {pointer, detail}), `details` (object), `named_details`
     (always an object: the details, and each fault's text under its place), `request_id`, `violated_policies` (the
-    names of the limits that refused the call) and `problem_type` (RFC 9457: the registered one where there are such,
-    else about:blank).
+    names of the limits that refused the call), `retry_after_s` (seconds to wait, or `value` where nobody knows) and
+    `problem_type` (RFC 9457: the registered one where there are such, else about:blank).
     """
 
     path: str

@@ -56,10 +56,8 @@ def _read_source(item: ErrorField, error: RequestError, *, word: ErrorWord, requ
             return getattr(word, item.source)
         case "reason":
             return HTTPStatus(word.status).phrase
-        case "code":
-            return error.code
-        case "code_upper":
-            return error.code.upper()
+        case "code" | "code_upper":
+            return error.code if item.source == "code" else error.code.upper()
         case "message":
             return message
         case "messages":
@@ -71,6 +69,8 @@ def _read_source(item: ErrorField, error: RequestError, *, word: ErrorWord, requ
         case "named_details":
             plain = {key: value for key, value in error.details.items() if key not in _FAULTS}
             return plain | _name_faults(error.details)
+        case "retry_after_s":
+            return error.retry_after_s or item.value
         case "problem_type":
             return _find_type(error)
         case "request_id":

@@ -79,7 +79,7 @@ _CODECS: Mapping[str | None, Schema] = {
 _ERROR_SOURCES: Mapping[str | None, Schema] = {
     "status": _WHOLE, "reason": _TEXT, "code": _TEXT, "code_upper": _TEXT, "word": _TEXT, "note": _TEXT,
     "message": _TEXT, "request_id": _TEXT, "details": _OBJECT, "named_details": _OBJECT,
-    "problem_type": {"type": "string", "format": "uri-reference"},
+    "problem_type": {"type": "string", "format": "uri-reference"}, "retry_after_s": {"type": "integer", "minimum": 1},
     "violated_policies": {"type": "array", "items": _TEXT},
     "messages": {"oneOf": [_TEXT, {"type": "array", "items": _TEXT}]},
     "errors": {

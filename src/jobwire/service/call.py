@@ -72,11 +72,11 @@ class FileReply:
 class System:
     """One vendor system: its dialect (a `dialects.spec.Dialect`), kinds, tables and what must run at start.
 
-    `dialect_of` says how a house's settings change its dialect; without it that is the same in every house.
     `kinds` is called once, before serving, with the services its handlers are bound to. `migrations` are portable
     SQL scripts applied once each, in order, under the system's name. `isolated` names the modules whose functions
     run in child processes: they are imported once, before the first child is forked. `holds_files` says that its
     rows hold the kept files they refer to (`store/files.py`); files are not collected beside a system that does not.
+    `choose_dialect` gives another dialect than `dialect` where the settings ask for it.
     """
 
     name: str
@@ -86,4 +86,8 @@ class System:
     isolated: Sequence[str] = ()
     start: Callable[["Services"], None] | None = None
     holds_files: bool = False
-    dialect_of: Callable[["Services"], Any] | None = None
+    choose_dialect: Callable[[Mapping[str, str]], Any] | None = None
+
+    def find_dialect(self, settings: Mapping[str, str]) -> Any:
+        """The dialect under these settings."""
+        return self.dialect if self.choose_dialect is None else self.choose_dialect(settings)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tool_runs import refuse, run_text, run_tool
 
 from jobwire.systems.apidatatools.tools import csv_read, flatten, json_values, table_write, xml_convert, xml_events
-from jobwire.systems.apidatatools.tools.csv_read import find_cells
+from jobwire.systems.apidatatools.tools.csv_read import Rows, find_cells
+from jobwire.systems.apidatatools.tools.faults import ToolError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\ufeff"))
 ROWS = st.lists(st.fixed_dictionaries({"a": TEXT, "b c": TEXT}), min_size=1, max_size=5)
@@ -100,6 +101,17 @@ def test_a_broken_csv_is_named_with_line_and_column(text, place):
     for tool in ("csv-to-json", "csv-to-yaml"):
         error = refuse(tool, text, x_delimiter=";" if ";" in text else ",")
         assert (error.code, (error.line, error.column)) == ("INVALID_CSV", place)
+
+
+@given(st.text('a,"\r\n', max_size=15), st.booleans())
+def test_every_fault_in_a_csv_has_a_place_in_it(text, has_header):
+    lines = io.StringIO(text, newline="").readlines()
+    try:
+        for _ in Rows(io.StringIO(text, newline=""), delimiter=",", has_header=has_header):
+            pass
+    except ToolError as error:
+        assert 1 <= error.line <= len(lines)
+        assert 1 <= error.column <= len(lines[error.line - 1]) + 1
 
 
 @given(st.lists(st.text('ab,;"\r\n', max_size=4), min_size=1, max_size=5))

@@ -14,8 +14,8 @@ from jobwire.systems.apidatatools.quota import month_of
 
 
 @pytest.mark.slow
-def test_the_demo_formats_converts_and_says_what_is_broken(sqlite_file: Path) -> None:
-    folder = sqlite_file.parent / "demo"
+def test_the_demo_formats_converts_and_says_what_is_broken(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
     command = [sys.executable, "-m", "jobwire", "demo", "apidatatools", "--folder", str(folder)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -34,8 +34,9 @@ def test_the_demo_formats_converts_and_says_what_is_broken(sqlite_file: Path) ->
     }
 
 
+@pytest.mark.slow
 def test_units_are_shown_given_and_taken_back(
-    sqlite_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, house_engine: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run(*flags: str, owner: str = "acme") -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["jobwire", "quota", owner, "--db", db, *flags])
@@ -49,9 +50,9 @@ def test_units_are_shown_given_and_taken_back(
         return shown
 
     monkeypatch.setenv("JOBWIRE_FILES", str(tmp_path / "files"))
-    with run_tools(sqlite_file.parent) as house:
+    with run_tools(tmp_path) as house:
         acme = house.make_customer("acme")
-        month, db = month_of(house.house.services.clock()), house.house.store.path
+        month, db = month_of(house.house.services.clock()), house.house.settings.db
         assert read("--units", "1") == {"owner": "acme", "month": month, "used": 0, "units_max": 1}
         assert acme.run("json-formatter", "{}").status_code == 200
         refused = acme.run("json-formatter", "{}")

@@ -172,12 +172,16 @@ def test_a_plan_bounds_the_uploads_that_are_awaited(small: RunningTools) -> None
     assert (refused.status_code, refused.json()["error"]) == (429, "TOO_MANY_PENDING_UPLOADS")
 
 
-def test_uploads_are_limited_in_a_minute(customer: Customer) -> None:
-    answers = [customer.http.post("/upload-api", json={"filename": "no"}) for _ in range(11)]
-    assert [answer.status_code for answer in answers[:10]] == [400] * 10
-    refused = answers[10]
+@pytest.mark.parametrize(
+    ("path", "most", "called"),
+    [("upload", 10, "upload requests"), ("json-minify", 60, "tool calls")],
+)
+def test_uploads_and_tools_are_limited_in_a_minute(customer: Customer, path: str, most: int, called: str) -> None:
+    answers = [customer.http.post(f"/{path}-api", json={}, headers={"x-source-type": "no"}) for _ in range(most + 1)]
+    assert {answer.status_code for answer in answers[:most]} == {400}
+    refused = answers[most]
     assert (refused.status_code, refused.json()["error"]) == (429, "RATE_LIMITED")
-    assert refused.json()["details"] == {"message": "Too many upload requests. Please slow down."}
+    assert refused.json()["details"] == {"message": f"Too many {called}. Please slow down."}
     assert int(refused.headers["retry-after"]) > 0
 
 
@@ -248,3 +252,15 @@ def test_what_a_job_keeps_has_an_end(customer: Customer) -> None:
 def test_a_form_is_refused_where_there_is_no_such_upload(running_tools: RunningTools) -> None:
     answer = httpx.post(f"{running_tools.base}{MOUNT}/storage/upl_{'0' * 32}", files={"file": b"x"}, timeout=60)
     assert answer.status_code == 403
+
+
+def test_refusals_may_have_what_clients_read_in_every_answer(house_engine: str, tmp_path: Path) -> None:
+    with run_tools(tmp_path, APIDATATOOLS_FRIENDLY_ERRORS="1") as house:
+        customer = house.make_customer("friendly")
+        refused = customer.get("/jobs/3b0d5b5e-6c1f-4f0e-a0a7-0a3a2d6f9c11")
+        assert (refused.status_code, refused.json()) == (404, {
+            "status": "error", "error": "JOB_NOT_FOUND", "details": {"message": "Job not found"},
+            "message": "Job not found", "retry_after": 2,
+        })  # fmt: skip
+        limited = [customer.http.post("/upload-api", json={"filename": "no"}) for _ in range(11)][-1]
+        assert limited.json()["retry_after"] == int(limited.headers["retry-after"])

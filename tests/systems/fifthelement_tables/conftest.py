@@ -11,6 +11,7 @@ from house_engines import run_on_engines
 
 house_engine = house_engines.house_engine
 pytest_runtest_setup = house_engines.pytest_runtest_setup
+sqlite_file = house_engines.sqlite_file
 
 _names = count(1)
 

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from rentix_house import FLAT, Client, PhotoServer, RunningHouse, photo
+from rentix_house import FLAT, Client, PhotoServer, RunningHouse, photo, run_rentix
 
+from bucket_server import KEYS, make_bucket
 from house_engines import address_in, open_store
 from jobwire.systems.rentix import SYSTEM
 from jobwire.wiring import migrate_system
@@ -200,3 +201,21 @@ def test_files_of_before_hold_what_they_name_once_the_tables_are_brought_forward
     finally:
         store.close()
     assert set(rows) == {("rentix:media:1", one), ("rentix:media:1", two), ("rentix:media:2", three)}
+
+
+@pytest.mark.slow
+def test_a_photo_comes_and_is_optimised_in_a_bucket(sqlite_file: Path, photos: PhotoServer) -> None:
+    body = photo("balcony")
+    with run_rentix(sqlite_file.parent, JOBWIRE_FILES=str(make_bucket()), **KEYS) as house:
+        client = house.make_client("bucket")
+        announced = announce(client, body)
+        put = httpx.put(announced["uploadUrl"], content=body, headers={"Content-Type": "image/jpeg"})
+        assert put.status_code == 200, put.text
+        done = client.send("POST", f"/media/{announced['mediaId']}/complete").json()
+        assert client.wait(done["jobId"])["status"] == "completed"
+        links = re.findall(r'"([^"]*/v1/files/[^"]*)"', client.get(f"/media/{announced['mediaId']}").text)
+        assert links
+        for link in links:
+            kept = httpx.get(link if link.startswith("http") else house.base + link)
+            assert kept.headers["content-type"].startswith("image/")
+            assert len(kept.content) == int(kept.headers["content-length"]) > 1_000

@@ -1,15 +1,16 @@
 """apidatatools: format, validate and convert files, at once or as jobs. Start at dialect.py; tools/ has the work."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Final
 
+from jobwire.dialects.spec import Dialect
 from jobwire.kinds.contract import Kind
 from jobwire.kinds.registry import make_kind
 from jobwire.service.call import System
 from jobwire.service.services import Services
 from jobwire.systems.apidatatools import running
-from jobwire.systems.apidatatools.dialect import APIDATATOOLS
+from jobwire.systems.apidatatools.dialect import APIDATATOOLS, FRIENDLY
 from jobwire.systems.apidatatools.fields import QUEUE
 from jobwire.systems.apidatatools.routes_tools import KINDS
 from jobwire.systems.apidatatools.settings import ToolSettings
@@ -37,6 +38,11 @@ def make_kinds(services: Services) -> Sequence[Kind]:
     ]
 
 
+def choose_dialect(settings: Mapping[str, str]) -> Dialect:
+    """The vendor's errors, or those that the documented clients can read."""
+    return FRIENDLY if ToolSettings(settings).has_friendly_errors else APIDATATOOLS
+
+
 SYSTEM: Final = System(
     name=APIDATATOOLS.name,
     dialect=APIDATATOOLS,
@@ -44,4 +50,5 @@ SYSTEM: Final = System(
     migrations=(resources.files(__package__).joinpath("migrations", "0001.sql").read_text(encoding="utf-8"),),
     isolated=(running.__name__,),
     holds_files=True,
+    choose_dialect=choose_dialect,
 )

@@ -1,5 +1,7 @@
 """apidatatools on the wire, as data. routes_tools.py makes a route of each tool, error_words.py has its refusals."""
 
+from dataclasses import replace
+
 from jobwire.dialects.spec import Carrier, Dialect, ErrorField, Field, IdForm, JobReference, RateLimit, Route
 from jobwire.domain.phases import FINAL_PHASES, Phase
 from jobwire.systems.apidatatools import described, routes_downloads, routes_uploads
@@ -96,3 +98,13 @@ APIDATATOOLS = Dialect(
         ),
     ),
 )  # fmt: skip
+
+# The documented clients poll again at once, or fail, on a body without these two.
+FRIENDLY = replace(
+    APIDATATOOLS,
+    error_body=(
+        *APIDATATOOLS.error_body,
+        ErrorField("message", "message"),
+        ErrorField("retry_after", "retry_after_s", value=RETRY_AFTER_S),
+    ),
+)

@@ -28,6 +28,11 @@ SETTINGS: Final = (
         "0",
         "Tool calls an account may make in a calendar month (UTC), unless set; 0: no limit.",
     ),
+    Setting(
+        "APIDATATOOLS_FRIENDLY_ERRORS",
+        "0",
+        "1 adds `message` and `retry_after` to refusals, for clients that read every answer as a status.",
+    ),
     Setting("APIDATATOOLS_SYNC_MS", "10000", "Milliseconds a call in body mode waits before it becomes a job."),
     Setting("APIDATATOOLS_SYNC_BYTES", "1000000", "Bytes above which a call in body mode becomes a job at once."),
     Setting("APIDATATOOLS_MEMORY_BYTES", "1000000000", "Memory a tool's process may take beside its modules."),
@@ -74,6 +79,10 @@ class ToolSettings(SystemSettings):
     @property
     def units_max(self) -> int:
         return self._whole("APIDATATOOLS_UNITS", least=0)
+
+    @property
+    def has_friendly_errors(self) -> bool:
+        return self._whole("APIDATATOOLS_FRIENDLY_ERRORS", least=0, most=1) == 1
 
     @property
     def sync_ms(self) -> int:

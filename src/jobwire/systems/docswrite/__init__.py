@@ -44,9 +44,9 @@ def make_kinds(services: Services) -> Sequence[Kind]:
     )
 
 
-def adapt_dialect(services: Services) -> Dialect:
-    """The dialect of one house: its times in the unit that the settings name."""
-    codec = _CODECS[DocswriteSettings(services.settings).epoch_unit]
+def choose_dialect(settings: Mapping[str, str]) -> Dialect:
+    """The dialect with its times in the unit that the settings name."""
+    codec = _CODECS[DocswriteSettings(settings).epoch_unit]
     job = tuple(replace(field, codec=codec) if field.codec == "epoch_ms" else field for field in DOCSWRITE.job)
     return replace(DOCSWRITE, job=job)
 
@@ -62,5 +62,5 @@ SYSTEM: Final = System(
     migrations=tuple(_read_migration(name) for name in MIGRATIONS),
     isolated=(source.__name__, content.__name__, pictures.__name__),
     holds_files=True,
-    dialect_of=adapt_dialect,
+    choose_dialect=choose_dialect,
 )

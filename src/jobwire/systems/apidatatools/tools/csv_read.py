@@ -71,7 +71,7 @@ class Rows:
 
     def _refuse_cell(self, place: int, reason: str) -> None:
         cells = find_cells("".join(self._lines.row), self._delimiter)
-        self._refuse(next(islice(cells, place, None)).start, reason)
+        self._refuse(next(islice(cells, place, None), Cell(0, 0)).start, reason)
 
     def _refuse_broken(self, reason: str) -> None:
         for cell in find_cells("".join(self._lines.row), self._delimiter):
