@@ -77,8 +77,8 @@ def test_what_ends_a_credential_ends_its_open_calls(
         assert (told.status_code, told.json()["code"]) == (status, code)
     assert client.get(f"{path}/events").status_code == status
     assert not other.done()
-    house.claim(limit=2)
     house.services.store.cancel(2, [2]).result(10)
+    assert other.result(20).status_code == 200
     callers.close()
     watching = house.services.watching
     until(lambda: watching.streams.taken == 0)
