@@ -6,6 +6,7 @@ import random
 import secrets
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import anyio
 import anyio._backends._asyncio
@@ -19,6 +20,10 @@ SEED_VARIABLE = "JOBWIRE_SEED"
 # anyio loads its parts on first use, and pytest parses them anew; two threads parsing at once make Python 3.11 fail
 # with a SystemError. So they are loaded here, before any server of a test has a thread.
 LOADED_EARLY = (anyio.open_file, anyio.to_thread, anyio.create_task_group, anyio.CapacityLimiter)
+
+# Tests talk to loopback only. Every httpx client reads the authorities anew, 20 ms for the 140 of certifi, and every
+# process on loading aiohttp those of the system: here it is one that signed nothing.
+os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "data" / "no_authority.pem")
 
 # Machines differ in speed: an example may take the time it needs, and a failure says how to repeat it.
 hypothesis.settings.register_profile("jobwire", deadline=None, print_blob=True)

@@ -1,6 +1,8 @@
 """A dialect made ready to serve: routes compiled, shapes rendered by phase, limits by name. endpoint.py serves it."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from jobwire.dialects.check import check_dialect
 from jobwire.dialects.render import Views, compile_views, fill_template
@@ -65,9 +67,12 @@ def compile_site(dialect: Dialect, services: Services, *, prefix: str = "") -> S
     """The site of a dialect; ValueError or KeyError for a table that contradicts itself."""
     check_dialect(dialect)
     show_output = show_links(services.links, prefix=prefix, hook=dialect.hooks.get("show_output"))
-    served = tuple(_serve_route(dialect, route, show_output, prefix=prefix) for route in dialect.routes)
-    item_views = compile_views(dialect, dialect.job, show_output=show_output, prefix=prefix)
     limits = _name_limits(dialect)
+    show_polled = partial(compile_views, dialect, show_output=show_output, prefix=prefix, is_polled=True)
+    # Most routes show the same: once for all of them, since a house would spend half its start on this.
+    usual = show_polled(dialect.job, envelope=dialect.envelope)
+    served = tuple(_serve_route(dialect, route, limits, show_polled, usual=usual) for route in dialect.routes)
+    item_views = compile_views(dialect, dialect.job, show_output=show_output, prefix=prefix)
     lost_limits = tuple(limits[name] for name in dialect.default_limits)
     final_cache = _let_keep(dialect)
     return Site(dialect, services, served, Router(served), item_views, show_output, lost_limits, prefix, final_cache)
@@ -94,20 +99,15 @@ def _name_limits(dialect: Dialect) -> dict[str, Limit]:
     }
 
 
-def _serve_route(dialect: Dialect, route: Route, show_output: ShowOutput, *, prefix: str) -> Served:
-    limits = _name_limits(dialect)
+def _serve_route(
+    dialect: Dialect, route: Route, limits: Mapping[str, Limit], show: Callable[..., Views], *, usual: Views
+) -> Served:
     envelope = route.envelope or dialect.envelope
+    is_usual = route.shape is None and route.envelope is None
     names = dialect.default_limits if route.limits is None else route.limits
     return Served(
         route=route,
-        views=compile_views(
-            dialect,
-            dialect.job if route.shape is None else route.shape,
-            envelope=envelope,
-            show_output=show_output,
-            prefix=prefix,
-            is_polled=True,
-        ),
+        views=usual if is_usual else show(dialect.job if route.shape is None else route.shape, envelope=envelope),
         envelope=envelope,
         reference=route.job or dialect.job_reference,
         limits=() if route.is_open else tuple(limits[name] for name in names),
