@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, count, islice
 from typing import Final, TextIO
 
 from jobwire.systems.apidatatools.tools.contract import Option, Options, ToolError, read_text
@@ -11,6 +11,7 @@ FIELD_CHARS_MAX: Final = 1 << 20
 LINE_CHARS_MAX: Final = 8 << 20
 COLUMNS_MAX: Final = 10_000
 
+_PAGE_ROWS: Final = 1_000
 _SAMPLE_LINES: Final = 50
 _SAMPLE_CHARS: Final = 1 << 16
 _DELIMITERS: Final = (",", ";", "\t", "|")
@@ -36,46 +37,70 @@ class Rows:
     """The rows of a source: `header` names the columns of each, or is None when the source has no header."""
 
     def __init__(self, file: TextIO, *, delimiter: str | None, has_header: bool) -> None:
-        self._lines = _Lines(file)
-        found = delimiter or find_delimiter(self._lines.sample())
-        self._reader = csv.reader(self._lines, delimiter=found, strict=True)
-        self._rows = self._read()
-        self.header = name_columns(next(self._rows, [])) if has_header else None
+        sample = list(_sample(_read_lines(file)))
+        found = delimiter or find_delimiter(sample)
+        lines = chain(sample, _read_lines(file, after=len(sample)))
+        self._reader = csv.reader(lines, delimiter=found, strict=True)
+        self.header: list[str] | None = None
+        if has_header:
+            head = self._read_page(1)
+            while head == [[]]:
+                head = self._read_page(1)
+            self.header = name_columns(head[0] if head else [])
 
     def __iter__(self) -> Iterator[list[str]]:
-        """Each row; with a header, filled with empty cells up to its width. ToolError INVALID_CSV."""
-        if self.header is None:
-            yield from self._rows
-            return
-        width = len(self.header)
-        for row in self._rows:
-            if len(row) < width:
-                row.extend([""] * (width - len(row)))
-            elif len(row) > width:
-                self._refuse(f"a row has {len(row)} cells where the header has {width} columns")
-            yield row
+        """Each row; see read_pages."""
+        for page in self.read_pages():
+            yield from page
 
-    def _read(self) -> Iterator[list[str]]:
+    def read_pages(self) -> Iterator[list[list[str]]]:
+        """Many rows at a time; with a header, filled with empty cells up to its width. ToolError INVALID_CSV."""
+        while page := self._read_page(_PAGE_ROWS):
+            yield [row for row in page if row]
+
+    def _read_page(self, rows_max: int) -> list[list[str]]:
+        """The next rows, those of empty lines too."""
+        page: list[list[str]] = []
+        start = self._reader.line_num + 1
         before = csv.field_size_limit(FIELD_CHARS_MAX)
         try:
-            for row in self._reader:
-                if len(row) > COLUMNS_MAX:
-                    self._refuse(f"a row has {len(row):,} cells; it may have {COLUMNS_MAX:,}")
-                if row:
-                    self._start = self._reader.line_num + 1
-                    yield row
-                self._start = self._reader.line_num + 1
+            page.extend(islice(self._reader, rows_max))
         except csv.Error as error:
-            self._refuse(f"{error}; look for a quote that is not closed or not doubled")
+            self._fit(page, start)
+            raise _refuse(
+                f"{error}; look for a quote that is not closed or not doubled", start + _count_lines(page)
+            ) from None
         finally:
             csv.field_size_limit(before)
+        self._fit(page, start)
+        return page
 
-    _start = 1
+    def _fit(self, page: list[list[str]], start: int) -> None:
+        """Fill what is too short for the header; ToolError for what is too long."""
+        width = COLUMNS_MAX if self.header is None else len(self.header)
+        widths = set(map(len, page))
+        if widths <= {width}:
+            return
+        for place, row in enumerate(page):
+            if len(row) > COLUMNS_MAX:
+                reason = f"a row has {len(row):,} cells; it may have {COLUMNS_MAX:,}"
+                raise _refuse(reason, start + _count_lines(page[:place]))
+            if len(row) > width:
+                reason = f"a row has {len(row)} cells where the header has {width} columns"
+                raise _refuse(reason, start + _count_lines(page[:place]))
+            if row and self.header is not None:
+                row.extend([""] * (width - len(row)))
 
-    def _refuse(self, reason: str) -> None:
-        raise ToolError(
-            "INVALID_CSV", f"The CSV is broken: {reason}.", line=max(1, self._start - ("a row" in reason))
-        )
+
+def _count_lines(rows: list[list[str]]) -> int:
+    """The lines that these rows were read from."""
+    return len(rows) + sum(
+        cell.count("\n") + cell.count("\r") - cell.count("\r\n") for row in rows for cell in row
+    )
+
+
+def _refuse(reason: str, line: int) -> ToolError:
+    return ToolError("INVALID_CSV", f"The CSV is broken: {reason}.", line=line)
 
 
 def open_rows(file: TextIO, options: Options) -> Rows:
@@ -120,38 +145,28 @@ def name_columns(header: list[str]) -> list[str]:
     return names
 
 
-class _Lines:
-    """The lines of a file, none longer than the limit, the first ones looked at beforehand."""
-
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
-        self._ahead: list[str] = []
-        self._number = 0
-
-    def sample(self) -> list[str]:
-        """The first lines; they are read once more."""
-        lines, chars = [], 0
-        for line in islice(self, _SAMPLE_LINES):
-            lines.append(line)
-            chars += len(line)
-            if chars > _SAMPLE_CHARS:
-                break
-        self._ahead, self._number = lines[::-1], 0
-        return lines
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line = self._ahead.pop() if self._ahead else self._file.readline(LINE_CHARS_MAX + 1)
-        self._number += 1
-        if len(line) > LINE_CHARS_MAX:
+def _read_lines(file: TextIO, *, after: int = 0) -> Iterator[str]:
+    """The lines of a file, of which so many were read already; ToolError for one that is too long."""
+    read, chars_max = file.readline, LINE_CHARS_MAX + 1
+    for number in count(after + 1):
+        line = read(chars_max)
+        if len(line) == chars_max:
             raise ToolError(
                 "INVALID_CSV",
                 f"a line has more than {LINE_CHARS_MAX:,} characters; end each row with a line end",
-                line=self._number,
-                column=LINE_CHARS_MAX + 1,
+                line=number,
+                column=chars_max,
             )
         if not line:
-            raise StopIteration
-        return line
+            return
+        yield line
+
+
+def _sample(lines: Iterator[str]) -> Iterator[str]:
+    """The first lines, enough to see what they are."""
+    chars = 0
+    for line in islice(lines, _SAMPLE_LINES):
+        yield line
+        chars += len(line)
+        if chars > _SAMPLE_CHARS:
+            return
