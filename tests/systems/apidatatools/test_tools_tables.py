@@ -12,7 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tool_runs import refuse, run_text, run_tool
 
-from jobwire.systems.apidatatools.tools import csv_read, flatten, json_values, table_write, xml_convert, xml_events
+from jobwire.systems.apidatatools.tools import (
+    csv_read,
+    flatten,
+    json_pieces,
+    json_values,
+    table_write,
+    xml_convert,
+    xml_events,
+    xml_format,
+    xml_pieces,
+)
 from jobwire.systems.apidatatools.tools.csv_read import Rows, find_cells
 from jobwire.systems.apidatatools.tools.faults import ToolError
 
@@ -95,6 +105,7 @@ def test_more_rows_than_a_page_stay_one_list():
         ('a,b\n1,"x\n\ny" ,\n', (4, 3)),
         ('a,b\n1,"', (2, 3)),
         ('"', (1, 1)),
+        ('a,b\n1,"x\r\ny\rz\n"\n1,2,3\n"', (6, 5)),
     ],
 )
 def test_a_broken_csv_is_named_with_line_and_column(text, place):
@@ -214,6 +225,49 @@ def test_xml_is_indented_but_for_mixed_text():
     once = run_text("xml-validator", '<!DOCTYPE r [\n<!ENTITY e "x">\n]>\n<r>&e;</r>', x_tab_space="3")
     assert "&e;" in once
     assert run_text("xml-validator", once, x_tab_space="3") == once
+
+
+@given(
+    st.recursive(
+        st.sampled_from(["t", " ", "\n", "&#160;", "&amp;", "<!-- c -->", "<?p q?>", "<e/>", "<e a='&lt;1'></e>", "<a:e/>"]),
+        lambda inner: st.builds(
+            "<{0}>{1}</{0}>".format, st.sampled_from(["a", "b"]), st.lists(inner, max_size=4).map("".join)
+        ),
+        max_leaves=30,
+    ),
+    st.integers(1, 80),
+    st.sampled_from(["1", "2"]),
+)
+def test_xml_is_written_alike_whoever_reads_it(inside, piece_bytes, tab):
+    text = f'<r xmlns:a="u"><a/>{inside}<b>t</b><b>\n</b></r>'
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(xml_pieces, "PIECE_BYTES", piece_bytes)
+        patch.setattr(xml_format, "_HEAD_BYTES", 1)
+        in_pieces = run_text("xml-validator", text, x_tab_space=tab)
+        patch.setattr(xml_format, "indent_plain", lambda text, indent: None)
+        assert run_text("xml-validator", text, x_tab_space=tab) == in_pieces
+
+
+def test_a_space_that_does_not_break_is_text():
+    assert run_text("xml-validator", "<r><a>&#160;</a></r>") == "<r>\n  <a>\u00a0</a>\n</r>"
+    assert run_text("xml-validator", "<r><!-- c --><![CDATA[x]]>&#160;<a/></r>") == "<r><!-- c --><![CDATA[x]]>\u00a0<a/></r>"
+
+
+def test_a_table_gets_a_column_that_comes_late():
+    rows = [{"a": 1}] * 1_500 + [{"b": True, "a": 2}]
+    assert run_text("json-to-csv", json.dumps(rows)) == "a,b\n" + "1,\n" * 1_500 + "2,true\n"
+
+
+@given(st.lists(JSON), st.sampled_from([None, 1]), st.integers(1, 80))
+def test_records_are_the_same_whatever_the_pieces(values, indent, piece_bytes):
+    text = json.dumps(values, indent=indent)
+    whole = run_text("json-to-yaml", text)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("_ELEMENTS_BYTES", "_HEAD_BYTES", "_WINDOW_BYTES"):
+            patch.setattr(json_pieces, name, piece_bytes)
+        assert run_text("json-to-yaml", text) == whole
+        if len(values) > 1 and all(isinstance(value, dict) for value in values):
+            assert run_text("json-to-yaml", "\n".join(map(json.dumps, values))) == whole
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
-"""CSV read row by row in constant memory: delimiter found out, strict quotes, every fault with line and column."""
+"""CSV read page by page in constant memory: delimiter found out, strict quotes, every fault with line and column."""
 
 import csv
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, count, islice
 from typing import Final, NamedTuple, TextIO
 
 from jobwire.systems.apidatatools.tools.contract import Option, Options, ToolError, read_text
@@ -10,6 +10,9 @@ from jobwire.systems.apidatatools.tools.contract import Option, Options, ToolErr
 FIELD_CHARS_MAX: Final = 1 << 20
 LINE_CHARS_MAX: Final = 8 << 20
 COLUMNS_MAX: Final = 10_000
+PAGE_CELLS: Final = 50_000
+"""What is read at once; short rows are filled up to the header's width, so that cells are what counts."""
+PAGE_CHARS: Final = 1 << 20
 
 _SAMPLE_LINES: Final = 50
 _SAMPLE_CHARS: Final = 1 << 16
@@ -36,52 +39,85 @@ class Rows:
     """The rows of a source: `header` names the columns of each, or is None when the source has no header."""
 
     def __init__(self, file: TextIO, *, delimiter: str | None, has_header: bool) -> None:
-        self._lines = _Lines(file)
-        self._delimiter = delimiter or find_delimiter(self._lines.sample())
-        self._reader = csv.reader(self._lines, delimiter=self._delimiter, strict=True)
-        self._rows = self._read()
-        self.header = name_columns(next(self._rows, [])) if has_header else None
+        sample = list(_sample(_read_lines(file)))
+        self._delimiter = delimiter or find_delimiter(sample)
+        self._lines = _PageLines(chain(sample, _read_lines(file, after=len(sample))))
+        self._reader = csv.reader(self._lines.read(), delimiter=self._delimiter, strict=True)
+        self.header: list[str] | None = None
+        if has_header:
+            head = self._read_page(1)
+            while head == [[]]:
+                head = self._read_page(1)
+            self.header = name_columns(head[0] if head else [])
 
     def __iter__(self) -> Iterator[list[str]]:
-        """Each row; with a header, filled with empty cells up to its width. ToolError INVALID_CSV."""
-        if self.header is None:
-            yield from self._rows
-            return
-        width = len(self.header)
-        for row in self._rows:
-            if len(row) < width:
-                row.extend([""] * (width - len(row)))
-            elif len(row) > width:
-                self._refuse_cell(width, f"a row has {len(row)} cells where the header has {width} columns")
-            yield row
+        """Each row; see read_pages."""
+        for page in self.read_pages():
+            yield from page
 
-    def _read(self) -> Iterator[list[str]]:
+    def read_pages(self) -> Iterator[list[list[str]]]:
+        """Many rows at a time; with a header, filled with empty cells up to its width. ToolError INVALID_CSV."""
+        rows_max = max(1, PAGE_CELLS // max(1, len(self.header or ())))
+        while page := self._read_page(rows_max):
+            yield [row for row in page if row]
+
+    def _read_page(self, rows_max: int) -> list[list[str]]:
+        """The next rows, those of empty lines too."""
+        page: list[list[str]] = []
+        lines = self._lines
+        lines.begin()
         before = csv.field_size_limit(FIELD_CHARS_MAX)
         try:
             for row in self._reader:
-                if len(row) > COLUMNS_MAX:
-                    self._refuse_cell(COLUMNS_MAX, f"a row has {len(row):,} cells; it may have {COLUMNS_MAX:,}")
-                if row:
-                    yield row
-                self._lines.row.clear()
+                page.append(row)
+                if len(page) == rows_max or lines.chars > PAGE_CHARS:
+                    break
         except csv.Error as error:
-            self._refuse_broken(f"{error}; look for a quote that is not closed or not doubled")
+            self._fit(page)
+            self._refuse_broken(page, f"{error}; look for a quote that is not closed or not doubled")
         finally:
             csv.field_size_limit(before)
+        self._fit(page)
+        return page
 
-    def _refuse_cell(self, place: int, reason: str) -> None:
-        cells = find_cells("".join(self._lines.row), self._delimiter)
-        self._refuse(next(islice(cells, place, None), Cell(0, 0)).start, reason)
+    def _fit(self, page: list[list[str]]) -> None:
+        """Fill what is too short for the header; ToolError for what is too long."""
+        width = COLUMNS_MAX if self.header is None else len(self.header)
+        if set(map(len, page)) <= {width}:
+            return
+        for place, row in enumerate(page):
+            if len(row) > COLUMNS_MAX:
+                reason = f"a row has {len(row):,} cells; it may have {COLUMNS_MAX:,}"
+                self._refuse_cell(page, place, cell=COLUMNS_MAX, reason=reason)
+            if len(row) > width:
+                reason = f"a row has {len(row)} cells where the header has {width} columns"
+                self._refuse_cell(page, place, cell=width, reason=reason)
+            if row and self.header is not None:
+                row.extend([""] * (width - len(row)))
 
-    def _refuse_broken(self, reason: str) -> None:
-        for cell in find_cells("".join(self._lines.row), self._delimiter):
+    def _refuse_cell(self, page: list[list[str]], place: int, *, cell: int, reason: str) -> None:
+        first = _count_lines(page[:place])
+        text = "".join(self._lines.kept[first : first + _count_lines([page[place]])])
+        found = next(islice(find_cells(text, self._delimiter), cell, None), Cell(0, 0))
+        self._refuse(first, found.start, reason)
+
+    def _refuse_broken(self, page: list[list[str]], reason: str) -> None:
+        first = _count_lines(page)
+        for cell in find_cells("".join(self._lines.kept[first:]), self._delimiter):
             if cell.fault is not None or cell.end - cell.start > FIELD_CHARS_MAX:
                 break
-        self._refuse(cell.start if cell.fault is None else cell.fault, reason)
+        self._refuse(first, cell.start if cell.fault is None else cell.fault, reason)
 
-    def _refuse(self, offset: int, reason: str) -> None:
-        line, column = self._lines.find_place(offset)
+    def _refuse(self, first: int, offset: int, reason: str) -> None:
+        line, column = self._lines.find_place(first, offset)
         raise ToolError("INVALID_CSV", f"The CSV is broken: {reason}.", line=line, column=column)
+
+
+def _count_lines(rows: list[list[str]]) -> int:
+    """The lines that these rows were read from."""
+    return len(rows) + sum(
+        cell.count("\n") + cell.count("\r") - cell.count("\r\n") for row in rows for cell in row
+    )
 
 
 def open_rows(file: TextIO, options: Options) -> Rows:
@@ -161,52 +197,60 @@ def name_columns(header: list[str]) -> list[str]:
     return names
 
 
-class _Lines:
-    """The lines of a file, none longer than the limit, the first ones looked at beforehand.
+class _PageLines:
+    """The lines that a page of rows is read from, kept until the next page begins."""
 
-    `row` are those of the row that is being read.
-    """
+    def __init__(self, lines: Iterator[str]) -> None:
+        self.kept: list[str] = []
+        self.chars = 0
+        self._lines = lines
+        self._before = 0
 
-    def __init__(self, file: TextIO) -> None:
-        self.row: list[str] = []
-        self._file = file
-        self._ahead: list[str] = []
-        self._number = 0
+    def begin(self) -> None:
+        """Forget what the page before was read from."""
+        self._before += len(self.kept)
+        self.kept.clear()
+        self.chars = 0
 
-    def sample(self) -> list[str]:
-        """The first lines; they are read once more."""
-        lines, chars = [], 0
-        for line in islice(self, _SAMPLE_LINES):
-            lines.append(line)
-            chars += len(line)
-            if chars > _SAMPLE_CHARS:
-                break
-        self._ahead, self._number, self.row = lines[::-1], 0, []
-        return lines
+    def read(self) -> Iterator[str]:
+        """Each line, once."""
+        keep = self.kept.append
+        for line in self._lines:
+            keep(line)
+            self.chars += len(line)
+            yield line
 
-    def find_place(self, offset: int) -> tuple[int, int]:
-        """Line and column of a character of the row, from 1."""
-        line = self._number - len(self.row) + 1
-        for text in self.row[:-1]:
-            if offset < len(text):
-                break
-            line, offset = line + 1, offset - len(text)
-        return line, offset + 1
+    def find_place(self, first: int, offset: int) -> tuple[int, int]:
+        """Line and column, from 1, of the character that is so far behind the beginning of a kept line."""
+        last = len(self.kept) - 1
+        while first < last and offset >= len(self.kept[first]):
+            offset -= len(self.kept[first])
+            first += 1
+        return self._before + first + 1, offset + 1
 
-    def __iter__(self) -> Iterator[str]:
-        return self
 
-    def __next__(self) -> str:
-        line = self._ahead.pop() if self._ahead else self._file.readline(LINE_CHARS_MAX + 1)
-        if not line:
-            raise StopIteration
-        self._number += 1
-        if len(line) > LINE_CHARS_MAX:
+def _read_lines(file: TextIO, *, after: int = 0) -> Iterator[str]:
+    """The lines of a file, of which so many were read already; ToolError for one that is too long."""
+    read, chars_max = file.readline, LINE_CHARS_MAX + 1
+    for number in count(after + 1):
+        line = read(chars_max)
+        if len(line) == chars_max:
             raise ToolError(
                 "INVALID_CSV",
                 f"a line has more than {LINE_CHARS_MAX:,} characters; end each row with a line end",
-                line=self._number,
-                column=LINE_CHARS_MAX + 1,
+                line=number,
+                column=chars_max,
             )
-        self.row.append(line)
-        return line
+        if not line:
+            return
+        yield line
+
+
+def _sample(lines: Iterator[str]) -> Iterator[str]:
+    """The first lines, enough to see what they are."""
+    chars = 0
+    for line in islice(lines, _SAMPLE_LINES):
+        yield line
+        chars += len(line)
+        if chars > _SAMPLE_CHARS:
+            return

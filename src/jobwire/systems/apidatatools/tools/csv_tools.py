@@ -1,19 +1,16 @@
 """csv-to-json and csv-to-yaml: every value stays a text, whatever it looks like."""
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
 
 from jobwire.systems.apidatatools.tools.contract import Option, Options, Sink, Source, Tool, ToolResult, read_int
-from jobwire.systems.apidatatools.tools.csv_read import HAS_HEADER, Rows, delimiter_option, open_rows
+from jobwire.systems.apidatatools.tools.csv_read import HAS_HEADER, delimiter_option, open_rows
 from jobwire.systems.apidatatools.tools.json_format import tab_space
 from jobwire.systems.apidatatools.tools.json_values import Item
 from jobwire.systems.apidatatools.tools.yaml_write import write_yaml
-
-_PAGE_CELLS: Final = 50_000
-"""What is written at once; short rows are filled up to the header's width, so that cells are what counts."""
 
 YAML_TAB_SPACE: Final = Option("x-tab-space", "integer", 2, minimum=1, maximum=16)
 
@@ -23,11 +20,9 @@ def csv_to_json(source: Source, options: Options, sink: Sink) -> ToolResult:
     indent = read_int(options, "x-tab-space")
     with source.open_text() as file, sink.open_bytes() as out:
         rows = open_rows(file, options)
-        records = _read_records(rows)
-        page_rows = max(1, _PAGE_CELLS // max(1, len(rows.header or ())))
         is_first = True
-        while page := list(islice(records, page_rows)):
-            shown = msgspec.json.format(msgspec.json.encode(page), indent=indent)
+        for page in filter(None, rows.read_pages()):
+            shown = msgspec.json.format(msgspec.json.encode(_name_cells(page, rows.header)), indent=indent)
             out.write(b"[" if is_first else b",")
             out.write(memoryview(shown)[1:-2])
             is_first = False
@@ -38,18 +33,14 @@ def csv_to_json(source: Source, options: Options, sink: Sink) -> ToolResult:
 def csv_to_yaml(source: Source, options: Options, sink: Sink) -> ToolResult:
     """Write a list of mappings, or of lists when the source has no header."""
     with source.open_text() as file, sink.open_text() as out:
-        records = _read_records(open_rows(file, options))
+        rows = open_rows(file, options)
+        records = chain.from_iterable(_name_cells(page, rows.header) for page in rows.read_pages())
         write_yaml((Item(record, True) for record in records), out, read_int(options, "x-tab-space"))
     return ToolResult()
 
 
-def _read_records(rows: Rows) -> Iterator[Any]:
-    header = rows.header
-    if header is None:
-        yield from rows
-        return
-    for row in rows:
-        yield dict(zip(header, row, strict=True))
+def _name_cells(page: list[list[str]], header: list[str] | None) -> Sequence[Any]:
+    return page if header is None else [dict(zip(header, row, strict=True)) for row in page]
 
 
 _EXTENSIONS: Final = ("csv", "txt", "log")

@@ -1,20 +1,50 @@
 """xml-validator, which the vendor also calls xml-formatter: elements indented, text never touched."""
 
+import re
 from collections.abc import Iterable
+from functools import partial
 from typing import Final, TextIO
 
 from jobwire.systems.apidatatools.tools.contract import Options, Sink, Source, Tool, ToolResult, read_int
 from jobwire.systems.apidatatools.tools.json_format import tab_space
 from jobwire.systems.apidatatools.tools.xml_events import Event, read_events
-from jobwire.systems.apidatatools.tools.xml_text import show_attributes, show_text
+from jobwire.systems.apidatatools.tools.xml_pieces import Pieces
+from jobwire.systems.apidatatools.tools.xml_plain import indent_plain
+from jobwire.systems.apidatatools.tools.xml_text import SPACE, show_attributes, show_text
 
 
 def format_xml(source: Source, options: Options, sink: Sink) -> ToolResult:
     """Write the document indented, but for elements with text among their children, or with xml:space="preserve"."""
-    mixed = _find_mixed(read_events(source))
-    with sink.open_text() as out:
-        _write(read_events(source), out, mixed=mixed, indent=read_int(options, "x-tab-space"))
+    indent = read_int(options, "x-tab-space")
+    if not _write_pieces(source, sink, indent):
+        mixed = _find_mixed(read_events(source))
+        with sink.open_text() as out:
+            _write(read_events(source), out, mixed=mixed, indent=indent)
     return ToolResult()
+
+
+def _write_pieces(source: Source, sink: Sink, indent: int) -> bool:
+    """Whether the whole document is so plain that it could be written by a compiled reader."""
+    with source.open_utf8() as file, sink.open_bytes() as out:
+        head = file.read(_HEAD_BYTES)
+        opening = _match_opening(head)
+        assert opening is not None  # it matches nothing, too
+        if opening[1] is not None:
+            standalone = b' standalone="' + opening[2] + b'"' if opening[2] else b""
+            out.write(b'<?xml version="' + opening[1] + b'" encoding="UTF-8"' + standalone + b"?>\n")
+        pieces = Pieces(file, head[opening.end() :])
+        for made, depth in pieces.read(partial(indent_plain, indent=indent)):
+            out.write(made)
+            if depth:
+                out.write(b"\n" + b" " * (indent * depth))
+    return pieces.is_whole
+
+
+_HEAD_BYTES: Final = 1 << 10
+_match_opening: Final = re.compile(
+    rb'(?:<\?xml version="(1\.0)"(?: encoding="[A-Za-z][\w.-]*")?(?: standalone="(yes|no)")?\s*\?>)?\s*'
+).match
+"""A declaration in its usual words; any other is left to expat."""
 
 
 def _find_mixed(events: Iterable[Event]) -> bytearray:
@@ -32,7 +62,7 @@ def _find_mixed(events: Iterable[Event]) -> bytearray:
             count += 1
         elif kind == "end":
             stack.pop()
-        elif stack and (kind == "cdata" or (kind in ("text", "other") and not text.isspace())):
+        elif stack and (kind == "cdata" or (kind in ("text", "other") and text.strip(SPACE))):
             bits[stack[-1] >> 3] |= 1 << (stack[-1] & 7)
     return bits
 
