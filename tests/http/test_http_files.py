@@ -71,7 +71,7 @@ def test_a_kept_file_is_shown_with_a_link_that_needs_no_key(house: House, client
     ("asked", "status", "first", "end"),
     [
         ("bytes=0-0", 206, 0, 1),
-        ("Bytes= 5-9 ", 206, 5, 10),
+        ("Bytes= 5-9", 206, 5, 10),
         ("bytes=5100-", 206, 5_100, len(PNG)),
         ("bytes=-8", 206, len(PNG) - 8, len(PNG)),
         ("bytes=-999999", 206, 0, len(PNG)),

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from docswrite_samples import DOCUMENTS, MARKDOWN, make_google_zip, make_picture, make_zip, read, read_file, write
 
+from bucket_server import KEYS, make_bucket
+from jobwire.blobs.opening import open_blobs
 from jobwire.domain.errors import JobError
 from jobwire.systems.docswrite.document import (
     Break,
@@ -23,8 +25,9 @@ from jobwire.systems.docswrite.document import (
     Text,
     plain,
 )
+from jobwire.systems.docswrite.fetching import BroughtFile, Documents
 from jobwire.systems.docswrite.flow import CAPTION_CHARS_MAX
-from jobwire.systems.docswrite.source import TITLE_CHARS_MAX, find_form, load_document
+from jobwire.systems.docswrite.source import TITLE_CHARS_MAX, find_form, load_document, read_source
 
 
 def read_google(folder: Path) -> Document:
@@ -284,3 +287,19 @@ def test_a_file_that_is_no_document_is_named(tmp_path: Path) -> None:
     with pytest.raises(JobError, match=r"'x\.pdf' is not a document") as caught:
         find_form("x.pdf", tmp_path / "x")
     assert caught.value.code == "document_type_unsupported"
+
+
+@pytest.mark.slow
+def test_a_kept_document_is_brought_from_a_bucket_and_lost_when_it_is_gone(tmp_path: Path) -> None:
+    blobs = open_blobs(make_bucket(), KEYS)
+    documents = Documents(blobs, google_url="")
+    file = BroughtFile(blobs.put_bytes(MARKDOWN.encode()).sha256, "markdown")
+    assert documents.has(file)
+    request = documents.describe(file, folder=tmp_path, pictures=tmp_path / "pictures")
+    assert Path(request.path).read_text() == MARKDOWN
+    assert read_source(request) is not None
+    blobs.delete(file.sha256)
+    assert not documents.has(file)
+    with pytest.raises(JobError) as caught:
+        documents.describe(file, folder=tmp_path, pictures=tmp_path / "pictures")
+    assert caught.value.code == "document_lost"
