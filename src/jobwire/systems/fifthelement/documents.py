@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import msgspec
@@ -145,8 +144,8 @@ class DocumentWork:
 
     async def _extract_slice(self, ctx: Context, row: DocumentRow, first_page: int) -> Slice:
         assert row.source_blob is not None
-        with TemporaryDirectory(prefix="jobwire-document-") as folder:
-            into = Path(folder) / "text"
+        with ctx.scratch() as folder:
+            into = folder / "text"
             request = ExtractRequest(
                 source=str(self._blobs.path_of(row.source_blob)),
                 into=str(into),
@@ -169,8 +168,8 @@ class DocumentWork:
         """Cut a text in a child, too: who wrote it may have meant to keep a worker busy."""
         if text.text_blob is not None:
             return await self._cut_file(ctx, self._blobs.path_of(text.text_blob))
-        with TemporaryDirectory(prefix="jobwire-document-") as folder:
-            source = Path(folder) / "text"
+        with ctx.scratch() as folder:
+            source = folder / "text"
             source.write_bytes((text.content or "").encode())
             return await self._cut_file(ctx, source)
 
