@@ -1,15 +1,19 @@
 """The thirty acceptance cases of the vendor's wire, over real HTTP and a real WordPress, in their order."""
 
+import asyncio
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+import jwt
 import pytest
 from docswrite_house import Client, Google, RunningHouse, link, run_docswrite
 from wordpress_site import WordPressSite
 
+from jobwire.service.issuers import NewIssuer
 from manual_clock import ManualClock
 
 pytestmark = pytest.mark.slow
@@ -75,6 +79,21 @@ def test_02_a_key_in_the_form_of_a_jwt_is_a_token(stopped: RunningHouse, site: W
     client = stopped.make_client("JWT customer", site, as_jwt=True)
     assert client.key.count(".") == 2
     assert client.status(client.export(link("doc-jwt")))["state"] == "waiting"
+
+
+def test_02_a_token_of_the_operators_issuer_is_a_token_in_each_place(tmp_path: Path, google: Google) -> None:
+    with run_docswrite(tmp_path, google, workers=0) as house:
+        house.make_client("ada")
+        issuer, secret, now = "https://login.example", "s" * 32, round(time.time())
+        scopes = ("jobs:read", "jobs:write")
+        asyncio.run(house.house.services.owners.issuers.add(NewIssuer(issuer, "jobs", "HS256", scopes, key=secret)))
+        claims = {"iss": issuer, "aud": "jobs", "sub": "ada", "iat": now, "exp": now + 300}
+        for key, status in ((secret, 404), ("another secret of 32 characters.", 401)):
+            token = jwt.encode(claims, key, "HS256")
+            places = ({"x-access-token": token}, {"Authorization": f"Bearer {token}"}, {"x-api-key": token})
+            for options in (*({"headers": place} for place in places), {"params": {"token": token}}):
+                answer = bare(house, "/job/status", {"jobId": "job-0123456789ab"}, **options)
+                assert answer.status_code == status, (options, answer.text)
 
 
 def test_04_all_fields_are_taken_and_echoed(waiting: Client) -> None:

@@ -233,3 +233,48 @@ def test_a_job_of_the_native_api_has_the_same_fields_in_every_spelling(
     )
     assert ended["phase"] == "completed", ended
     assert site.count("posts", f"ID = {ended['result']['data']['id']} AND post_status = 'publish'") == 1
+
+
+def test_what_a_document_says_of_itself_is_text_on_its_page(
+    client: Client, google: Google, site: WordPressSite
+) -> None:
+    said = dict.fromkeys(
+        ("title", "excerpt", "featured_image_caption"), "&lt;script&gt;alert(1)&lt;/script&gt; R&amp;D"
+    )
+    url = google.share("doc-script", settings={**said, "state": "publish"}, pictures=("script",))
+    post = client.publish(url)["returnValue"]
+    shown = "&lt;script&gt;alert(1)&lt;/script&gt; R&amp;D"
+    assert f"<h1>{shown}</h1>" in site.read_page(post["post_url"]).replace("&#038;", "&amp;")
+    kept = site.run_php(f"$p = get_post({post_of({'returnValue': post})}); echo $p->post_title, $p->post_excerpt;")
+    assert kept == shown * 2
+
+
+def test_the_first_picture_has_the_texts_of_the_featured_image(
+    client: Client, google: Google, site: WordPressSite
+) -> None:
+    ended = client.publish(
+        google.share("doc-head", pictures=("head-1", "head-2")),
+        featured_image_alt_text="A hive",
+        featured_image_caption="<b>In June</b>",
+    )
+    said = site.run_php(
+        f"$id = get_post_thumbnail_id({post_of(ended)}); echo get_post_meta($id, '_wp_attachment_image_alt', true),"
+        " '/', get_post($id)->post_excerpt;"
+    )
+    assert said == "A hive/&lt;b&gt;In June&lt;/b&gt;"
+
+
+def test_pictures_from_inside_are_named_and_never_fetched(
+    tmp_path: Path, google: Google, site: WordPressSite
+) -> None:
+    inside = "http://127.0.0.2:1/x.png"
+    with run_docswrite(tmp_path, google, JOBWIRE_FETCH_ALLOW="127.0.0.1/32") as house:
+        url = google.share(
+            "doc-inside", text=f'<img src="{inside}"><a href="http://127.0.0.1/">a link is only text</a>'
+        )
+        value = house.make_client("Inside", site).publish(url, featured_image_url=inside)["returnValue"]
+    assert [warning.partition(":")[0] for warning in value["warnings"]] == [
+        "picture 1 was left out",
+        "the featured image was left out",
+    ]
+    assert all("fetching from '127.0.0.2' is not allowed" in warning for warning in value["warnings"])

@@ -4,7 +4,6 @@ import asyncio
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import msgspec
@@ -56,13 +55,13 @@ class ToolWork:
         """Run the tool and keep its file."""
         ending, content_type = self._tool.name_output(call.options)
         name = f"apidatatools_convert_{secrets.token_hex(16)}.{ending}"
-        with TemporaryDirectory(prefix="jobwire-tool-") as folder:
-            target = Path(folder) / name
+        with ctx.scratch() as folder:
+            target = folder / name
             report = await self._run_limited(
                 ctx,
                 ToolRequest(
                     tool=self._tool.name,
-                    source=str(await self._bring(call, Path(folder))),
+                    source=str(await self._bring(call, folder)),
                     extension=call.extension,
                     options=call.options,
                     target=str(target),

@@ -5,6 +5,7 @@ first whether it was done: a retry doubles nothing.
 """
 
 import asyncio
+import html
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -141,12 +142,14 @@ class Exporting:
         is_last = ctx.attempt >= self._settings.attempts_max
         placing = Placing(ctx, work.fetcher, work.wordpress, work.folder, fields, is_last)
         texts = find_texts(await asyncio.to_thread(load_document, work.folder / "source"))
+        heads = fields["first_image_as_featured_image"] and not fields.get("featured_image_url")
         media: dict[str, Media] = {}
         warnings = [f"a picture was left out ({one.place}): {one.reason}" for one in source.skipped]
         for place, picture in enumerate(source.pictures):
             ctx.check_cancelled()
             ctx.progress(stage="pictures", done=place, total=len(source.pictures))
-            placed = await placing.place(picture, alt=texts.get(picture.key, ""))
+            alt, caption = placing.head_texts if heads and not media else ("", "")
+            placed = await placing.place(picture, alt=alt or texts.get(picture.key, ""), caption=caption)
             if placed.media is not None:
                 media[picture.key] = placed.media
             else:
@@ -181,11 +184,11 @@ def _find_status(fields: Fields, *, asked_at: int | None, now: int) -> Status | 
 
 def _describe_post(source: Source, fields: Fields, heading: Heading) -> PostFields:
     """The post without its content and status. What nobody said stays as it is."""
-    said = {name: str(fields[name]) for name in ("slug", "excerpt") if name in fields}
     return PostFields(
-        title=str(fields.get("title") or source.title),
-        slug=said.get("slug"),
-        excerpt=said.get("excerpt"),
+        # As text: from a user with all rights WordPress takes any markup in these, scripts included.
+        title=html.escape(str(fields.get("title") or source.title), quote=False),
+        slug=str(fields["slug"]) if "slug" in fields else None,
+        excerpt=html.escape(str(fields["excerpt"]), quote=False) if "excerpt" in fields else None,
         date_gmt=str(fields["date"]).partition("+")[0] if "date" in fields else None,
         author=heading.author,
         categories=heading.categories,

@@ -1,5 +1,6 @@
 """Bring a document's pictures into the site's media library, each once: prepared in a child, looked up, uploaded."""
 
+import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,8 +52,14 @@ class Placing:
 
     async def place_featured(self, url: str) -> Placed:
         """The picture that a field names for the head of the post."""
-        alt, caption = (str(self.fields.get(f"featured_image_{name}", "")) for name in ("alt_text", "caption"))
+        alt, caption = self.head_texts
         return await self.place(PictureSource(_FEATURED, url=url), alt=alt, caption=caption, step=_FEATURED)
+
+    @property
+    def head_texts(self) -> tuple[str, str]:
+        """What the fields say of the picture at the head of the post: its description and its caption."""
+        fields = self.fields
+        return str(fields.get("featured_image_alt_text", "")), str(fields.get("featured_image_caption", ""))
 
     @property
     def _compresses(self) -> bool:
@@ -71,7 +78,7 @@ class Placing:
             return Placed(skipped=error.message)
         media = await self.wordpress.upload_picture(prepared, self.folder / "prepared", alt=alt)
         if caption:
-            await self.wordpress.set_caption(media.id, caption)
+            await self.wordpress.set_caption(media.id, html.escape(caption, quote=False))
         return Placed(media)
 
     async def _prepare(self, picture: PictureSource) -> PreparedPicture:

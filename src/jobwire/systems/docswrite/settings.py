@@ -28,9 +28,7 @@ SETTINGS: Final = (
         "delay",
         "What a date in the future means: `delay` runs the job then, `wordpress` lets the site publish it then.",
     ),
-    Setting(
-        "DOCSWRITE_EPOCH_UNIT", "ms", "What the times of a job's status count: `ms`, or `s` for seconds."
-    ),
+    Setting("DOCSWRITE_EPOCH_UNIT", "ms", "What the times of a job's status count: `ms`, or `s` for seconds."),
     Setting("DOCSWRITE_ATTEMPTS", "5", "How often an export is tried before it fails for good."),
     Setting("DOCSWRITE_RETRY_FIRST_MS", "5000", "The longest wait before the second attempt; it doubles each time."),
 )

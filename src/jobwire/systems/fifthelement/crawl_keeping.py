@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple, assert_never
 
 import msgspec
@@ -126,8 +124,8 @@ class Keeper:
         return {page.url: reading for page, reading in zip(pages, readings, strict=True)}
 
     async def _read_batch(self, batch: PageBatch) -> list[PageReading]:
-        with TemporaryDirectory(prefix="jobwire-crawl-") as folder:
-            source, into = Path(folder) / "pages", Path(folder) / "readings"
+        with self._ctx.scratch() as folder:
+            source, into = folder / "pages", folder / "readings"
             source.write_bytes(msgspec.msgpack.encode(batch))
             await self._ctx.isolate(read_batch, BatchFiles(str(source), str(into)), limits=LIMITS)
             return msgspec.msgpack.decode(into.read_bytes(), type=list[PageReading])

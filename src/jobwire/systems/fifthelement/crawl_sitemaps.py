@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 from jobwire.domain.errors import JobError
@@ -63,8 +61,8 @@ def _choose_new(urls: Sequence[str], known: set[str]) -> list[str]:
 
 
 async def _fetch(ctx: Context, fetcher: Fetcher, hosts: Hosts, url: str) -> Sitemap:
-    with TemporaryDirectory(prefix="jobwire-sitemap-") as folder:
-        path = Path(folder) / "sitemap"
+    with ctx.scratch() as folder:
+        path = folder / "sitemap"
         async with hosts.turn(url):
             fetched = await fetcher.download(
                 url, path, body_bytes_max=SITEMAP_FILE_BYTES_MAX, deadline_ms=SITEMAP_DEADLINE_MS

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import msgspec
@@ -136,10 +135,10 @@ class DocumentWork:
 
     async def _extract_slice(self, ctx: Context, row: DocumentRow, first_page: int) -> Slice:
         assert row.source_blob is not None
-        with TemporaryDirectory(prefix="jobwire-document-") as folder:
-            into = Path(folder) / "text"
+        with ctx.scratch() as folder:
+            into = folder / "text"
             request = ExtractRequest(
-                source=str(await asyncio.to_thread(self._blobs.bring, row.source_blob, Path(folder))),
+                source=str(await asyncio.to_thread(self._blobs.bring, row.source_blob, folder)),
                 into=str(into),
                 name=row.title,
                 media_type=row.media_type,
@@ -158,10 +157,10 @@ class DocumentWork:
 
     async def _cut(self, ctx: Context, text: KeptText) -> list[Chunk]:
         """Cut a text in a child, too: who wrote it may have meant to keep a worker busy."""
-        with TemporaryDirectory(prefix="jobwire-document-") as folder:
-            source = Path(folder) / "text"
+        with ctx.scratch() as folder:
+            source = folder / "text"
             if text.text_blob is not None:
-                source = await asyncio.to_thread(self._blobs.bring, text.text_blob, Path(folder))
+                source = await asyncio.to_thread(self._blobs.bring, text.text_blob, folder)
             else:
                 source.write_bytes((text.content or "").encode())
             chunks: list[Chunk] = await ctx.isolate(cut_file, CutRequest(str(source)), limits=LIMITS)

@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import msgspec
@@ -61,8 +59,7 @@ class Exporting:
 
     async def _write(self, ctx: Context, request: ExportInput, source: RowSource) -> dict[str, Any]:
         """Write the file and keep it: a retry before that is done starts anew, after that there is nothing to do."""
-        with TemporaryDirectory(prefix="jobwire-export-") as name:
-            folder = Path(name)
+        with ctx.scratch() as folder:
             wanted = WriteRequest(
                 feed=str(folder / "rows"),
                 path=str(folder / "table"),

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any, BinaryIO, Final, Literal
 from urllib.parse import parse_qsl, urlsplit
 
@@ -104,8 +103,7 @@ class Importing:
 
     async def _read(self, ctx: Context, request: ImportInput) -> _Kept:
         blobs = self._services.blobs
-        with TemporaryDirectory(prefix="jobwire-import-") as name:
-            folder = Path(name)
+        with ctx.scratch() as folder:
             (folder / "files").mkdir()
             source = Source(
                 str(await self._bring(request, folder)), request.format, request.encoding, request.delimiter,
