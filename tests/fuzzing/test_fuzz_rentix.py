@@ -1,4 +1,4 @@
-"""rentix answers as its description says, as far as that goes: it tells routes, errors and jobs, but no bodies."""
+"""rentix answers as its description says; what it refuses beyond that is its own rules' business."""
 
 from pathlib import Path
 
