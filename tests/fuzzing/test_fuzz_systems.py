@@ -1,4 +1,4 @@
-"""Systems answer as their descriptions say; rentix' tells routes, errors and jobs, but no bodies."""
+"""Systems answer as their descriptions say; what they refuse beyond that is their own rules' business."""
 
 import os
 from pathlib import Path

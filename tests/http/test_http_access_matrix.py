@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import jsonschema_rs
 import pytest
 from http_house import serve
 
@@ -283,12 +284,24 @@ def forget(name: str) -> str:
     return "9" * 9 if name.isdecimal() else name[:-1] + ("0" if name[-1] != "0" else "1")
 
 
+def check_described(document: Any, answer: httpx.Response, path: str) -> None:
+    """Assert that the dialect's own description has this answer."""
+    responses = document["paths"][path][answer.request.method.lower()]["responses"]
+    response = responses.get(str(answer.status_code)) or responses[f"{answer.status_code // 100}XX"]
+    [(_, content)] = response["content"].items()
+    schema = {**content["schema"], "components": document["components"]}
+    jsonschema_rs.Draft202012Validator(schema).validate(answer.json())
+
+
 @pytest.mark.slow
 def test_a_foreign_key_gets_what_an_absent_thing_gets_on_every_route_of_a_system(street: Street) -> None:
     kept = keep_things(street)
     routes = [one for one in street.routes if one[1].endpoint is not None and not one[1].is_open]
     assert {site.dialect.name for site, _ in routes} == set(SYSTEMS)
     lists = [one for one in routes if one[1].method == "GET" and "{" not in one[1].path]
+    documents = {
+        site.dialect.name: street.client.get(f"{site.dialect.mount}/openapi.json").json() for site in street.sites
+    }
 
     def ask(site: Site, route: Route, caller: str, **names: str) -> httpx.Response:
         carrier = site.dialect.credentials[0]
@@ -297,9 +310,10 @@ def test_a_foreign_key_gets_what_an_absent_thing_gets_on_every_route_of_a_system
         if route.body == "upload":
             sent = {"content": b"<p>x</p>", "params": {"name": "x.html"}}
         street.clock.now += 60_000
-        return street.client.request(
-            route.method, site.dialect.mount + route.path.format(**names), headers=headers, **sent
-        )
+        path = site.dialect.mount + route.path
+        answer = street.client.request(route.method, path.format(**names), headers=headers, **sent)
+        check_described(documents[site.dialect.name], answer, path)
+        return answer
 
     before = [ask(site, route, "own").json() for site, route in lists]
     assert json.dumps(before).count(SECRET) >= 4

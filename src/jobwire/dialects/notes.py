@@ -21,8 +21,9 @@ class Notes:
     """`text` in plain sentences; codes a call may be refused with; the answer's schema, media type and headers.
 
     `headers` are those of the success with their sentences, `bodies` further media types of the request with their
-    schemas. An `is_repeatable` call takes the dialect's idempotency header. The notes of a built-in action
-    (http/action_notes.py) and those of a route are told together; `answer` and `media_type` of the route win.
+    schemas, `also` further statuses that answer like the success, with their sentences. An `is_repeatable` call takes
+    the dialect's idempotency header. The notes of a built-in action (http/action_notes.py) and those of a route are
+    told together; `answer` and `media_type` of the route win.
     """
 
     text: str = ""
@@ -33,6 +34,7 @@ class Notes:
     is_body_optional: bool = False
     is_repeatable: bool = False
     answer: Mapping[str, Any] | None = None
+    also: tuple[tuple[int, str], ...] = ()
     media_type: str | None = None
 
 
@@ -49,6 +51,7 @@ def join_notes(first: Notes, second: Notes) -> Notes:
         bodies=(*first.bodies, *second.bodies),
         is_body_optional=first.is_body_optional or second.is_body_optional,
         is_repeatable=first.is_repeatable or second.is_repeatable,
+        also=(*first.also, *second.also),
         answer=first.answer if second.answer is None else second.answer,
         media_type=second.media_type or first.media_type,
     )

@@ -119,7 +119,7 @@ def _refuse(reference: JobReference, message: str | None) -> RequestError:
     return RequestError(reference.code, message, details={"parameter": reference.name})
 
 
-JOB_NOT_FOUND = "Job not found"
+JOB_NOT_FOUND = "there is no such job; check the id and that it is your account's"
 
 
 def read_form(form: type[T], body: Any) -> T:

@@ -247,6 +247,8 @@ def _describe_responses(
         responses["204"] = {"description": "The end was seen already.", "headers": headers}
     for code_status, codes in _group_codes(dialect, served, notes).items():
         responses[str(code_status)] = _describe_refusal(dialect, served, code_status, codes=codes)
+    for code_status, text in notes.also:
+        responses[str(code_status)] = {**responses[status], "description": text}
     if route.endpoint is not None:
         responses["4XX"] = _describe_refusal(dialect, served, None)
     return responses

@@ -7,7 +7,6 @@ one transaction, and one that this very job has finished before is not touched a
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec

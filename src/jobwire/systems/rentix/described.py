@@ -125,6 +125,7 @@ PAGED = Notes(
         Parameter("offset", {"type": "integer", "minimum": 0, "maximum": OFFSET_MAX, "default": 0}),
     )
 )
+BULK = Notes(also=((422, "No operation has succeeded."),))
 CONTEXT = Notes(
     parameters=tuple(
         Parameter(name, {"type": "string", "enum": list(rule.words)}, is_required=True)

@@ -89,7 +89,8 @@ RENTIX = Dialect(
         ),
         Route(
             "POST", "/listings/bulk", endpoint=routes_bulk.post_listings, body="json", limits=_BULK,
-            request=described.Bulk, response=answers.BulkAnswer, summary="Run up to 100 operations on listings",
+            request=described.Bulk, response=answers.BulkAnswer, notes=described.BULK,
+            summary="Run up to 100 operations on listings",
         ),
         Route(
             "GET", "/listings/{id}", endpoint=routes_listings.get_listing, response=answers.ListingView,
@@ -145,7 +146,7 @@ RENTIX = Dialect(
         ),
         Route(
             "POST", "/users/bulk", endpoint=routes_bulk.post_users, body="json", limits=_BULK, request=described.Bulk,
-            response=answers.BulkAnswer, summary="Run up to 100 operations on users",
+            response=answers.BulkAnswer, notes=described.BULK, summary="Run up to 100 operations on users",
         ),
         Route(
             "GET", "/users", endpoint=routes_users.get_users, notes=described.PAGED, response=answers.UserPage,
