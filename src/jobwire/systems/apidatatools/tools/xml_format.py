@@ -29,6 +29,8 @@ def _write_pieces(source: Source, sink: Sink, indent: int) -> bool:
         head = file.read(_HEAD_BYTES)
         opening = _match_opening(head)
         assert opening is not None  # it matches nothing, too
+        if head.startswith(b"<?xml", opening.end()):
+            return False
         if opening[1] is not None:
             standalone = b' standalone="' + opening[2] + b'"' if opening[2] else b""
             out.write(b'<?xml version="' + opening[1] + b'" encoding="UTF-8"' + standalone + b"?>\n")
@@ -42,7 +44,7 @@ def _write_pieces(source: Source, sink: Sink, indent: int) -> bool:
 
 _HEAD_BYTES: Final = 1 << 10
 _match_opening: Final = re.compile(
-    rb'(?:<\?xml version="(1\.0)"(?: encoding="[A-Za-z][\w.-]*")?(?: standalone="(yes|no)")?\s*\?>)?\s*'
+    rb'(?:<\?xml version="(1\.0)"(?: encoding="[A-Za-z][\w.-]*")?(?: standalone="(yes|no)")?[ \t\r\n]*\?>)?[ \t\r\n]*'
 ).match
 """A declaration in its usual words; any other is left to expat."""
 
