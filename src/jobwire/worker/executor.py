@@ -57,21 +57,25 @@ def _explain(error: BaseException, attempt: Attempt) -> Outcome | None:
 
 async def _call_handler(attempt: Attempt, tools: Tools, *, threads: HandlerThreads, scratch: Scratch) -> str:
     kind = attempt.kind
-    inner = LoopContext(attempt, tools, scratch=scratch, has_steps=attempt.claim.fence > 1)
     if kind.isolation == "process":
         target = f"{kind.handler.__module__}:{kind.handler.__qualname__}"
         # Removed from here: a child that is killed removes nothing.
         with scratch.make_folder() as folder:
-            payload = _child_payload(attempt, folder)
-            return await tools.children.run_handler(target, payload, limits=kind.limits, serve=inner.serve)
+            payload, serve = _child_payload(attempt, folder), _make_context(attempt, tools, scratch=scratch).serve
+            return await tools.children.run_handler(target, payload, limits=kind.limits, serve=serve)
     given: list[Any] = []
     if kind.takes_context:
+        inner = _make_context(attempt, tools, scratch=scratch)
         given.append(inner if kind.is_async else ThreadContext(inner, asyncio.get_running_loop()))
     value = decode_input(kind, attempt.claim.input)
     call = partial(kind.handler, *given, **value) if kind.spread_input else partial(kind.handler, *given, value)
     if kind.is_async:
         return encode_output(await call())
     return encode_output(await threads.run(call))
+
+
+def _make_context(attempt: Attempt, tools: Tools, *, scratch: Scratch) -> LoopContext:
+    return LoopContext(attempt, tools, scratch=scratch, has_steps=attempt.claim.fence > 1)
 
 
 def _child_payload(attempt: Attempt, folder: Path) -> str:
