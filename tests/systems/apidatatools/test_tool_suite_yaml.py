@@ -24,10 +24,10 @@ REFUSED_ALL_THE_SAME = {
         "4FJ6 6BFJ 6PBE 9MMW KK5P LX3P M2N8/1 M5DY Q9WF RZP5 SBG9 V9D5 X38W XW4D",
     "libyaml: an entry without a name": "2JQS 6M2F CFD4 FRK4 M2N8 NHX8 NKF9 S3PD SM9W/1 UKK6",
     "libyaml: a directive it does not know": "2LFX 6LVF BEC7 MUS6/5 MUS6/6",
-    "libyaml: a colon within or beside a name in braces": 
+    "libyaml: a colon within or beside a name in braces":
         "4ABK 4MUZ 4MUZ/1 4MUZ/2 58MP 5MUD 5T43 9SA2 DBG4 HM87 K3WX NJ66 VJP3/1",
     "libyaml: signs in the name of an anchor": "2SXE 8XYN W5VH",
-    "libyaml: tabs where YAML 1.2 takes them": 
+    "libyaml: tabs where YAML 1.2 takes them":
         "6BCT 6CA3 96NN 96NN/1 A2M4 DK95 DK95/3 DK95/4 Q5MG R4YG Y79Y/1 Y79Y/10",
     "libyaml: a document after another's end, or with nothing in it": "7Z25 HWV9 M7A3 QT73 UT92 W4TN",
     "libyaml: a text that starts at the margin": "DK3J FP8R",

@@ -14,7 +14,15 @@ from selectolax.lexbor import LexborHTMLParser
 from tool_runs import refuse, run_text, run_tool
 
 from jobwire.pictures.decode import PhotoLimits
-from jobwire.systems.apidatatools.tools import TOOLS, code_tools, excel_tools, image_tools, source, yaml_read
+from jobwire.systems.apidatatools.tools import (
+    TOOLS,
+    code_tools,
+    excel_tools,
+    html_tools,
+    image_tools,
+    source,
+    yaml_read,
+)
 
 TABLE = [
     "json-formatter",
@@ -138,6 +146,14 @@ def test_html_is_indented_and_shown_the_same():
         "      a <b>b</b> &amp; &copy d\n    </p>\n    <pre> x\n  y</pre>\n"
         "    <ul>\n      <li>\n        1\n      <li>\n        2\n    </ul>\n  </body>\n"
     )
+
+
+def test_html_is_minified_to_its_depth_and_no_deeper():
+    deep = html_tools.MINIFY_DEPTH_MAX
+    assert run_text("html-minify", "<div>" * deep)
+    assert refuse("html-minify", "<div></b>" * (deep + 1)).code == "INVALID_HTML"
+    flat = "<ul>" + "<li>x" * (deep * 2) + "</ul>" + "<p><b>y</b>" * (deep * 2) + "<!--" + "<b>" * (deep * 2) + "-->"
+    assert run_text("html-minify", flat + f"<script>{'if(a<b)a=b;' * (deep * 2)}</script>")
 
 
 def test_no_part_of_odd_html_is_lost():

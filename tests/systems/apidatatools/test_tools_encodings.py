@@ -3,6 +3,8 @@
 import pytest
 from tool_runs import refuse, run_text
 
+from jobwire.systems.apidatatools.tools.encoding import DECLARATION_BYTES_MAX
+
 STREET = "Улица Ленина, дом двадцать пять, квартира сорок один; во дворе направо"
 
 
@@ -25,6 +27,19 @@ def test_a_declaration_that_cannot_be_true_is_refused_at_its_place(named):
 def test_xml_with_a_declaration_but_no_encoding_is_utf8():
     error = refuse("xml-validator", b"<?xml version='1.0'?>\n<a>\xe9</a>")
     assert (error.code, error.line, error.column) == ("INVALID_ENCODING", 2, 4)
+
+
+def test_a_declaration_is_looked_for_in_its_first_bytes_only():
+    def write(bytes_max: int) -> bytes:
+        start = b"<?xml version='1.0'"
+        end = b" encoding='iso-8859-5'?>"
+        return (
+            start + b" " * (bytes_max - len(start) - len(end)) + end + b"<a>" + STREET.encode("iso-8859-5") + b"</a>"
+        )
+
+    assert STREET in run_text("xml-validator", write(DECLARATION_BYTES_MAX))
+    # Then it is guessed, and the declaration is in vain.
+    assert STREET in run_text("xml-validator", write(DECLARATION_BYTES_MAX + 1).replace(b"iso-8859-5", b"iso-8859-1"))
 
 
 @pytest.mark.parametrize(

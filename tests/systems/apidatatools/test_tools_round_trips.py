@@ -24,9 +24,7 @@ XML_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="
     lambda text: not any(char < " " and char not in "\t\n\r" for char in text)
 )
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\ufeff"))
-NUMBERS = st.sampled_from(
-    ["0", "-0", "1", "-12", "1.10", "0.0", "1E400", "-1e-400", "0.10e+05", "9" * 25]
-)
+NUMBERS = st.sampled_from(["0", "-0", "1", "-12", "1.10", "0.0", "1E400", "-1e-400", "0.10e+05", "9" * 25])
 STRINGS = st.sampled_from(
     ['""', '"a"', '"\\u00e9\\/"', '"\\ud800"', '"\\"\\\\"', '"é\u2028"', '"\\u0000"', '" "', '"{[,:"']
 )
@@ -175,10 +173,7 @@ def lose_in_tables(record: Any, path: str = "") -> dict[str, str]:
 def test_json_loses_in_csv_what_is_documented_and_nothing_else(records):
     rows = [lose_in_tables(record) for record in records]
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    assume(
-        len({name.strip() for name in columns}) == len(columns)
-        and all(name == name.strip() != "" for name in columns)
-    )
+    assume(all(name == name.strip() != "" for name in columns))
     filled = [{name: row.get(name, "") for name in columns} for row in rows]
     text = run_text("json-to-csv", json.dumps(records))
     assert list(csv.reader(io.StringIO(text, newline=""))) == [columns, *[list(row.values()) for row in filled]]
@@ -217,6 +212,7 @@ def test_the_delimiter_of_a_csv_is_found_out(rows, delimiter):
 SHEET_TEXT = st.text(
     st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff\ufeff"), min_size=1
 )
+SHEET_NUMBER = st.integers(-(10**14), 10**14) | st.sampled_from([0.5, -2.25])
 
 
 @FEW

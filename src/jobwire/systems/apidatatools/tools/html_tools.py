@@ -3,6 +3,7 @@
 import html
 import re
 import warnings
+from collections import Counter
 from typing import Final
 
 import markdownify
@@ -42,13 +43,20 @@ def minify_document(source: Source, options: Options, sink: Sink) -> ToolResult:
 
 
 def _check_depth(text: str) -> None:
-    depth = 0
+    stack, names = list[str](), Counter[str]()
     for found in _NESTING_TAGS.finditer(text):
-        depth += -1 if found[1] else 1
-        if depth > MINIFY_DEPTH_MAX:
-            raise ToolError(
-                "INVALID_HTML", f"the HTML is nested deeper than {MINIFY_DEPTH_MAX:,}; flatten it"
-            )
+        name = (found["name"] or "").lower()
+        if not name:
+            continue
+        if not found["end"]:
+            stack.append(name)
+            names[name] += 1
+            if len(stack) > MINIFY_DEPTH_MAX:
+                raise ToolError("INVALID_HTML", f"the HTML is nested deeper than {MINIFY_DEPTH_MAX:,}; flatten it")
+        elif names[name]:
+            while (last := stack.pop()) != name:
+                names[last] -= 1
+            names[name] -= 1
 
 
 def html_to_markdown(source: Source, options: Options, sink: Sink) -> ToolResult:
@@ -74,11 +82,12 @@ def markdown_to_html(source: Source, options: Options, sink: Sink) -> ToolResult
 MINIFY_DEPTH_MAX: Final = 2_000
 """The library takes its elements one in another on the stack."""
 
-# What never has an end, and what may be without one, nests in others only.
+# What never has an end, and what may be without one, nests in others only; scripts and comments have no tags.
 _NESTING_TAGS: Final = re.compile(
-    r"<(/?)(?!(?:area|base|br|col|embed|hr|img|input|link|meta|source|track|wbr|li|d[dt]|p|t[dhr]|thead|tbody|tfoot|option)"
-    r"[\s/>])[a-zA-Z]",
-    re.IGNORECASE,
+    r"<!--.*?(?:-->|\Z)|<(?P<raw>script|style)[\s/>].*?(?:</(?P=raw)|\Z)|<(?P<end>/?)"
+    r"(?!(?:area|base|br|col|embed|hr|img|input|link|meta|source|track|wbr|li|d[dt]|p|t[dhr]|thead|tbody|tfoot|option)"
+    r"[\s/>])(?P<name>[a-z][^\s/>]*)",
+    re.IGNORECASE | re.DOTALL,
 )
 _C1_REFERENCES: Final = re.compile(r"&#(?:0*1(?:2[89]|[34]\d|5\d)|[xX]0*[89][0-9a-fA-F]);")
 
