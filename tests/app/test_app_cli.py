@@ -120,6 +120,14 @@ def test_no_command_at_all_shows_the_help():
     assert "Usage: jobwire" in ran.out + ran.err
 
 
+def test_the_program_starts_without_a_system():
+    look = "import sys, jobwire.cli.main; print(*sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, timeout=TIMEOUT_S)
+    loaded = ended.stdout.split()
+    assert "jobwire.cli.main" in loaded
+    assert [name for name in loaded if name.startswith("jobwire.systems.")] == []
+
+
 def test_an_unknown_command_is_refused(jobwire):
     ran = jobwire("serv")
     assert ran.code == 2

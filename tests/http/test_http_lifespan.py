@@ -1,6 +1,7 @@
 """The app's own life: what runs before the first call and after the last, and what is no HTTP."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,10 @@ async def live(app: Application, *stages: str) -> list[Any]:
     return sent
 
 
+def names_of_tasks() -> set[str]:
+    return {task.get_name() for task in asyncio.all_tasks()}
+
+
 @pytest.fixture
 def services(tmp_path: Path) -> Any:
     made = make_services(tmp_path, Clock())
@@ -44,6 +49,24 @@ def test_hooks_run_in_order_around_the_servers_life(services: Any) -> None:
     sent = asyncio.run(live(app, "lifespan.startup", "lifespan.shutdown"))
     assert [message["type"] for message in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
     assert ran == ["a", "b", "c"]
+
+
+def test_nobody_looks_after_open_calls_once_the_server_has_stopped(services: Any) -> None:
+    """A last call leaves its look-out asleep; a loop that is closed then must not lose a task that is pending."""
+    owners, app = services.owners, build_app(services, [NATIVE])
+
+    async def allow(_: Any) -> None:
+        return
+
+    async def keep_one_call() -> set[str]:
+        await owners.create_owner("ada")
+        key = (await owners.create_key("ada")).key
+        await owners.standing.keep(key, allow, gone=partial(asyncio.sleep, 0))
+        assert "jobwire-standing" in names_of_tasks()
+        await live(app, "lifespan.startup", "lifespan.shutdown")
+        return names_of_tasks()
+
+    assert "jobwire-standing" not in asyncio.run(keep_one_call())
 
 
 def test_a_hook_that_fails_stops_the_start(services: Any) -> None:

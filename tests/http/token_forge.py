@@ -4,15 +4,15 @@ import base64
 import hashlib
 import hmac
 import json
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from loopback_site import Asked, LoopbackSite, Reply
 
 ISS, AUD, SCOPE = "https://login.example", "jobs", "jobs:read jobs:write"
 
@@ -180,43 +180,26 @@ def forge_all(now: int) -> dict[str, str]:
     }
 
 
-class KeyServer:
+class KeyServer(LoopbackSite):
     """A key set on loopback; `fetches` counts, `status` and `body` are what it answers."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.body = b""
         self.status = 200
         self.headers: dict[str, str] = {}
         self.fetches = 0
-        self.url = ""
+        self.url = f"{self.base}/keys.json"
 
     def set_keys(self, *keys: Mapping[str, Any]) -> None:
         self.body = json.dumps({"keys": keys}).encode()
 
+    def answer(self, asked: Asked) -> Reply:
+        self.fetches += 1
+        return Reply(self.body, self.status, self.headers)
+
 
 @contextmanager
 def serve_keys() -> Iterator[KeyServer]:
-    served = KeyServer()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            served.fetches += 1
-            self.send_response(served.status)
-            for name, value in served.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(served.body)))
-            self.end_headers()
-            self.wfile.write(served.body)
-
-        log_message: Callable[..., None] = lambda *_: None
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    served.url = f"http://127.0.0.1:{server.server_address[1]}/keys.json"
-    try:
+    with closing(KeyServer()) as served:
         yield served
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -52,7 +52,7 @@ class Application:
         self._readiness = Readiness(services)
         self._pages = Pages(sites)
         self._on_start = on_start
-        self._on_stop = on_stop
+        self._on_stop = (*on_stop, services.owners.standing.end)
 
     @property
     def status_reader(self) -> StatusReader:

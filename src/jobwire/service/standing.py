@@ -82,6 +82,12 @@ class Standing:
                 # The loop is closed: no call is open.
                 self._task.get_loop().call_soon_threadsafe(self._moved.set)
 
+    async def end(self) -> None:
+        """Look no more: the calls of this process are over."""
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
     def _start(self) -> None:
         if self._task is None or self._task.done():
             self._moved = asyncio.Event()

@@ -2,12 +2,10 @@
 
 import asyncio
 import json
-import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,48 +13,27 @@ import httpx
 
 from house_serving import ServedHouse, house_settings, serving
 from jobwire.wiring import open_house
+from loopback_site import Asked, LoopbackSite, Reply
 
 DEADLINE_S = 60
 MOUNT = "/apidatatools"
 
 
-class FileServer:
+class FileServer(LoopbackSite):
     """Serves `files` by path on loopback; `/gate/…` is held until `gate` is set."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.files: dict[str, bytes] = {"/good.json": b'{"k":[1,2]}', "/bad.json": b'{\n "a": 1,\n "b": 2,\n}\n'}
         self.hits: Counter[str] = Counter()
-        self.gate = threading.Event()
-        server = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                path = self.path.partition("?")[0]
-                server.hits[path] += 1
-                if path.startswith("/gate/"):
-                    server.gate.wait(DEADLINE_S)
-                    path = path.removeprefix("/gate")
-                body = server.files.get(path)
-                self.send_response(404 if body is None else 200)
-                self.send_header("Content-Length", str(len(body or b"")))
-                self.end_headers()
-                with suppress(BrokenPipeError, ConnectionResetError):
-                    self.wfile.write(body or b"")
-
-            def log_message(self, *_: Any) -> None:
-                return
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self.base = f"http://127.0.0.1:{self._http.server_address[1]}"
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self.gate.set()
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join(DEADLINE_S)
+    def answer(self, asked: Asked) -> Reply:
+        path = asked.path.partition("?")[0]
+        self.hits[path] += 1
+        if path.startswith("/gate/"):
+            self.gate.wait(DEADLINE_S)
+        body = self.files.get(path.removeprefix("/gate"))
+        return Reply(b"", 404) if body is None else Reply(body)
 
 
 @dataclass

@@ -5,9 +5,8 @@ import hashlib
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from house_serving import ServedHouse, house_settings, serving
 from jobwire.systems.docswrite.settings import DocswriteSettings
 from jobwire.systems.docswrite.sites import NewSite, Sites
 from jobwire.wiring import open_house, read_clock
+from loopback_site import Asked, LoopbackSite, Reply
 
 DEADLINE_S = 90
 SITES_KEY = "k" * 16 + "docswrite-tests-" + "0" * 8
@@ -43,38 +43,24 @@ def make_page(
     return make_zip(files)
 
 
-class Google:
+class Google(LoopbackSite):
     """Documents on loopback where Google would export them; `statuses` answers a document with a status instead."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.documents: dict[str, bytes] = {}
         self.statuses: dict[str, int] = {}
         self.asked: Counter[str] = Counter()
         self.gates: dict[str, threading.Event] = {}
-        google = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                name = self.path.removeprefix("/document/d/").partition("/")[0]
-                google.asked[name] += 1
-                if name in google.gates:
-                    google.gates[name].wait(DEADLINE_S)
-                body = google.documents.get(name, b"")
-                self.send_response(google.statuses.get(name, 200 if body else 404))
-                self.send_header("Content-Type", "application/zip")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                with suppress(BrokenPipeError, ConnectionResetError):
-                    self.wfile.write(body)
-
-            def log_message(self, *_: Any) -> None:
-                return
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self.base = f"http://127.0.0.1:{self._http.server_address[1]}"
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
+    def answer(self, asked: Asked) -> Reply:
+        name = asked.path.removeprefix("/document/d/").partition("/")[0]
+        self.asked[name] += 1
+        if name in self.gates:
+            self.gates[name].wait(DEADLINE_S)
+        body = self.documents.get(name, b"")
+        status = self.statuses.get(name, 200 if body else 404)
+        return Reply(body, status, {"Content-Type": "application/zip"})
 
     def share(self, name: str, **page: Any) -> str:
         """Put a document up; its link."""
@@ -84,9 +70,7 @@ class Google:
     def close(self) -> None:
         for gate in self.gates.values():
             gate.set()
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join(DEADLINE_S)
+        super().close()
 
 
 def link(name: str) -> str:

@@ -4,9 +4,8 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,68 +13,45 @@ import httpx
 
 from house_serving import ServedHouse, house_settings, serving
 from jobwire.wiring import open_house
+from loopback_site import Asked, LoopbackSite, Reply
 
 DEADLINE_S = 60
 MOUNT = "/v1/api"
 FULL = ("jobs:read", "jobs:write", "tier:enterprise")
 ENDED = ("completed", "failed", "cancelled")
+HTML = {"Content-Type": "text/html; charset=utf-8"}
 BROKEN_PDF = b"%PDF-1.7\nthis is no document"
 
 
-class GatedSite:
+class GatedSite(LoopbackSite):
     """A site on loopback: `/` and `/page` are pages, `/gate` links to one that is held until `gate` is set."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.hits: Counter[str] = Counter()
-        self.gate = threading.Event()
         self.reached = threading.Event()
-        site = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                status, body = site.answer(self.path)
-                self.send_response(status)
-                self.send_header("Content-Type", "text/html; charset=utf-8")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                with suppress(BrokenPipeError, ConnectionResetError):  # the crawler was cancelled
-                    self.wfile.write(body)
-
-            def log_message(self, *_: Any) -> None:
-                return
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self.base = f"http://127.0.0.1:{self._http.server_address[1]}"
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-
-    def answer(self, path: str) -> tuple[int, bytes]:
-        self.hits[path] += 1
-        match path:
+    def answer(self, asked: Asked) -> Reply:
+        self.hits[asked.path] += 1
+        match asked.path:
             case "/":
-                return 200, _page("A small site", "page")
+                return _page("A small site", "page")
             case "/page":
-                return 200, _page("Another page", "")
+                return _page("Another page", "")
             case "/gate":
-                return 200, _page("The way in", "held")
+                return _page("The way in", "held")
             case "/held":
                 self.reached.set()
                 self.gate.wait(DEADLINE_S)
-                return 200, _page("Held", "")
-        return 404, b"no such page"
-
-    def close(self) -> None:
-        self.gate.set()
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join(DEADLINE_S)
+                return _page("Held", "")
+        return Reply(b"no such page", 404, HTML)
 
 
-def _page(title: str, link: str) -> bytes:
+def _page(title: str, link: str) -> Reply:
     further = f'<a href="/{link}">further</a>' if link else ""
     words = "A sentence of some length that tells what this page is about. " * 5
-    return f"<html><head><title>{title}</title></head><body><p>{words}</p>{further}</body></html>".encode()
+    page = f"<html><head><title>{title}</title></head><body><p>{words}</p>{further}</body></html>"
+    return Reply(page.encode(), headers=HTML)
 
 
 @dataclass

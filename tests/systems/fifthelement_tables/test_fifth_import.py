@@ -3,10 +3,8 @@
 import csv
 import io
 import zipfile
-from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -27,6 +25,7 @@ from jobwire.systems.fifthelement.table_documents import (
 from jobwire.systems.fifthelement.texts import INLINE_BYTES_MAX
 from jobwire.tables.spec import Column
 from jobwire.tables.xlsx_writer import open_xlsx
+from loopback_site import Asked, LoopbackSite, Reply
 
 HOMES = "title,content,price\nA,first,100\nB,second,200\n"
 
@@ -208,27 +207,18 @@ def test_a_hostile_archive_is_refused_whole(shelf: Shelf) -> None:
     assert shelf.count() == 0
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Any:
+class Homes(LoopbackSite):
     """A server of one file on loopback, which this house may fetch from."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(HOMES)))
-            self.end_headers()
-            self.wfile.write(HOMES.encode())
+    def answer(self, asked: Asked) -> Reply:
+        return Reply(HOMES.encode())
 
-        def log_message(self, *_: Any) -> None:
-            return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/homes.csv"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+@pytest.fixture
+def site() -> Iterator[str]:
+    homes = Homes()
+    yield f"{homes.base}/homes.csv"
+    homes.close()
 
 
 def test_a_file_is_fetched_through_the_guard(shelf: Shelf, site: str) -> None:

@@ -5,10 +5,9 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from io import BytesIO
 from pathlib import Path
@@ -19,9 +18,11 @@ from PIL import Image
 
 from house_serving import ServedHouse, house_settings, serving
 from jobwire.wiring import open_house
+from loopback_site import Asked, LoopbackSite, Reply
 
 DEADLINE_S = 60
 POLLERS_FOLDER = Path(__file__).parent / "pollers"
+JPEG, TEXT = {"Content-Type": "image/jpeg"}, {"Content-Type": "text/plain"}
 PHOTOS = ("balcony", "living-room", "pavilion", "waterfall-turned", "harbour-gps")
 
 
@@ -39,7 +40,7 @@ def photo(name: str) -> bytes:
     return body.getvalue()
 
 
-class PhotoServer:
+class PhotoServer(LoopbackSite):
     """Photos on loopback, and every way in which a photo server fails.
 
     `/ok/<photo>` is served; `/missing/…` is 404, `/busy/…` always 503, `/once/<photo>?…` 503 the first time,
@@ -47,56 +48,30 @@ class PhotoServer:
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.hits: Counter[str] = Counter()
-        self.gate = threading.Event()
         self.reached = threading.Event()
-        server = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                status, body = server.answer(self.path)
-                self.send_response(status)
-                self.send_header("Content-Type", "image/jpeg" if status == 200 else "text/plain")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                with suppress(BrokenPipeError, ConnectionResetError):  # the fetching process was killed
-                    self.wfile.write(body)
-
-            def log_message(self, *_: Any) -> None:
-                return
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self.base = f"http://127.0.0.1:{self._http.server_address[1]}"
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-
-    def answer(self, path: str) -> tuple[int, bytes]:
-        self.hits[path] += 1
-        _, manner, name = path.partition("?")[0].split("/")
+    def answer(self, asked: Asked) -> Reply:
+        self.hits[asked.path] += 1
+        _, manner, name = asked.path.partition("?")[0].split("/")
         match manner:
             case "missing":
-                return 404, b"no such photo"
+                return Reply(b"no such photo", 404, TEXT)
             case "busy":
-                return 503, b"later"
-            case "once" if self.hits[path] == 1:
-                return 503, b"later"
+                return Reply(b"later", 503, TEXT)
+            case "once" if self.hits[asked.path] == 1:
+                return Reply(b"later", 503, TEXT)
             case "gate":
                 self.reached.set()
                 self.gate.wait(DEADLINE_S)
             case "text":
-                return 200, b"this is no photo"
-        return 200, photo(name)
+                return Reply(b"this is no photo", headers=JPEG)
+        return Reply(photo(name), headers=JPEG)
 
     def urls(self, *manners: str) -> list[dict[str, str]]:
         """A `files` array of one photo for each manner, a different one each time."""
         return [{"url": f"{self.base}/{manner}/{name}"} for manner, name in zip(manners, PHOTOS, strict=False)]
-
-    def close(self) -> None:
-        self.gate.set()
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join(DEADLINE_S)
 
 
 @dataclass

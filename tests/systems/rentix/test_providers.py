@@ -1,51 +1,33 @@
 """Publications with a translator and a geocoder on loopback: their answers are used, their failures told apart."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rentix_house import FLAT, Client, PhotoServer, run_rentix
 
+from loopback_site import Asked, LoopbackSite, Reply
+
 pytestmark = pytest.mark.slow
 
+PLACE = {"lat": "47.03", "lon": "28.80", "display_name": "here", "place_rank": 30}
 
-class Providers:
+
+class Providers(LoopbackSite):
     """LibreTranslate's and Nominatim's shape; `statuses` are answered first, one a request."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.statuses: list[int] = []
-        providers = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                self.reply({"translatedText": f"[{asked['target']}] {asked['q']}"})
-
-            def do_GET(self) -> None:
-                self.reply([{"lat": "47.03", "lon": "28.80", "display_name": "here", "place_rank": 30}])
-
-            def reply(self, body: Any) -> None:
-                status = providers.statuses.pop(0) if providers.statuses else 200
-                text = json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *_: Any) -> None:
-                return
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.base = f"http://127.0.0.1:{self._http.server_address[1]}"
-        threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
-
-    def close(self) -> None:
-        self._http.shutdown()
-        self._http.server_close()
+    def answer(self, asked: Asked) -> Reply:
+        status = self.statuses.pop(0) if self.statuses else 200
+        if not asked.body:
+            return Reply(json.dumps([PLACE]).encode(), status)
+        text = json.loads(asked.body)
+        return Reply(json.dumps({"translatedText": f"[{text['target']}] {text['q']}"}).encode(), status)
 
 
 @pytest.fixture

@@ -4,14 +4,15 @@ import hashlib
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 from fifthelement_house import ENDED, Client
+
+from loopback_site import LoopbackSite
 
 PATIENCE_S = 500
 """A site of hundreds of pages, on a machine that has other things to do."""
@@ -41,36 +42,20 @@ def redirect(location: str, status: int = 301) -> Page:
     return Page(status=status, headers={"Location": location})
 
 
-class Site:
+class Site(LoopbackSite):
     """Serves `pages` by path, answers 304 where the ETag is known, and counts what was asked for."""
 
+    protocol = "HTTP/1.1"
+
     def __init__(self, pages: Mapping[str, Page | Answerer] | None = None) -> None:
+        super().__init__()
         self.pages: dict[str, Page | Answerer] = dict(pages or {})
         self.hits: Counter[str] = Counter()
         self.statuses: Counter[int] = Counter()
-        self.gate = threading.Event()
         self.reached = threading.Event()
         self.moved = threading.Event()
-        site = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                with suppress(BrokenPipeError, ConnectionResetError):
-                    site.answer(self)
-
-            def log_message(self, *_: Any) -> None:
-                return
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self.port = self._http.server_address[1]
-        self.base = f"http://127.0.0.1:{self.port}"
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-
-    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+    def serve(self, handler: BaseHTTPRequestHandler) -> None:
         self.hits[handler.path] += 1
         page = self.find(handler.path)
         if not isinstance(page, Page):
@@ -108,12 +93,6 @@ class Site:
         self.reached.set()
         self.gate.wait(PATIENCE_S)
         handler.wfile.write(b"y" * 50)
-
-    def close(self) -> None:
-        self.gate.set()
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join(60)
 
 
 class FolderSite(Site):

@@ -3,9 +3,7 @@
 import hashlib
 import json
 import struct
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from documents_house import DocumentHouse, run_documents
 
 from jobwire.domain.errors import RequestError
 from jobwire.systems.fifthelement.records import RepositoryRow, change_repository
+from loopback_site import Asked, LoopbackSite, Reply
 
 MODEL = "test-embedding"
 FLOATS = 64
@@ -27,48 +26,28 @@ def embed(text: str) -> list[float]:
     return vector
 
 
-class EmbeddingServer:
+class EmbeddingServer(LoopbackSite):
     """Speaks OpenAI's form; `faults` are answered first, one a request."""
 
     def __init__(self) -> None:
+        super().__init__()
+        self.url = f"{self.base}/v1"
         self.faults: list[tuple[int, Any]] = []
         self.seen: list[dict[str, Any]] = []
         self.keys: set[str] = set()
-        server = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                status, answer = server.answer(self.path, body, self.headers.get("Authorization", ""))
-                data = json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
+    def answer(self, asked: Asked) -> Reply:
+        assert asked.path == "/v1/embeddings"
+        status, answer = self.embed_all(json.loads(asked.body), asked.headers.get("Authorization", ""))
+        return Reply(json.dumps(answer).encode(), status, {"Content-Type": "application/json"})
 
-            def log_message(self, *_: Any) -> None:
-                return
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._http.server_address[1]}/v1"
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-
-    def answer(self, path: str, body: dict[str, Any], key: str) -> tuple[int, Any]:
-        assert path == "/v1/embeddings"
+    def embed_all(self, body: dict[str, Any], key: str) -> tuple[int, Any]:
         self.seen.append(body)
         self.keys.add(key)
         if self.faults:
             return self.faults.pop(0)
         items = [{"index": n, "embedding": embed(text)} for n, text in enumerate(body["input"])]
         return 200, {"object": "list", "model": body["model"], "data": items[::-1]}
-
-    def close(self) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join(10)
 
 
 @pytest.fixture(scope="module")
