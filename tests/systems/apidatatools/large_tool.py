@@ -1,7 +1,8 @@
-"""Runs a tool on a large file that it makes and prints the peak of memory in MiB: `TOOL FORMAT BYTES FOLDER`."""
+"""Runs a tool on a large file that it makes and prints the peak of memory in MiB and MB/s: `TOOL FORMAT BYTES FOLDER`."""
 
 import re
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,11 +31,13 @@ def main(name: str, form: str, size_bytes: int, folder: Path) -> None:
     path = folder / form
     make_file(path, form, size_bytes)
     tool = TOOLS[name]
+    started = time.perf_counter()
     tool.run(Source(path), tool.read_options({}), Sink(folder / "made"))
+    mb_per_s = path.stat().st_size / 1_000_000 / (time.perf_counter() - started)
     assert (folder / "made").stat().st_size > size_bytes // 3
     # Not ru_maxrss, which begins with the peak of the process that started this one.
     (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    print(int(peak) // 1024)
+    print(int(peak) // 1024, f"{mb_per_s:.0f}")
 
 
 if __name__ == "__main__":

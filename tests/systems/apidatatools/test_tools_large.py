@@ -21,6 +21,7 @@ SIZE_MB = int(os.environ.get("JOBWIRE_TOOLS_LARGE_MB", "40"))
     ("name", "form"),
     [
         ("json-formatter", "json"),
+        ("json-validator", "json"),
         ("json-minify", "ndjson"),
         ("json-to-csv", "json"),
         ("csv-to-json", "csv"),
@@ -36,4 +37,4 @@ def test_a_large_file_takes_no_more_memory_than_a_small_one(tmp_path, name, form
         text=True,
         check=True,
     )
-    assert int(run.stdout) < PEAK_MIB_MAX
+    assert int(run.stdout.split()[0]) < PEAK_MIB_MAX

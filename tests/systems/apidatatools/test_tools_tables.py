@@ -17,6 +17,7 @@ from jobwire.systems.apidatatools.tools import (
     flatten,
     json_pieces,
     json_values,
+    pieces,
     table_write,
     xml_convert,
     xml_events,
@@ -229,7 +230,9 @@ def test_xml_is_indented_but_for_mixed_text():
 
 @given(
     st.recursive(
-        st.sampled_from(["t", " ", "\n", "&#160;", "&amp;", "<!-- c -->", "<?p q?>", "<e/>", "<e a='&lt;1'></e>", "<a:e/>"]),
+        st.sampled_from(
+            ["t", " ", "\n", "&#160;", "&amp;", "<!-- c -->", "<?p q?>", "<e/>", "<e a='&lt;1'></e>", "<a:e/>"]
+        ),
         lambda inner: st.builds(
             "<{0}>{1}</{0}>".format, st.sampled_from(["a", "b"]), st.lists(inner, max_size=4).map("".join)
         ),
@@ -242,6 +245,7 @@ def test_xml_is_written_alike_whoever_reads_it(inside, piece_bytes, tab):
     text = f'<r xmlns:a="u"><a/>{inside}<b>t</b><b>\n</b></r>'
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(xml_pieces, "PIECE_BYTES", piece_bytes)
+        patch.setattr(pieces, "SEARCH_BYTES", piece_bytes)
         patch.setattr(xml_format, "_HEAD_BYTES", 1)
         in_pieces = run_text("xml-validator", text, x_tab_space=tab)
         patch.setattr(xml_format, "indent_plain", lambda text, indent: None)
@@ -250,7 +254,10 @@ def test_xml_is_written_alike_whoever_reads_it(inside, piece_bytes, tab):
 
 def test_a_space_that_does_not_break_is_text():
     assert run_text("xml-validator", "<r><a>&#160;</a></r>") == "<r>\n  <a>\u00a0</a>\n</r>"
-    assert run_text("xml-validator", "<r><!-- c --><![CDATA[x]]>&#160;<a/></r>") == "<r><!-- c --><![CDATA[x]]>\u00a0<a/></r>"
+    assert (
+        run_text("xml-validator", "<r><!-- c --><![CDATA[x]]>&#160;<a/></r>")
+        == "<r><!-- c --><![CDATA[x]]>\u00a0<a/></r>"
+    )
 
 
 def test_a_table_gets_a_column_that_comes_late():
@@ -263,6 +270,7 @@ def test_records_are_the_same_whatever_the_pieces(values, indent, piece_bytes):
     text = json.dumps(values, indent=indent)
     whole = run_text("json-to-yaml", text)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pieces, "SEARCH_BYTES", piece_bytes)
         for name in ("_ELEMENTS_BYTES", "_HEAD_BYTES", "_WINDOW_BYTES"):
             patch.setattr(json_pieces, name, piece_bytes)
         assert run_text("json-to-yaml", text) == whole

@@ -115,9 +115,7 @@ class Rows:
 
 def _count_lines(rows: list[list[str]]) -> int:
     """The lines that these rows were read from."""
-    return len(rows) + sum(
-        cell.count("\n") + cell.count("\r") - cell.count("\r\n") for row in rows for cell in row
-    )
+    return len(rows) + sum(cell.count("\n") + cell.count("\r") - cell.count("\r\n") for row in rows for cell in row)
 
 
 def open_rows(file: TextIO, options: Options) -> Rows:

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Final, NamedTuple
 
-import msgspec
-
 from jobwire.systems.apidatatools.tools.contract import (
     Option,
     Options,
@@ -15,9 +13,10 @@ from jobwire.systems.apidatatools.tools.contract import (
     ToolResult,
     read_int,
 )
-from jobwire.systems.apidatatools.tools.json_pieces import Render, check_json, open_pieces
+from jobwire.systems.apidatatools.tools.json_pieces import check_json, format_text, open_pieces
 from jobwire.systems.apidatatools.tools.json_repair_hint import suggesting
 from jobwire.systems.apidatatools.tools.json_tokens import read_rest
+from jobwire.systems.apidatatools.tools.pieces import Render
 
 TAB_SPACE_MAX: Final = 16
 
@@ -30,12 +29,12 @@ def tab_space(default: int) -> Option:
 def format_json(source: Source, options: Options, sink: Sink) -> ToolResult:
     """Write the source indented."""
     indent = read_int(options, "x-tab-space")
-    return _write(source, sink, _Layout(partial(msgspec.json.format, indent=indent), indent))
+    return _write(source, sink, _Layout(partial(format_text, indent=indent), indent))
 
 
 def minify_json(source: Source, options: Options, sink: Sink) -> ToolResult:
     """Write the source without white space; values on lines of their own stay so."""
-    return _write(source, sink, _Layout(partial(msgspec.json.format, indent=-1), None))
+    return _write(source, sink, _Layout(partial(format_text, indent=-1), None))
 
 
 def validate_json(source: Source, options: Options, sink: Sink) -> ToolResult:

@@ -1,18 +1,19 @@
 """JSON in pieces that a compiled reader takes whole: where to cut is guessed, and the reader proves the guess.
 
-A piece starts after a comma and ends before one. With a stack of brackets open around both ends, `[0,` + piece + `,0]`
-is JSON exactly when the piece fits its place and the guess of the stack was right. json_tokens.py goes on where nothing
-fits, and says what is wrong.
+A piece starts after a comma and ends before one. With a stack of brackets open around both ends, `[0,` + piece +
+`,0]` is JSON exactly when the piece fits its place and the guess of the stack was right. json_tokens.py goes on where
+nothing fits, and says what is wrong.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, Final, NamedTuple
+from typing import BinaryIO, Final
 
 import msgspec
 
 from jobwire.systems.apidatatools.tools.json_tokens import Rest
+from jobwire.systems.apidatatools.tools.pieces import SEARCH_BYTES, Piece, Pieces, Render
 from jobwire.systems.apidatatools.tools.source import Source
 
 PIECE_BYTES: Final = 2 << 20
@@ -37,82 +38,53 @@ _LIST: Final = ord("[")
 _OPENING: Final = (b"[", b"{")
 _CLOSED: Final = bytes.maketrans(b"[{", b"]}")
 
-Render = Callable[[bytes], bytes]
-"""What is made of a JSON text; msgspec.DecodeError or RecursionError unless it is one."""
-
 _check: Final = msgspec.json.Decoder(msgspec.Raw).decode
 
 
-def check_json(text: bytes) -> bytes:
-    """The text as it is; see Render."""
-    _check(text)
+def check_json(text: bytes) -> bytes | None:
+    """The text as it is, or None unless it is JSON."""
+    try:
+        _check(text)
+    except (msgspec.DecodeError, RecursionError):
+        return None
     return text
 
 
-class Piece(NamedTuple):
-    """What was made of a piece, and the brackets that are open before and after it."""
+def format_text(text: bytes, *, indent: int) -> bytes | None:
+    """The text indented, without white space below 0, or None unless it is JSON."""
+    try:
+        return msgspec.json.format(text, indent=indent)
+    except (msgspec.DecodeError, RecursionError):
+        return None
 
-    made: bytes
-    before: bytes
-    after: bytes
 
+class Document(Pieces[bytes]):
+    """The pieces of one document, cut between arrays and objects down to `depth_max`. Stacks are opening brackets."""
 
-class Pieces:
-    """The pieces of one document, each of about `piece_bytes`, between arrays and objects down to `depth_max`.
-
-    `rest` is what could not be read so, once the pieces have ended.
-    """
-
-    rest: Rest | None = None
-
-    def __init__(
-        self, file: BinaryIO, head: bytes, *, depth_max: int, piece_bytes: int, bytes_max: int
-    ) -> None:
-        self._file = file
-        self._buffer = head
-        self._offset = 0
-        self._stack = b""
+    def __init__(self, file: BinaryIO, head: bytes, *, depth_max: int, piece_bytes: int, bytes_max: int) -> None:
+        super().__init__(file, head, start=b"", piece_bytes=piece_bytes, bytes_max=bytes_max)
         self._depth_max = depth_max
-        self._piece_bytes = self._wanted_bytes = piece_bytes
-        self._bytes_max = bytes_max
         self._window_bytes = _WINDOW_BYTES
+        self._offset = 0
+
+    @property
+    def rest(self) -> Rest | None:
+        """What could not be read so, once the pieces have ended."""
+        return None if self.is_whole else Rest(self.buffer, self._offset, self.stack)
 
     @property
     def is_list(self) -> bool:
         """Whether elements of an outer array are what it cuts between."""
         return self._depth_max > 0
 
-    def read(self, render: Render) -> Iterator[Piece]:
-        """What `render` makes of one piece after another."""
-        while True:
-            wanted = max(0, self._wanted_bytes - len(self._buffer))
-            chunk = self._file.read(wanted)
-            self._buffer += chunk
-            if len(chunk) < wanted:
-                piece = self._take(render, len(self._buffer), b"")
-            else:
-                piece = self._take_guessed(render) or self._take_found(render)
-            if piece is not None:
-                yield piece
-                self._wanted_bytes = self._piece_bytes
-                if not self._stack:
-                    return
-            elif len(chunk) < wanted or self._wanted_bytes >= self._bytes_max:
-                self.rest = Rest(self._buffer, self._offset, self._stack)
-                return
-            else:
-                self._wanted_bytes *= 2
-
-    def _take_guessed(self, render: Render) -> Piece | None:
-        """The piece that leaves as many open as it found, if it ends at the outermost comma of the last few bytes."""
-        if not self._stack:
-            return None
-        start = max(0, len(self._buffer) - self._window_bytes)
-        quote = _find_quote(self._buffer, start)
+    def guess(self, extent: int) -> int:
+        """At the outermost comma of the last few bytes; of more of them after each wrong guess."""
+        start = max(0, extent - self._window_bytes)
+        quote = _find_quote(self.buffer, start, extent)
         if quote is not None and quote[1]:
             start = quote.start() + 1
         cut = depth = lowest = 0
-        for mark in _find_marks(self._buffer, start):
+        for mark in _find_marks(self.buffer, start, extent):
             if mark[1] == b",":
                 cut = mark.start(1) if depth <= lowest else cut
             elif mark[1] in _OPENING:
@@ -120,17 +92,13 @@ class Pieces:
             else:
                 depth -= 1
                 lowest = min(lowest, depth)
-        piece = self._take(render, cut, self._stack) if cut else None
-        if piece is None:
-            self._window_bytes = min(self._window_bytes * 2, self._piece_bytes // 4)
-        return piece
+        return cut
 
-    def _take_found(self, render: Render) -> Piece | None:
-        """The piece to the outermost comma of the second half of what was read, or else the last one before."""
-        stack = bytearray(self._stack)
+    def find(self, extent: int) -> tuple[int, bytes]:
+        """At the outermost comma of the second half, or else the last one before."""
+        stack = bytearray(self.stack)
         cut, after, lowest = 0, b"", self._depth_max
-        half = len(self._buffer) // 2
-        for mark in _find_marks(self._buffer):
+        for mark in _find_marks(self.buffer, 0, extent) if lowest else ():
             if mark[1] in _OPENING:
                 stack += mark[1]
             elif not (stack and mark[1]):
@@ -139,27 +107,27 @@ class Pieces:
                 stack.pop()
             elif len(stack) <= lowest:
                 cut, after = mark.start(1), bytes(stack)
-                if cut > half:
+                if cut > extent // 2:
                     lowest = len(stack)
-        return self._take(render, cut, after) if cut else None
+        self._window_bytes = min(2 * self._window_bytes, SEARCH_BYTES)
+        return cut, after
 
-    def _take(self, render: Render, cut: int, after: bytes) -> Piece | None:
-        start, end = _frame(self._stack)[0], _frame(after)[1]
-        text = b"".join((start, memoryview(self._buffer)[:cut], end))
-        try:
-            made = render(text)
-        except (msgspec.DecodeError, RecursionError):
+    def take(self, render: Render, cut: int, after: bytes) -> Piece[bytes] | None:
+        """See Pieces."""
+        start, end = _frame(self.stack)[0], _frame(after)[1]
+        made = render(b"".join((start, memoryview(self.buffer)[:cut], end)))
+        if made is None:
             return None
-        made = made[_measure(render, self._stack)[0] : len(made) - _measure(render, after)[1]]
-        piece = Piece(made, self._stack, after)
-        self._buffer = self._buffer[cut + 1 :]
+        made = made[_measure(render, self.stack)[0] : len(made) - _measure(render, after)[1]]
+        piece = Piece(made, self.stack, after)
+        self.buffer = self.buffer[cut + 1 :]
         self._offset += cut + 1
-        self._stack = after
+        self.stack = after
         return piece
 
 
 class Lines:
-    """Arrays and objects on lines of their own, many lines a piece; `rest` is as of Pieces."""
+    """Arrays and objects on lines of their own, many lines a piece; `rest` is as of a document."""
 
     rest: Rest | None = None
 
@@ -168,7 +136,7 @@ class Lines:
         self._head = head
         self._bytes_max = bytes_max
 
-    def read(self, render: Render) -> Iterator[Piece]:
+    def read(self, render: Render) -> Iterator[Piece[bytes]]:
         """What `render` makes of each line, the lines of a piece joined by line ends."""
         held, offset = self._head, 0
         while True:
@@ -176,33 +144,33 @@ class Lines:
             held += chunk
             cut = held.rfind(b"\n") + 1 if chunk else len(held)
             lines = [line for raw in held[:cut].split(b"\n") if (line := raw.strip(_SPACE))]
-            try:
-                made = b"\n".join(map(render, lines))
-            except (msgspec.DecodeError, RecursionError):
-                made = b""
-            if (lines and (not made or not all(line.startswith(_OPENING) for line in lines))) or len(held) > self._bytes_max:
+            made = [shown for line in lines if line.startswith(_OPENING) and (shown := render(line)) is not None]
+            if len(made) < len(lines) or len(held) > self._bytes_max:
                 self.rest = Rest(held, offset, b"", follows=offset > 0)
                 return
             if lines:
-                yield Piece(made, b"", b"")
+                yield Piece(b"\n".join(made), b"", b"")
             if not chunk:
                 return
             held, offset = held[cut:], offset + cut
 
 
 @contextmanager
-def open_pieces(source: Source) -> Iterator[tuple[BinaryIO, Pieces | Lines]]:
+def open_pieces(source: Source) -> Iterator[tuple[BinaryIO, Document | Lines]]:
     """The source and its pieces, cut wherever they can be."""
     with source.open_utf8() as file:
         head = file.read(_HEAD_BYTES)
         if _is_lines(head):
             yield file, Lines(file, head, bytes_max=PIECE_BYTES_MAX)
         else:
-            yield file, Pieces(file, head, depth_max=FRAME_DEPTH_MAX, piece_bytes=PIECE_BYTES, bytes_max=PIECE_BYTES_MAX)
+            yield (
+                file,
+                Document(file, head, depth_max=FRAME_DEPTH_MAX, piece_bytes=PIECE_BYTES, bytes_max=PIECE_BYTES_MAX),
+            )
 
 
 @contextmanager
-def open_elements(source: Source, *, bytes_max: int) -> Iterator[tuple[BinaryIO, Pieces | Lines]]:
+def open_elements(source: Source, *, bytes_max: int) -> Iterator[tuple[BinaryIO, Document | Lines]]:
     """The source and its pieces: whole elements of the outer array, or whole lines, none of more than `bytes_max`."""
     with source.open_utf8() as file:
         head = file.read(min(_HEAD_BYTES, bytes_max))
@@ -211,7 +179,7 @@ def open_elements(source: Source, *, bytes_max: int) -> Iterator[tuple[BinaryIO,
             yield file, Lines(file, head, bytes_max=bytes_max)
         else:
             piece_bytes = min(_ELEMENTS_BYTES, bytes_max) if is_list else bytes_max
-            yield file, Pieces(file, head, depth_max=int(is_list), piece_bytes=piece_bytes, bytes_max=bytes_max)
+            yield file, Document(file, head, depth_max=int(is_list), piece_bytes=piece_bytes, bytes_max=bytes_max)
 
 
 def _is_lines(head: bytes) -> bool:
@@ -219,11 +187,7 @@ def _is_lines(head: bytes) -> bool:
     line, _, more = head.lstrip(_SPACE).partition(b"\n")
     if not (line.startswith(_OPENING) and more.strip(_SPACE)):
         return False
-    try:
-        check_json(line)
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return True
+    return check_json(line) is not None
 
 
 def _frame(stack: bytes) -> tuple[bytes, bytes]:
@@ -241,5 +205,5 @@ def _measure(render: Render, stack: bytes) -> tuple[int, int]:
         return 0, 0
     start, end = _frame(stack)
     mark = b"7" if stack[-1] == _LIST else b'"7":7'
-    made = render(start + mark + end)
+    made = render(start + mark + end) or b""
     return made.index(mark[:2].rstrip(b":")), len(made) - 1 - made.rindex(b"7")

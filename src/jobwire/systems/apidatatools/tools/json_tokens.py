@@ -72,7 +72,8 @@ _WANTED: Final = {
 class Rest(NamedTuple):
     """Where a faster reader stopped: the bytes it has read in vain, and the place of the first in the text.
 
-    `stack` has the brackets that are open there, after a comma; where none is, `follows` tells whether lines came before.
+    `stack` has the brackets that are open there, after a comma; where none is, `follows` tells whether lines came
+    before.
     """
 
     buffer: bytes = b""

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from jobwire.systems.apidatatools.tools.faults import ToolError
-from jobwire.systems.apidatatools.tools.json_pieces import Lines, Piece, Pieces, check_json, open_elements
+from jobwire.systems.apidatatools.tools.json_pieces import Document, Lines, check_json, open_elements
 from jobwire.systems.apidatatools.tools.json_tokens import Rest, read_rest
+from jobwire.systems.apidatatools.tools.pieces import Piece
 from jobwire.systems.apidatatools.tools.source import Source
 
 ITEM_BYTES_MAX: Final = 32 << 20
@@ -64,7 +65,7 @@ def _read_groups(source: Source, decode: Decode) -> Iterator[tuple[list[Any], bo
                 yield [decode(text)], is_element
 
 
-def _decode_group(pieces: Pieces | Lines, piece: Piece, decode: Decode) -> tuple[list[Any], bool]:
+def _decode_group(pieces: Document | Lines, piece: Piece[bytes], decode: Decode) -> tuple[list[Any], bool]:
     made, before, after = piece
     if isinstance(pieces, Lines):
         # A line end stands nowhere else: no string of JSON has one.
@@ -113,4 +114,3 @@ def _split_items(chunks: Iterable[list[bytes]], rest: Rest) -> Iterator[tuple[by
                 )
     if held:
         yield b"".join(held), is_records
-

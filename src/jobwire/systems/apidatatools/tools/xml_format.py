@@ -8,7 +8,7 @@ from typing import Final, TextIO
 from jobwire.systems.apidatatools.tools.contract import Options, Sink, Source, Tool, ToolResult, read_int
 from jobwire.systems.apidatatools.tools.json_format import tab_space
 from jobwire.systems.apidatatools.tools.xml_events import Event, read_events
-from jobwire.systems.apidatatools.tools.xml_pieces import Pieces
+from jobwire.systems.apidatatools.tools.xml_pieces import Document
 from jobwire.systems.apidatatools.tools.xml_plain import indent_plain
 from jobwire.systems.apidatatools.tools.xml_text import SPACE, show_attributes, show_text
 
@@ -34,11 +34,11 @@ def _write_pieces(source: Source, sink: Sink, indent: int) -> bool:
         if opening[1] is not None:
             standalone = b' standalone="' + opening[2] + b'"' if opening[2] else b""
             out.write(b'<?xml version="' + opening[1] + b'" encoding="UTF-8"' + standalone + b"?>\n")
-        pieces = Pieces(file, head[opening.end() :])
-        for made, depth in pieces.read(partial(indent_plain, indent=indent)):
-            out.write(made)
-            if depth:
-                out.write(b"\n" + b" " * (indent * depth))
+        pieces = Document(file, head[opening.end() :])
+        for piece in pieces.read(partial(indent_plain, indent=indent)):
+            out.write(piece.made)
+            if piece.after:
+                out.write(b"\n" + b" " * (indent * len(piece.after)))
     return pieces.is_whole
 
 
