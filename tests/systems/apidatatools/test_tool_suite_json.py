@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from suites import Refusal, find_suite, judge
-from tool_runs import run_tool
+from tool_runs import cut_small, run_tool
 
-from jobwire.systems.apidatatools.tools import json_format, json_tokens
+from jobwire.systems.apidatatools.tools import json_tokens
 
 FILES = 399
 
@@ -69,7 +69,7 @@ def read(path: Path) -> bytes:
 @pytest.fixture(params=["at once", "streamed"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "streamed":
-        monkeypatch.setattr(json_format, "FAST_BYTES_MAX", 0)
+        cut_small(monkeypatch, 5)
 
 
 def find_expected(name: str, data: bytes) -> Refusal | None:

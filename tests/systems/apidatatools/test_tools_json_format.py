@@ -5,9 +5,9 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tool_runs import refuse, run_text, run_tool
+from tool_runs import cut_small, refuse, run_text, run_tool
 
-from jobwire.systems.apidatatools.tools import json_pieces, json_tokens, pieces
+from jobwire.systems.apidatatools.tools import json_tokens
 from jobwire.systems.apidatatools.tools.contract import ToolError
 from jobwire.systems.apidatatools.tools.json_repair_hint import REPAIR_BYTES_MAX
 
@@ -56,14 +56,6 @@ def test_what_is_refused_and_where_has_nothing_to_do_with_the_pieces(text, piece
                 return error.line, error.column  # how much of the text a message shows is another matter
 
     assert run(piece_bytes) == run(1_000_000)
-
-
-def cut_small(patch: pytest.MonkeyPatch, size: int) -> None:
-    """Have everything read in pieces of that size."""
-    patch.setattr(json_tokens, "_CHUNK_BYTES", size)
-    patch.setattr(pieces, "SEARCH_BYTES", size)
-    for name in ("PIECE_BYTES", "PIECE_BYTES_MAX", "_HEAD_BYTES", "_WINDOW_BYTES"):
-        patch.setattr(json_pieces, name, size)
 
 
 def test_values_on_lines_of_their_own_stay_on_them(way):

@@ -12,9 +12,7 @@ import pytest
 import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from tool_runs import refuse, run_text, run_tool
-
-from jobwire.systems.apidatatools.tools import json_format, json_tokens
+from tool_runs import cut_small, refuse, run_text, run_tool
 
 FEW = settings(max_examples=50)
 """An example is two runs of a tool or more."""
@@ -75,8 +73,7 @@ def scan(text: str) -> list[str]:
 def test_formatting_and_minifying_keep_every_token_as_it_is_written(chunk_bytes, text, indent):
     with pytest.MonkeyPatch.context() as patch:
         if chunk_bytes:
-            patch.setattr(json_format, "FAST_BYTES_MAX", 0)
-            patch.setattr(json_tokens, "_CHUNK_BYTES", chunk_bytes)
+            cut_small(patch, chunk_bytes)
         formatted = run_text("json-formatter", text, x_tab_space=str(indent))
         assert scan(formatted) == scan(text)
         assert run_text("json-minify", formatted) == "".join(scan(text))
