@@ -232,4 +232,6 @@ def test_a_plain_sign_of_yaml_merges_and_a_quoted_one_is_a_name():
 
 def test_json_that_repeats_a_name_keeps_the_last_value_in_conversions():
     assert run_text("json-to-csv", '{"a":1,"a":2}') == "a\n2\n"
+    assert refuse("json-to-xml", '{"²":1}').code == "NOT_REPRESENTABLE"
+    assert "<ключ>1</ключ>" in run_text("json-to-xml", '{"ключ":1}')
     assert refuse("json-to-xml", '{"a":[{"b c":1}]}').code == "NOT_REPRESENTABLE"

@@ -1,7 +1,9 @@
 """Text and attributes as XML writes them, so that reading gives the same characters back."""
 
 import re
+from functools import lru_cache
 from typing import Final
+from xml.parsers import expat
 
 SPACE: Final = " \t\r\n"
 """What is white space to XML: less than to Python."""
@@ -29,7 +31,17 @@ def show_attributes(attributes: list[str]) -> str:
 
 def is_name(text: str) -> bool:
     """Whether an element may be called so."""
-    return _NAME.fullmatch(text) is not None
+    return _NAME.fullmatch(text) is not None and (text.isascii() or _is_read(text))
+
+
+@lru_cache(maxsize=1_024)
+def _is_read(name: str) -> bool:
+    """Whether a reader takes the name: the letters of XML are fewer than those of Unicode."""
+    try:
+        expat.ParserCreate("utf-8").Parse(f"<{name}/>".encode(), True)
+    except expat.ExpatError:
+        return False
+    return True
 
 
 def find_forbidden(text: str) -> str | None:
