@@ -1,4 +1,4 @@
-"""Progress: monotone within an attempt, inside its stage, bounded."""
+"""Progress: monotone over all attempts, inside its stage, bounded."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobwire.domain.progress import MESSAGE_CHARS_MAX, Progress, advance, complete, stage_span
+from jobwire.domain.progress import MESSAGE_CHARS_MAX, Progress, advance, complete, resume, stage_span
 
 STAGES = {"download": 1.0, "convert": 3.0, "upload": 1.0}
 ANY_PERCENT = st.none() | st.floats() | st.integers(-1_000, 1_000)
@@ -22,13 +22,14 @@ REPORTS = st.fixed_dictionaries(
 )
 
 
-@given(st.lists(REPORTS, max_size=12), st.none() | st.just(STAGES))
+@given(st.lists(REPORTS | st.none(), max_size=12), st.none() | st.just(STAGES))
 def test_progress_never_goes_back_whatever_a_handler_reports(
-    reports: list[dict[str, object]], weights: dict[str, float] | None
+    reports: list[dict[str, object] | None], weights: dict[str, float] | None
 ) -> None:
     shown = Progress()
     for report in reports:
-        following = advance(shown, weights=weights, **report)
+        # None: another attempt begins.
+        following = resume(shown) if report is None else advance(shown, weights=weights, **report)
         assert shown.percent <= following.percent <= 100
         assert following.message is None or len(following.message) <= MESSAGE_CHARS_MAX
         shown = following

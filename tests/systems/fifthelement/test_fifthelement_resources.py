@@ -137,6 +137,15 @@ class TestDocuments:
         waiting.data("DELETE", f"/repositories/{repository}")
         assert {waiting.status(job)["status"] for job in jobs} == {"cancelled"}
 
+    @pytest.mark.parametrize(
+        ("action", "body"), [("crawl", {"url": "http://a.test/"}), ("regenerate", {}), ("export", {})]
+    )
+    def test_only_the_path_says_which_repository(self, waiting: Client, action: str, body: dict[str, object]) -> None:
+        path, other = f"/repositories/{waiting.make_repository()}/{action}", waiting.make_repository()
+        refused = waiting.post(path, json={**body, "repository": other})
+        assert code_of(refused) == (400, "ValidationError") and "repository" in refused.json()["error"]["details"]
+        assert waiting.post(path, json=body).status_code == 200
+
     def test_a_crawl_whose_repository_goes_is_cancelled(self, client: Client, site: GatedSite) -> None:
         site.gate.clear()
         site.reached.clear()

@@ -89,6 +89,8 @@ def read_start_body(body: Any) -> dict[str, Any]:
     """The fields of a body that starts a job; none where there is no body."""
     if body is not None and not isinstance(body, dict):
         raise refuse_faults([Fault("", "send a JSON object")])
+    if body and "repository" in body:
+        raise refuse_faults([Fault("/repository", "the path names the repository; leave it out")])
     return dict(body or {})
 
 

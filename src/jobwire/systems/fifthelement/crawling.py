@@ -34,10 +34,9 @@ HOSTS_MAX: Final = 20
 _HOST_CHARS_MAX: Final = 260
 
 
-class CrawlInput(msgspec.Struct, frozen=True, rename="camel"):
+class CrawlBody(msgspec.Struct, frozen=True, rename="camel"):
     """Where to crawl from, how far, and on which hosts (`name` or `name:port`) beside that of `url`."""
 
-    repository: str
     url: str
     max_pages: Annotated[int, msgspec.Meta(ge=1, le=PAGES_MAX)] = PAGES_DEFAULT
     max_depth: Annotated[int, msgspec.Meta(ge=0, le=DEPTH_MAX)] = DEPTH_DEFAULT
@@ -45,6 +44,12 @@ class CrawlInput(msgspec.Struct, frozen=True, rename="camel"):
         list[Annotated[str, msgspec.Meta(min_length=1, max_length=_HOST_CHARS_MAX)]],
         msgspec.Meta(max_length=HOSTS_MAX),
     ] = []
+
+
+class CrawlInput(CrawlBody, frozen=True, rename="camel", kw_only=True):
+    """The same, and into which repository."""
+
+    repository: str
 
 
 class Crawling:

@@ -11,13 +11,13 @@ from jobwire.systems.fifthelement.bodies import (
     RepositoryChange,
     TokenBody,
 )
-from jobwire.systems.fifthelement.crawling import CrawlInput
-from jobwire.systems.fifthelement.embedding import EmbedInput
+from jobwire.systems.fifthelement.crawling import CrawlBody
+from jobwire.systems.fifthelement.embedding import EmbedBody
 from jobwire.systems.fifthelement.error_words import ERRORS
+from jobwire.systems.fifthelement.exporting import ExportBody
 from jobwire.systems.fifthelement.job_shape import IDS, JOB, PHASES, REFERENCE
 from jobwire.systems.fifthelement.members import IDENTITY_HEADER, admit
 from jobwire.systems.fifthelement.starting import KINDS
-from jobwire.systems.fifthelement.tables import ExportInput
 
 BODY_BYTES_MAX = 8 * 1024 * 1024
 CANCEL_WAIT_S = 10
@@ -92,16 +92,16 @@ FIFTHELEMENT = Dialect(
         ),
         Route(
             "POST", "/repositories/{repositoryId}/crawl", endpoint=routes_jobs.post_crawl, scope="jobs:write",
-            body="json", request=CrawlInput, response=described.Started, summary="Crawl a site into a repository",
+            body="json", request=CrawlBody, response=described.Started, summary="Crawl a site into a repository",
         ),
         Route(
             "POST", "/repositories/{repositoryId}/regenerate", endpoint=routes_jobs.post_regenerate,
-            scope="jobs:write", body="json_or_none", request=EmbedInput, response=described.Started,
+            scope="jobs:write", body="json_or_none", request=EmbedBody, response=described.Started,
             summary="Embed a repository's documents",
         ),
         Route(
             "POST", "/repositories/{repositoryId}/export", endpoint=routes_jobs.post_export, scope="jobs:write",
-            body="json_or_none", request=ExportInput, response=described.Started,
+            body="json_or_none", request=ExportBody, response=described.Started,
             summary="Export a repository to a file",
         ),
         Route(

@@ -39,11 +39,16 @@ from jobwire.systems.fifthelement.texts import read_text
 PAGE_DOCUMENTS: Final = 100
 
 
-class EmbedInput(msgspec.Struct, frozen=True, rename="camel"):
-    """Which repository's chunks to embed; `replace` forgets all its vectors first, for another model."""
+class EmbedBody(msgspec.Struct, frozen=True, rename="camel"):
+    """How to embed: `replace` forgets all vectors of the repository first, for another model."""
+
+    replace: bool = False
+
+
+class EmbedInput(EmbedBody, frozen=True, rename="camel", kw_only=True):
+    """Which repository's chunks to embed, and how."""
 
     repository: str
-    replace: bool = False
 
 
 @dataclass(frozen=True, slots=True)

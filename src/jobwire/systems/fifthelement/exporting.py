@@ -23,12 +23,17 @@ PAGE_ROWS: Final = 500
 CHILD_LIMITS: Final = ChildLimits(memory_bytes_max=1_000_000_000, cpu_s_max=900, wall_ms_max=1_800_000)
 
 
-class ExportInput(msgspec.Struct, frozen=True, rename="camel"):
-    """Which repository, as what file; `include_vectors` asks for its chunks with their vectors, a row each."""
+class ExportBody(msgspec.Struct, frozen=True, rename="camel"):
+    """As what file; `include_vectors` asks for the chunks with their vectors, a row each."""
 
-    repository: str
     format: Format = "jsonl"
     include_vectors: bool = False
+
+
+class ExportInput(ExportBody, frozen=True, rename="camel", kw_only=True):
+    """Which repository, and as what file."""
+
+    repository: str
 
 
 class Exporting:

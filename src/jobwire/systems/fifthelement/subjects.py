@@ -24,14 +24,14 @@ def take_up(tx: Transaction, *, owner: int, job: int, repository: str) -> None:
 def keep_repository(tx: Transaction, owner: int, repository: str) -> None:
     """Hold the repository a job works on; JobError repository_gone where it was deleted meanwhile."""
     if not hold_repository(tx, owner, repository):
-        raise _explain_gone("repository")
+        raise _explain_gone()
 
 
 def require_repository(reader: Reader, owner: int, repository: str) -> RepositoryRow:
     """The repository a job works on; JobError repository_gone where it was deleted meanwhile."""
     row = find_repository(reader, owner, repository)
     if row is None:
-        raise _explain_gone("repository")
+        raise _explain_gone()
     return row
 
 
@@ -39,12 +39,12 @@ def require_document(reader: Reader, owner: int, document: str) -> DocumentRow:
     """The document a job works on; JobError document_gone where it was deleted meanwhile."""
     row = find_document(reader, owner, document)
     if row is None:
-        raise _explain_gone("document")
+        raise JobError("document_gone", "The document was deleted before the job was done")
     return row
 
 
-def _explain_gone(what: str) -> JobError:
-    return JobError(f"{what}_gone", f"The {what} was deleted before the job was done")
+def _explain_gone() -> JobError:
+    return JobError("repository_gone", "The repository was deleted before the job was done")
 
 
 def link_job(tx: Transaction, owner: int, job: int, *, repository: str, document: str | None) -> None:
