@@ -16,6 +16,7 @@ import pytest
 from manual_clock import ManualClock
 
 SEED_VARIABLE = "JOBWIRE_SEED"
+FAST_EXAMPLES = 20
 
 # anyio loads its parts on first use, and pytest parses them anew; two threads parsing at once make Python 3.11 fail
 # with a SystemError. So they are loaded here, before any server of a test has a thread.
@@ -27,6 +28,8 @@ os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "data" / "no_authority
 
 # Machines differ in speed: an example may take the time it needs, and a failure says how to repeat it.
 hypothesis.settings.register_profile("jobwire", deadline=None, print_blob=True)
+# For `make test-fast`: where a test says no number of its own.
+hypothesis.settings.register_profile("fast", hypothesis.settings.get_profile("jobwire"), max_examples=FAST_EXAMPLES)
 hypothesis.settings.load_profile("jobwire")
 
 

@@ -11,6 +11,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -75,6 +76,7 @@ def _settings_table(settings: Iterable[Any]) -> str:
     return "\n".join(["| name | default | what it does |", "|---|---|---|", *rows, ""])
 
 
+@cache
 def find_constants() -> list[Constant]:
     """Every public numeric limit and time at the top of a module, in the order of modules and names."""
     found: list[Constant] = []

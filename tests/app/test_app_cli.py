@@ -122,8 +122,7 @@ def test_no_command_at_all_shows_the_help():
 
 def test_the_program_starts_without_a_system():
     look = "import sys, jobwire.cli.main; print(*sys.modules)"
-    ended = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, timeout=TIMEOUT_S)
-    loaded = ended.stdout.split()
+    loaded = subprocess.check_output([sys.executable, "-c", look], text=True, timeout=TIMEOUT_S).split()
     assert "jobwire.cli.main" in loaded
     assert [name for name in loaded if name.startswith("jobwire.systems.")] == []
 

@@ -120,6 +120,7 @@ def submit_some(jobwire) -> None:
         assert ran.code == 0, ran
 
 
+@pytest.mark.slow
 def test_a_dry_run_shows_what_would_be_moved(jobwire, ledger: str, target: str) -> None:
     submit_some(jobwire)
     ran = jobwire("move", "--from", ledger, "--to", target, "--dry-run")

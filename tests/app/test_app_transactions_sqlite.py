@@ -91,6 +91,7 @@ def test_without_a_transaction_the_connection_is_refused(app, ledger):
     assert count_jobs(ledger) == 0
 
 
+@pytest.mark.slow
 def test_a_process_that_has_the_ledger_open_refuses_the_other_sqlite(app, connection, ledger):
     """Its close would delete the write-ahead log under the ledger, and its locks are none."""
     connection.close()

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 from doc_pages import DOCS, ROOT, read_page
@@ -27,7 +28,13 @@ def documented() -> dict[str, list[str]]:
     return {row[1]: row[2].split(" | ") for row in rows if row is not None}
 
 
-def raised() -> Iterator[tuple[str, ast.Call]]:
+@cache
+def raised() -> tuple[tuple[str, ast.Call], ...]:
+    """Every call of the source that raises a code."""
+    return tuple(find_raised())
+
+
+def find_raised() -> Iterator[tuple[str, ast.Call]]:
     for path in (ROOT / "src" / "jobwire").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in RAISED:

@@ -148,6 +148,7 @@ def small(house_engine: str, tmp_path: Path) -> Any:
         yield house
 
 
+@pytest.mark.slow
 def test_a_plan_bounds_a_file_and_all_files(small: RunningTools) -> None:
     customer = small.make_customer("bounded")
     announced = customer.announce("a.json")
@@ -164,6 +165,7 @@ def test_a_plan_bounds_a_file_and_all_files(small: RunningTools) -> None:
     assert (full.status_code, full.json()["error"]) == (403, "STORAGE_LIMIT_EXCEEDED")
 
 
+@pytest.mark.slow
 def test_a_plan_bounds_the_uploads_that_are_awaited(small: RunningTools) -> None:
     customer = small.make_customer("waiting")
     for name in ("a.json", "b.json"):
@@ -185,6 +187,7 @@ def test_uploads_and_tools_are_limited_in_a_minute(customer: Customer, path: str
     assert int(refused.headers["retry-after"]) > 0
 
 
+@pytest.mark.slow
 def test_units_are_counted_seen_in_the_refusal_and_returned_for_failures(small: RunningTools) -> None:
     customer = small.make_customer("metered")
     for _ in range(3):
@@ -211,6 +214,7 @@ def test_a_result_is_saved_in_ranges_and_never_a_page(customer: Customer) -> Non
         assert httpx.get(wrong, timeout=60).status_code == 404
 
 
+@pytest.mark.slow
 def test_results_and_uploads_end(house_engine: str, tmp_path: Path) -> None:
     with run_tools(tmp_path) as house:
         customer = house.make_customer("late")

@@ -202,6 +202,7 @@ def test_a_job_of_no_or_too_many_documents_is_refused(library: DocumentHouse) ->
     assert library.error(library.start_batch(repository, []))["code"] == "invalid_input"
 
 
+@pytest.mark.slow
 def test_a_job_that_is_cancelled_while_it_waits_leaves_the_document_failed(tmp_path: Path, ledger: str) -> None:
     with run_documents(tmp_path, ledger, workers=0) as house:
         row = house.add_text(house.add_repository(), LAKES)
