@@ -1,4 +1,4 @@
-"""Runs a tool on a large file that it makes and prints the peak of memory in MiB and MB/s: `TOOL FORMAT BYTES FOLDER`."""
+"""Runs a tool on a large file that it makes, prints the peak in MiB and MB/s: `TOOL FORMAT BYTES FOLDER`."""
 
 import re
 import sys

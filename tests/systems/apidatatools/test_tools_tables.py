@@ -24,8 +24,8 @@ from jobwire.systems.apidatatools.tools import (
     xml_format,
     xml_pieces,
 )
+from jobwire.systems.apidatatools.tools.contract import ToolError
 from jobwire.systems.apidatatools.tools.csv_read import Rows, find_cells
-from jobwire.systems.apidatatools.tools.faults import ToolError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\ufeff"))
 ROWS = st.lists(st.fixed_dictionaries({"a": TEXT, "b c": TEXT}), min_size=1, max_size=5)
@@ -250,6 +250,37 @@ def test_xml_is_written_alike_whoever_reads_it(inside, piece_bytes, tab):
         in_pieces = run_text("xml-validator", text, x_tab_space=tab)
         patch.setattr(xml_format, "indent_plain", lambda text, indent: None)
         assert run_text("xml-validator", text, x_tab_space=tab) == in_pieces
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<?xml version='1.0'?><r/>",
+        "\n<?xml version='1.0'?><r/>",
+        '<?xml version="1.0"?>\v<r/>',
+        '<?xml version="1.0" encoding="latin-1" standalone="yes"?>\n<r/>\n',
+        "<!-- c --><r/>",
+        "<r/><!-- c -->",
+        "<r><?xml version='1.0'?></r>",
+        "<r xmlns:xml='http://www.w3.org/XML/1998/namespace'/>",
+        "<r><a b='1' xmlns='u'/></r>",
+        "<r><p:a/></r>",
+        "<r/>x",
+        "<r><![CDATA[ ]]></r>",
+        "<r><a>1 <!-- c --></a><b> <!-- c --> </b></r>",
+    ],
+)
+def test_what_is_not_plain_xml_is_left_to_expat(text):
+    def run(patch: pytest.MonkeyPatch | None) -> object:
+        if patch is not None:
+            patch.setattr(xml_format, "indent_plain", lambda text, indent: None)
+        try:
+            return run_text("xml-validator", text)
+        except ToolError as error:
+            return error.line, error.column
+
+    with pytest.MonkeyPatch.context() as patch:
+        assert run(None) == run(patch)
 
 
 def test_a_space_that_does_not_break_is_text():

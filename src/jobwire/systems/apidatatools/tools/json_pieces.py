@@ -12,11 +12,11 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from jobwire.systems.apidatatools.tools.json_tokens import Rest
-from jobwire.systems.apidatatools.tools.pieces import SEARCH_BYTES, Piece, Pieces, Render
+from jobwire.systems.apidatatools.tools.json_tokens import DEPTH_MAX, Rest
+from jobwire.systems.apidatatools.tools.pieces import Piece, Pieces, Render
 from jobwire.systems.apidatatools.tools.source import Source
 
-PIECE_BYTES: Final = 2 << 20
+PIECE_BYTES: Final = 1 << 19
 PIECE_BYTES_MAX: Final = 16 << 20
 """One that is longer without a comma to cut at is read token by token."""
 
@@ -27,7 +27,8 @@ _ELEMENTS_BYTES: Final = 1 << 18
 """Python's values of an element take some twenty times its bytes."""
 
 _HEAD_BYTES: Final = 1 << 18
-_WINDOW_BYTES: Final = 8 << 10
+_WINDOW_BYTES: Final = 2 << 10
+_WIDEST_WINDOW_BYTES: Final = 64 << 10
 _STRING: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)'
 _find_marks: Final = re.compile(rb'(?:[^"\[\]{},]++|' + _STRING + rb")*+([\[\]{},]|\Z)", re.DOTALL).finditer
 """The group of each is the next bracket or comma outside strings, or the end of the text."""
@@ -101,7 +102,7 @@ class Document(Pieces[bytes]):
         for mark in _find_marks(self.buffer, 0, extent) if lowest else ():
             if mark[1] in _OPENING:
                 stack += mark[1]
-            elif not (stack and mark[1]):
+            elif not (stack and mark[1]) or len(stack) > DEPTH_MAX:
                 break
             elif mark[1] != b",":
                 stack.pop()
@@ -109,7 +110,7 @@ class Document(Pieces[bytes]):
                 cut, after = mark.start(1), bytes(stack)
                 if cut > extent // 2:
                     lowest = len(stack)
-        self._window_bytes = min(2 * self._window_bytes, SEARCH_BYTES)
+        self._window_bytes = min(2 * self._window_bytes, _WIDEST_WINDOW_BYTES)
         return cut, after
 
     def take(self, render: Render, cut: int, after: bytes) -> Piece[bytes] | None:
@@ -118,8 +119,8 @@ class Document(Pieces[bytes]):
         made = render(b"".join((start, memoryview(self.buffer)[:cut], end)))
         if made is None:
             return None
-        made = made[_measure(render, self.stack)[0] : len(made) - _measure(render, after)[1]]
-        piece = Piece(made, self.stack, after)
+        inside = slice(_measure(render, self.stack)[0], len(made) - _measure(render, after)[1])
+        piece = Piece(memoryview(made)[inside], self.stack, after)
         self.buffer = self.buffer[cut + 1 :]
         self._offset += cut + 1
         self.stack = after
@@ -149,7 +150,7 @@ class Lines:
                 self.rest = Rest(held, offset, b"", follows=offset > 0)
                 return
             if lines:
-                yield Piece(b"\n".join(made), b"", b"")
+                yield Piece(memoryview(b"\n".join(made)), b"", b"")
             if not chunk:
                 return
             held, offset = held[cut:], offset + cut

@@ -66,7 +66,7 @@ def _read_groups(source: Source, decode: Decode) -> Iterator[tuple[list[Any], bo
 
 
 def _decode_group(pieces: Document | Lines, piece: Piece[bytes], decode: Decode) -> tuple[list[Any], bool]:
-    made, before, after = piece
+    made, before, after = bytes(piece.made), piece.before, piece.after
     if isinstance(pieces, Lines):
         # A line end stands nowhere else: no string of JSON has one.
         return decode(b"[" + made.replace(b"\n", b",") + b"]"), True

@@ -4,8 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final, Generic, NamedTuple, TypeVar
 
-SEARCH_BYTES: Final = 64 << 10
+SEARCH_BYTES: Final = 16 << 10
 """How far a cut is searched for in Python, which takes many times as long as reading."""
+
+_GROWTH: Final = 4
 
 Render = Callable[[bytes], bytes | None]
 """What a compiled reader makes of a whole text, or None when it does not take it."""
@@ -17,7 +19,7 @@ Stack = TypeVar("Stack", bytes, tuple[bytes, ...])
 class Piece(NamedTuple, Generic[Stack]):
     """What was made of a piece, and what is open before and after it."""
 
-    made: bytes
+    made: memoryview
     before: Stack
     after: Stack
 
@@ -63,7 +65,7 @@ class Pieces(ABC, Generic[Stack]):
             if piece is None:
                 return
             yield piece
-            extent, search = min(2 * extent, self._piece_bytes), min(SEARCH_BYTES, self._piece_bytes)
+            extent, search = min(_GROWTH * extent, self._piece_bytes), min(SEARCH_BYTES, self._piece_bytes)
 
     @abstractmethod
     def guess(self, extent: int) -> int:

@@ -44,7 +44,7 @@ def _write_pieces(source: Source, sink: Sink, indent: int) -> bool:
 
 _HEAD_BYTES: Final = 1 << 10
 _match_opening: Final = re.compile(
-    rb'(?:<\?xml version="(1\.0)"(?: encoding="[A-Za-z][\w.-]*")?(?: standalone="(yes|no)")?[ \t\r\n]*\?>)?[ \t\r\n]*'
+    rb'(?:<\?xml version="(1\.0)"(?: encoding="[A-Za-z][\w.-]*")?(?: standalone="(yes|no)")? ?\?>)?[ \t\r\n]*'
 ).match
 """A declaration in its usual words; any other is left to expat."""
 

@@ -62,7 +62,7 @@ class Document(Pieces[Stack]):
         if made is None:
             return None
         start, end = _measure(render, self.stack)[0], _measure(render, after)[1]
-        piece = Piece(made[start : len(made) - end], self.stack, after)
+        piece = Piece(memoryview(made)[start : len(made) - end], self.stack, after)
         self.buffer = self.buffer[cut:]
         self.stack = after
         return piece

@@ -8,7 +8,7 @@ from lxml import etree
 _INDENT: Final = 2
 """What libxml2 indents by."""
 
-_RARE: Final = (b"<![CDATA[", b"<!DOCTYPE", b"xml:space", b"xmlns:xml")
+_RARE: Final = (b"<?xml", b"<![CDATA[", b"<!DOCTYPE", b"xml:space", b"xmlns:xml")
 _find_late_declaration: Final = re.compile(rb"<[^<\s]+\s+(?!xmlns)[^<]*\sxmlns").search
 _is_odd: Final = etree.XPath("boolean(//text()[../* or not(normalize-space())])")
 """Text beside elements, or white space alone in one."""
