@@ -62,9 +62,7 @@ def fetch(folder: Path) -> None:
     """Each archive of the list lies unpacked in `folder`/<name>; nothing is done when they are there already."""
     wanted, wanted_npm = LIST.read_text(encoding="utf-8"), NPM_LIST.read_text(encoding="utf-8")
     if shutil.which("npm") is None:
-        print("npm is not there: what it brings is left out, and the tests that read it are skipped", file=sys.stderr)
-            "npm is not there: tests of XML, YAML and JavaScript against public suites are left out", file=sys.stderr
-        )
+        print("npm is not there: what it brings is left out, its tests are skipped", file=sys.stderr)
         wanted_npm = ""
     mark = folder / MARK
     if mark.exists() and mark.read_text(encoding="utf-8") == wanted + wanted_npm:
