@@ -11,7 +11,21 @@ import httpx
 import pytest
 import token_forge as forge
 from http_house import Clock, make_services, serve
-from token_forge import AUD, EC_KEY, ED_KEY, HEAD, ISS, RSA_KEY, SIGNERS, KeyServer, claims_at, jwk_of, pem_of, sign
+from token_forge import (
+    AUD,
+    EC_KEY,
+    ED_KEY,
+    HEAD,
+    ISS,
+    RSA_KEY,
+    SIGNERS,
+    KeyServer,
+    claims_at,
+    jwk_of,
+    nest,
+    pem_of,
+    sign,
+)
 
 from house_engines import new_address
 from jobwire.config import SettingError, read_settings
@@ -33,7 +47,7 @@ from jobwire.service.key_sets import FRESH_MS, KEY_SET_BYTES_MAX, REFRESH_INTERV
 from jobwire.service.owners import CACHE_MS, Owners
 from jobwire.service.services import Services
 from jobwire.service.signatures import KEYS_MAX
-from jobwire.service.tokens import TOKEN_CHARS_MAX
+from jobwire.service.tokens import TOKEN_CHARS_MAX, TOKEN_DEPTH_MAX
 from jobwire.wiring import open_house
 from shop_dialect import SHOP
 
@@ -157,6 +171,7 @@ def test_times_are_taken_up_to_the_leeway_and_the_longest_life(gate: Gate) -> No
         {"exp": now_s + 299.5},
         {"aud": ["mail", "jobs"]},
         {"jti": "j" * TOKEN_ID_CHARS_MAX},
+        {"x": nest(TOKEN_DEPTH_MAX - 1)},
     ):
         assert gate.ask(gate.good(**changes)).status_code == 200, changes
 

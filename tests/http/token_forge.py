@@ -12,6 +12,7 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from jobwire.service.tokens import TOKEN_DEPTH_MAX
 from loopback_site import Asked, LoopbackSite, Reply
 
 ISS, AUD, SCOPE = "https://login.example", "jobs", "jobs:read jobs:write"
@@ -66,6 +67,11 @@ def hmac_with(secret: bytes, header: Mapping[str, Any], claims: Mapping[str, Any
 
 
 HEAD = {"alg": "RS256", "kid": "k1", "typ": "JWT"}
+
+
+def nest(lists: int) -> Any:
+    """So many lists in one another; as a claim they are one deeper."""
+    return json.loads("[" * lists + "]" * lists)
 
 
 def forge_all(now: int) -> dict[str, str]:
@@ -138,6 +144,7 @@ def forge_all(now: int) -> dict[str, str]:
         "the algorithm twice": sign(b'{"alg":"none","alg":"RS256","kid":"k1"}', claims_at(now)),
         "a claim twice": sign(HEAD, (body_text[:-1] + ', "sub": "eve"}').encode()),
         "a thousand brackets": sign(HEAD, (body_text[:-1] + ', "x": ' + "[" * 1_500 + "]" * 1_500 + "}").encode()),
+        "one bracket too many": with_claims(x=nest(TOKEN_DEPTH_MAX)),
         "expired": with_claims(exp=now_s - 31),
         "no expiry": with_claims(exp=None),
         "an expiry as text": with_claims(exp=str(now_s + 300)),

@@ -18,6 +18,7 @@ import msgspec
 
 OWN_ISSUER = "jobwire"
 TOKEN_CHARS_MAX = 8_192
+TOKEN_DEPTH_MAX = 16
 KEY_BYTES = 32
 
 _SHAPE = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
@@ -79,7 +80,18 @@ def _read_object(part: str) -> Mapping[str, Any]:
     value = json.loads(_decode(part).decode(), object_pairs_hook=_read_pairs, parse_constant=_refuse_constant)
     if not isinstance(value, dict):
         raise ValueError("no object")
+    _check_depth(value)
     return value
+
+
+def _check_depth(value: Any) -> None:
+    """Not left to the interpreter's own bound, which differs from one Python to the next."""
+    level, depth = [value], 0
+    while level := [inner for inner in level if isinstance(inner, dict | list)]:
+        depth += 1
+        if depth > TOKEN_DEPTH_MAX:
+            raise ValueError("too deep")
+        level = [inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer)]
 
 
 def _read_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
