@@ -31,7 +31,7 @@ from bench.measurement import FULL, QUICK, Bench, Measurement, Outcome, Variant
 from bench.peers.install import Missing
 from bench.postgres_server import running_postgres
 from bench.redis_server import running_redis
-from bench.report import Run, replace_figures, show_run, write_markdown
+from bench.report import Run, join_runs, replace_figures, show_run, write_markdown
 from bench.saturated import SATURATED
 from bench.status import STATUS, STATUS_POSTGRES
 from bench.submit import SUBMIT
@@ -55,7 +55,7 @@ def main(words: list[str]) -> int:
     """Measure and show; the exit code."""
     options = _read_options(words)
     if options.show:
-        run = msgspec.json.decode(Path(options.show).read_bytes(), type=Run)
+        run = join_runs([msgspec.json.decode(path.read_bytes(), type=Run) for path in options.show])
     else:
         run = _measure_all(options, shlex.join(["python", "-m", "bench", *words]))
         _keep(run, options.json)
@@ -73,7 +73,7 @@ def main(words: list[str]) -> int:
 def _read_options(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Measure Jobwire beside its peers. See also: python -m bench backlog|vacuum|fair --help",
+        description="Measure Jobwire beside its peers. See also: python -m bench backlog|vacuum|fair|webhooks|tools --help",
     )
     parser.add_argument(
         "--quick", action="store_true", help="a tenth of the jobs, shorter loads: to see that it works"
@@ -91,7 +91,13 @@ def _read_options(words: list[str]) -> argparse.Namespace:
         "--postgres", metavar="ADDRESS", help="a PostgreSQL to use instead of one started for the run"
     )
     parser.add_argument("--json", type=Path, help="where the figures go (bench/out/<date>.json)")
-    parser.add_argument("--show", type=Path, metavar="JSON", help="measure nothing, show a run that was kept")
+    parser.add_argument(
+        "--show",
+        type=Path,
+        action="append",
+        metavar="JSON",
+        help="measure nothing, show a run that was kept; again for the next part of it",
+    )
     parser.add_argument(
         "--markdown", nargs="?", const="-", metavar="PAGE", help="print Markdown, or put it between the marks of PAGE"
     )

@@ -24,6 +24,19 @@ class Run(msgspec.Struct):
     missing: dict[str, str] = {}
 
 
+def join_runs(runs: Sequence[Run]) -> Run:
+    """Several runs as one: of what more than one measured the last has it. The machine is as the last found it."""
+    outcomes = {outcome.name: outcome for run in runs for outcome in run.outcomes}
+    return Run(
+        date=runs[0].date,
+        command="`, then `".join(run.command for run in runs),
+        machine=runs[-1].machine,
+        outcomes=list(outcomes.values()),
+        failures={name: why for run in runs for name, why in run.failures.items()},
+        missing={name: why for run in runs for name, why in run.missing.items()},
+    )
+
+
 def show_run(run: Run, measurements: Sequence[Measurement], console: Console) -> None:
     """Print every measurement as a table, then the goals."""
     console.print(f"[bold]{run.date}[/bold]  {run.command}", highlight=False)

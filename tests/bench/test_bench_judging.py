@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from bench.measurement import Goal, Outcome, Ratios, compare, judge
-from bench.report import replace_figures
+from bench.report import Run, join_runs, replace_figures
 
 RATE = "jobs/s"
 GOAL = Goal("at least 2 x the best", RATE, "ours", 2.0, against=("slow", "fast", "absent"))
@@ -58,3 +58,15 @@ def test_figures_are_put_between_the_marks_of_their_name_only(tmp_path: Path) ->
     assert page.read_text() == text.format("new")
     with pytest.raises(ValueError, match="three: begin"):
         replace_figures(page, "new", name="three")
+
+
+def test_joined_runs_have_every_measurement_once_and_of_the_last_run() -> None:
+    first = Run("then", "a", {}, [make_outcome(ours=[1.0]), Outcome("both", "Both")], {}, {"status": "no wrk"})
+    last = Run("now", "b", {"cores": "2"}, [make_outcome(ours=[2.0])], {"tables": "failed"})
+    joined = join_runs([first, last])
+    assert (joined.date, joined.command, joined.machine) == ("then", "a`, then `b", {"cores": "2"})
+    assert [(outcome.name, outcome.values) for outcome in joined.outcomes] == [
+        ("drain", {"ours": {RATE: [2.0]}}),
+        ("both", {}),
+    ]
+    assert (joined.failures, joined.missing) == ({"tables": "failed"}, {"status": "no wrk"})
