@@ -81,7 +81,7 @@ def test_an_import_goes_on_where_it_was_killed(idle: TableHouse, tmp_path: Path)
     shelf = idle.open_shelf("Airline")
     source = shelf.keep(write_flights(tmp_path / "flights.csv", ROWS))
     number = shelf.start(IMPORT, source=source, title="flight", process=False)
-    kill_when(tmp_path, find_scratch(tmp_path, "jobwire-import-*/rows"))
+    kill_when(tmp_path, find_scratch(tmp_path, "jobwire-scratch-*/*/rows"))
     assert shelf.count() == 0
     kill_when(tmp_path, lambda: shelf.count() > 0)
     assert 0 < shelf.count() < ROWS
@@ -97,8 +97,8 @@ def test_an_export_that_was_killed_is_made_whole(idle: TableHouse, tmp_path: Pat
         check_whole(shelf, loading, ROWS)
     number = shelf.start(EXPORT, format="csv")
     for _ in range(2):
-        kill_when(tmp_path, find_scratch(tmp_path, "jobwire-export-*/table"))
-        for left in (tmp_path / "scratch").glob("jobwire-export-*/table"):
+        kill_when(tmp_path, find_scratch(tmp_path, "jobwire-scratch-*/*/table"))
+        for left in (tmp_path / "scratch").glob("jobwire-scratch-*/*/table"):
             left.unlink()
     with worker(tmp_path):
         ended = shelf.wait(number)
