@@ -73,8 +73,7 @@ def main(words: list[str]) -> int:
 def _read_options(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Measure Jobwire beside its peers. "
-        "See also: python -m bench backlog|vacuum|fair|webhooks|tools --help",
+        description="Measure Jobwire beside its peers. See also: python -m bench backlog|vacuum|fair --help",
     )
     parser.add_argument(
         "--quick", action="store_true", help="a tenth of the jobs, shorter loads: to see that it works"
