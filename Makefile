@@ -71,6 +71,7 @@ lock: $(READY) ## resolve the dependencies again, with hashes (needs uv on PATH)
 	tools/lock
 
 bench: $(CORPORA) ## measure both engines beside other queues in one run (python -m bench --help: parts, studies)
+	$(BIN)/python -m bench tools
 	$(BIN)/python -m bench
 
 clean: ## remove what the commands made

@@ -1,5 +1,6 @@
 """The tools of apidatatools beside the bare library of each, in MB of source a second."""
 
+import argparse
 import csv
 import io
 import json
@@ -133,7 +134,7 @@ BESIDE: Final = (
     Beside("json-to-csv", "json", 1, "json, csv.writer", _make_csv),
     Beside("csv-to-json", "csv", 1, "csv.DictReader, orjson", _list_rows),
     Beside("xml-validator", "xml", 1, "lxml, pretty_print", _indent_xml),
-    Beside("html-minify", "html", 1, "minify_html", _encoded(minify_html.minify, minify_css=True, minify_js=True)),
+    Beside("html-minify", "html", 1, "minify_html", _encoded(minify_html.minify, minify_css=True)),
     Beside("html-to-markdown", "html", 0.1, "markdownify", _encoded(markdownify.markdownify, heading_style="ATX")),
     Beside("markdown-to-html", "md", 0.1, "markdown-it-py", _encoded(MarkdownIt("commonmark").render)),
     Beside("css-formatter", "css", 0.02, "cssbeautifier", _encoded(cssbeautifier.beautify)),
@@ -167,7 +168,11 @@ def time_best(*runs: Callable[[], object]) -> list[float]:
 
 def main(words: list[str]) -> int:
     """Print a line a tool: MB/s of the tool, of the bare library, and their ratio."""
-    size_mb = float(words[0]) if words else DEFAULT_MB
+    parser = argparse.ArgumentParser(
+        prog="python -m bench tools", description="Measure each tool of apidatatools beside its bare library."
+    )
+    parser.add_argument("megabytes", nargs="?", type=float, default=DEFAULT_MB, help=f"of a source ({DEFAULT_MB:g})")
+    size_mb = parser.parse_args(words).megabytes
     with TemporaryDirectory() as folder:
         path, target = Path(folder, "source"), Path(folder, "sink")
         for name, form, share, library, bare in BESIDE:

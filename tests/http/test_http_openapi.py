@@ -188,6 +188,12 @@ def test_a_vendors_words_are_in_its_own_document(both: House) -> None:
     assert {"X-Limit", "X-Left", "X-Reset"} <= set(status["headers"])
 
 
+def test_each_document_says_how_somebody_elses_job_answers(both: House) -> None:
+    for dialect in DIALECTS:
+        told = read_document(both, dialect.mount)["info"]["description"]
+        assert ("somebody else's job is refused with 403" in told) is dialect.tells_others, dialect.name
+
+
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 def test_no_header_of_a_limit_is_told_that_is_not_sent(both: House, dialect: Dialect) -> None:
     names = dialect.limit_headers

@@ -51,8 +51,7 @@ _REQUEST_ID = {
     "schema": {"type": "string"},
 }
 _ABOUT = (
-    "Send a key with every call ({carriers}). A key sees its own account's jobs; somebody else's job answers like "
-    "one that is not there.",
+    "Send a key with every call ({carriers}). A key sees its own account's jobs; somebody else's job {others}.",
     "Submit, then read the job until it has ended{politeness}. A job that failed is a successful call; only a call "
     "that was refused has a 4xx or 5xx status, and then nothing was changed.",
     "Every GET answers HEAD too. A method that a path does not have is refused with 405, and Allow names those it "
@@ -108,7 +107,8 @@ def _tell_about(dialect: Dialect) -> str:
     if dialect.is_conditional:
         polite += ", and with If-None-Match an unchanged job costs no body"
     carriers = " or ".join(show_carrier(carrier) for carrier in dialect.credentials)
-    return "\n\n".join(_ABOUT).format(carriers=carriers, politeness=polite)
+    others = "is refused with 403" if dialect.tells_others else "answers like one that is not there"
+    return "\n\n".join(_ABOUT).format(carriers=carriers, others=others, politeness=polite)
 
 
 def name_operations(served: Sequence[Served]) -> Mapping[int, str]:

@@ -163,6 +163,14 @@ def test_no_part_of_odd_html_is_lost():
     assert "\u2013\u20ac" in run_text("html-minify", "<p>&#150;&#x80;</p>")
 
 
+def test_scripts_and_styles_are_code_and_no_text():
+    page = "<script>var size = 1; f(size)</script><script>g(size)</script><style>a { b : c }</style><p>x"
+    small = run_text("html-minify", page)
+    assert "var size = 1" in small, "another script reads it"
+    assert "a{b:c}" in small
+    assert run_text("html-to-markdown", page) == "x\n"
+
+
 @given(
     st.lists(
         st.sampled_from(
@@ -224,6 +232,8 @@ def test_sql_is_formatted_and_rewritten_for_another_dialect(monkeypatch):
     assert refuse("sql-formatter", "select 1", x_input_sql_dialect="basic").code == "INVALID_HEADER"
     assert refuse("sql-formatter", "select " + "(" * 3_000 + "1" + ")" * 3_000).code == "INVALID_SQL"
     assert refuse("sql-formatter", "select 'a").code == "INVALID_SQL"
+    assert refuse("sql-formatter", "select from where").message.endswith(" but got 'where'.")
+    assert refuse("sql-formatter", "insert into").message.endswith(" but got the end.")
     monkeypatch.setattr(code_tools, "SQL_BYTES_MAX", 8)
     assert run_text("sql-formatter", "select 1")
     assert refuse("sql-formatter", "select 12").code == "PAYLOAD_TOO_LARGE"
@@ -298,3 +308,5 @@ def test_an_avif_is_refused_as_the_tool_names_none():
     sent = base64.b64encode(make_picture("AVIF"))
     refused = refuse("image-converter", sent, x_source_format="base64", x_destination_format="png")
     assert refused.code == "INVALID_IMAGE"
+    text = refuse("image-converter", b"x", x_source_format="png", x_destination_format="jpg")
+    assert refused.message == text.message == "the file is no JPEG, PNG, GIF or WebP; send one of these"

@@ -59,3 +59,20 @@ def test_a_byte_that_does_not_fit_is_placed_in_characters_behind_the_mark(data, 
 def test_what_is_ascii_beside_an_odd_byte_stays_so(data):
     shown = run_text("text-minify", data)
     assert [char for char in shown if char.isascii()] == [chr(byte) for byte in b" ".join(data.split()) if byte < 128]
+
+
+@pytest.mark.parametrize("times", [1, 50])
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp1252", "l'été, les élèves du garçon; où déjà? «Noël»"),
+        ("cp1252", "Straße, Müller, groß; – 5 €"),
+        ("cp1252", "el niño, la señora, mañana"),
+        ("cp1252", "São João, não, coração"),
+        ("cp1250", "příliš žluťoučký kůň úpěl ďábelské ódy; číslo, jméno"),
+        ("cp1251", STREET),
+    ],
+)
+def test_what_is_no_utf8_is_read_by_its_letters(encoding, text, times):
+    told = " ".join([text] * times)
+    assert run_text("text-minify", told.encode(encoding)) == told

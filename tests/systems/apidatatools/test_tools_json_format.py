@@ -68,6 +68,8 @@ def test_values_on_lines_of_their_own_stay_on_them(way):
     [
         ("{\n    name: 1}", 2, 5, "name"),
         ('{"a": 1,}', 1, 9, "trailing comma"),
+        ("[1, ]", 1, 5, "trailing comma"),
+        ('{"a": 1, "b": }', 1, 15, "a value must follow"),
         ("[1, 2", 1, 6, "ends here"),
         ('["é", x]', 1, 7, "'x]'"),
         ('["a\nb"]', 1, 4, "U+000A"),

@@ -1,5 +1,6 @@
 """Every tool of the table is served, by a small file of its own sort, with the file and preview it promises."""
 
+import base64
 import io
 
 import httpx
@@ -38,6 +39,10 @@ def make_sample(tool: str, customer: Customer) -> bytes:
     return SAMPLES[tool.partition("-")[0]]
 
 
+def is_text(file: httpx.Response) -> bool:
+    return not file.headers["content-type"].startswith(("image/", "application/vnd."))
+
+
 @pytest.mark.parametrize("tool", TOOLS)
 def test_a_tool_answers_with_its_file(customer: Customer, tool: str) -> None:
     answer = customer.run(tool, make_sample(tool, customer), **HEADERS.get(tool, {}))
@@ -46,10 +51,16 @@ def test_a_tool_answers_with_its_file(customer: Customer, tool: str) -> None:
     file = httpx.get(body["file"], timeout=60)
     assert file.status_code == 200
     assert file.content
-    if TOOLS[tool].is_binary:
+    if not is_text(file):
         assert body["preview"] is None
     else:
         assert body["preview"] == file.content.decode()[:PREVIEW_CHARS_MAX]
+
+
+def test_a_picture_as_base64_is_text_and_has_a_preview(customer: Customer) -> None:
+    sample = make_sample("image-converter", customer)
+    body = customer.run("image-converter", sample, source_format="png", destination_format="base64").json()
+    assert body["preview"] == base64.b64encode(sample).decode()[:PREVIEW_CHARS_MAX]
 
 
 def test_a_preview_is_the_beginning_of_a_long_result(customer: Customer) -> None:

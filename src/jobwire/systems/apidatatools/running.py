@@ -10,6 +10,9 @@ from jobwire.systems.apidatatools.tools.contract import Sink, Source
 
 PREVIEW_CHARS_MAX: Final = 500
 
+_NO_TEXT: Final = ("image/", "application/vnd.")
+"""Beginnings of the types of files that have no preview."""
+
 
 class ToolRequest(msgspec.Struct, frozen=True):
     """What to run on which file, and where to write; `extension` is the ending the file came with."""
@@ -33,4 +36,5 @@ def run_tool(request: ToolRequest) -> ToolReport:
     tool = TOOLS[request.tool]
     sink = Sink(Path(request.target), bytes_max=request.output_bytes_max)
     tool.run(Source(Path(request.source), extension=request.extension), request.options, sink)
-    return ToolReport(None if tool.is_binary else sink.read_preview(PREVIEW_CHARS_MAX))
+    _, content_type = tool.name_output(request.options)
+    return ToolReport(None if content_type.startswith(_NO_TEXT) else sink.read_preview(PREVIEW_CHARS_MAX))

@@ -98,7 +98,8 @@ def check_storage(stored_bytes: int, more_bytes: int, settings: ToolSettings) ->
     if stored_bytes + more_bytes > most:
         raise RequestError(
             "storage_limit_exceeded",
-            f"Your uploads have {stored_bytes} of {most} bytes; wait until some have ended.",
+            f"Your uploads have {stored_bytes} of {most} bytes, which leaves too little for this file;"
+            " send a smaller one, or wait until some have ended.",
             details={"stored_bytes": stored_bytes, "limit_bytes": most},
         )
 

@@ -30,6 +30,11 @@ from jobwire.systems.apidatatools.tools.json_format import tab_space
 
 SQL_BYTES_MAX: Final = 1 << 20
 
+_SHOWN_CHARS: Final = 40
+_TOKEN: Final = re.compile(
+    r"<Token token_type: TokenType\.(?P<type>\w+), text: (?P<text>.*), line: \d+, col: \d+, start: .*>", re.DOTALL
+)
+
 Rewrite = Callable[[str, Options], str]
 
 
@@ -109,11 +114,21 @@ def _explain(error: SqlglotError, text: str) -> ToolError:
         # sqlglot's column is that of the last character of the piece.
         column = max(1, (fault["col"] or 1) - max(0, len(fault["highlight"] or "x") - 1))
         return ToolError(
-            "INVALID_SQL", f"The SQL is broken: {fault['description']}.", line=fault["line"], column=column
+            "INVALID_SQL",
+            f"The SQL is broken: {_name_tokens(fault['description'])}.",
+            line=fault["line"],
+            column=column,
         )
     found = re.search(r"line (\d+)", str(error))
     return ToolError(
         "INVALID_SQL", "The SQL is broken: a text or comment has no end.", line=int(found[1]) if found else None
+    )
+
+
+def _name_tokens(description: str) -> str:
+    """What sqlglot says, with its tokens as they stand in the text."""
+    return _TOKEN.sub(
+        lambda found: "the end" if found["type"] == "SENTINEL" else repr(found["text"][:_SHOWN_CHARS]), description
     )
 
 

@@ -122,9 +122,6 @@ class Tool:
     choose_output: Callable[[Options], tuple[str, str]] | None = None
     """Ending and content type by the options."""
 
-    is_binary: bool = False
-    """Whether what it writes is no text, so that there is no preview."""
-
     def read_options(self, headers: Mapping[str, str]) -> dict[str, OptionValue]:
         """The options from headers with lower-case names; ToolError INVALID_HEADER."""
         return {option.header: option.parse(headers.get(option.header)) for option in self.options}

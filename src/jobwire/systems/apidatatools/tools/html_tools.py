@@ -33,12 +33,15 @@ def format_html(source: Source, options: Options, sink: Sink) -> ToolResult:
 
 
 def minify_document(source: Source, options: Options, sink: Sink) -> ToolResult:
-    """Write the document without comments and needless white space, its styles and scripts minified too."""
+    """Write the document without comments and needless white space, its styles minified too; scripts stay.
+
+    The library would take variables out of a script that no other line of it reads, although another script may.
+    """
     text = source.read_text()
     _check_depth(text)
     # The library would take these by their number; browsers have always read them as letters of Windows-1252.
     text = _C1_REFERENCES.sub(lambda found: html.unescape(found[0]), text)
-    sink.write_text(minify_html.minify(text, minify_css=True, minify_js=True, keep_closing_tags=True))
+    sink.write_text(minify_html.minify(text, minify_css=True, minify_js=False, keep_closing_tags=True))
     return ToolResult()
 
 
@@ -65,7 +68,7 @@ def html_to_markdown(source: Source, options: Options, sink: Sink) -> ToolResult
         with warnings.catch_warnings():
             # A text that looks like a file name or an address is text all the same.
             warnings.simplefilter("ignore")
-            text = markdownify.markdownify(source.read_text(), heading_style="ATX", strip=["script", "style"])
+            text = markdownify.markdownify(source.read_text(), heading_style="ATX")
     except RecursionError as error:
         raise ToolError("INVALID_HTML", "the HTML is nested too deep to convert; flatten it") from error
     sink.write_text(text.strip() + "\n")

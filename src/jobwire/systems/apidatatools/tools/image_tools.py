@@ -24,6 +24,7 @@ _TYPES: Final = {
     "gif": "image/gif",
     "webp": "image/webp",
 }
+_NOT_TAKEN: Final = "the file is no JPEG, PNG, GIF or WebP; send one of these"
 _CODES: Final[Mapping[str, str]] = {"photo_too_large_bytes": "PAYLOAD_TOO_LARGE", "photo_empty": "EMPTY_BODY"}
 _SAVED: Final[Mapping[str, dict[str, Any]]] = {
     "image/jpeg": {"format": "JPEG", "quality": 90, "optimize": True},
@@ -74,10 +75,11 @@ def _decode(path: Path, *, keep_alpha: bool) -> tuple[Image.Image, str]:
     try:
         decoded = decode_photo(path, LIMITS.side_px_max, limits=LIMITS, keep_alpha=keep_alpha)
     except JobError as error:
-        raise ToolError(_CODES.get(error.code, "INVALID_IMAGE"), error.message) from error
+        message = _NOT_TAKEN if error.code == "photo_type_unsupported" else error.message
+        raise ToolError(_CODES.get(error.code, "INVALID_IMAGE"), message) from error
     found = f"image/{decoded.kind}"
     if found not in _SAVED:
-        raise ToolError("INVALID_IMAGE", "the file is no JPEG, PNG, GIF or WebP")
+        raise ToolError("INVALID_IMAGE", _NOT_TAKEN)
     return decoded.pixels, found
 
 
@@ -99,6 +101,5 @@ TOOLS: Final = (
         ),
         ("INVALID_IMAGE",),
         choose_output=_choose_output,
-        is_binary=True,
     ),
 )

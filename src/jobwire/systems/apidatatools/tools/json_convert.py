@@ -133,6 +133,5 @@ TOOLS: Final = (
         json_to_excel,
         (),
         (*_TABLE_ERRORS, "TOO_LARGE_FOR_EXCEL"),
-        is_binary=True,
     ),
 )

@@ -228,7 +228,9 @@ class _Reader:
         for start, reason in _HINTS:
             if rest.startswith(start) and (state not in _AFTER_VALUE or start in _COMMENTS):
                 self._fail(used, reason)
-        if rest[0] in b"]}" and state in (_VALUE, _NAME) and self._stack:
+        # In an object, a value follows a colon.
+        follows_comma = state == _NAME or (state == _VALUE and self._stack[-1:] == [b"["])
+        if rest[0] in b"]}" and follows_comma:
             self._fail(used, "has a trailing comma before this; take it out")
         shown = rest.split()[0].decode(errors="ignore") if rest.split() else rest[:1].decode("latin-1")
         self._fail(used, f"has {shown!r} here, where {_WANTED[state]} must follow")

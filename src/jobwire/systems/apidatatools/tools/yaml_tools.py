@@ -43,6 +43,5 @@ TOOLS: Final = (
         yaml_to_excel,
         (YAML_VERSION,),
         (*_ERRORS, "TOO_LARGE_FOR_EXCEL"),
-        is_binary=True,
     ),
 )
