@@ -265,6 +265,23 @@ def test_25_26_two_buckets_fill_by_themselves(tmp_path: Path, google: Google, si
         assert client.post("/job/status", body).status_code == 200
 
 
+def test_26_a_poller_that_was_refused_sees_the_end(client: Client, google: Google) -> None:
+    url = google.share("doc-impatient")
+    gate = google.gates["doc-impatient"] = threading.Event()
+    body = {"jobId": client.export(url)}
+    assert any(client.post("/job/status", body).status_code == 429 for _ in range(5_000))
+    gate.set()
+    ended = client.running.wait_until(
+        lambda: (
+            answer
+            if (answer := client.post("/job/status", body)).status_code == 200
+            and answer.json()["data"]["state"] == "completed"
+            else None
+        )
+    )
+    assert ended.json()["data"]["progress"] == 100
+
+
 def test_28_the_same_document_again_updates_its_post(client: Client, google: Google, site: WordPressSite) -> None:
     url = google.share("doc-again", text="First words.", pictures=("bee",))
     first = client.publish(url, state="publish")
