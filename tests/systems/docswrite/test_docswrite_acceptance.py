@@ -236,6 +236,21 @@ def test_23_a_status_without_a_right_token_is_unauthorized(stopped: RunningHouse
         assert (answer.status_code, answer.json()) == (401, UNAUTHORIZED)
 
 
+def test_23_a_key_that_may_only_read_changes_nothing(stopped: RunningHouse, waiting: Client) -> None:
+    body = {"jobId": waiting.export(link("doc-one"))}
+    owners = stopped.house.services.owners
+    key = asyncio.run(owners.create_key(waiting.owner, scopes=("jobs:read",))).key
+    reader = stopped.open_http("/api", {"x-access-token": key})
+    assert reader.post("/job/status", json=body).status_code == reader.get("/sites").status_code == 200
+    [site] = reader.get("/sites").json()["data"]
+    changing = ("POST /export", "POST /documents", "PUT /documents/x", "DELETE /documents/x", "POST /sites")
+    for call in (*changing, f"DELETE /sites/{site['id']}"):
+        method, path = call.split()
+        answer = reader.request(method, path, json={"google_docs_url": link("doc-one")})
+        assert is_refusal(answer, 403) and "jobs:write" in answer.json()["details"], call
+    assert reader.get("/sites").json()["data"] == [site]
+
+
 def test_24_the_first_documented_call_is_answered(stopped: RunningHouse, waiting: Client) -> None:
     job = waiting.export(link("doc-one"))
     headers = {"Authorization": f"Bearer {waiting.key}"}
@@ -263,6 +278,23 @@ def test_25_26_two_buckets_fill_by_themselves(tmp_path: Path, google: Google, si
             429,
         ]
         assert client.post("/job/status", body).status_code == 200
+
+
+def test_26_a_poller_that_was_refused_sees_the_end(client: Client, google: Google) -> None:
+    url = google.share("doc-impatient")
+    gate = google.gates["doc-impatient"] = threading.Event()
+    body = {"jobId": client.export(url)}
+    assert any(client.post("/job/status", body).status_code == 429 for _ in range(5_000))
+    gate.set()
+    ended = client.running.wait_until(
+        lambda: (
+            answer
+            if (answer := client.post("/job/status", body)).status_code == 200
+            and answer.json()["data"]["state"] == "completed"
+            else None
+        )
+    )
+    assert ended.json()["data"]["progress"] == 100
 
 
 def test_28_the_same_document_again_updates_its_post(client: Client, google: Google, site: WordPressSite) -> None:

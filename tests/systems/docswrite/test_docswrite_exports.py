@@ -135,6 +135,15 @@ def test_an_uploaded_document_is_published_replaced_and_deleted(
     assert client.http.delete(path).status_code == 404
 
 
+def test_an_upload_is_the_bytes_of_a_file_and_neither_a_form_nor_nothing(client: Client) -> None:
+    for method, path in (("POST", "/documents"), ("PUT", "/documents/doc-0123456789ab")):
+        form = client.http.request(method, path, params={"name": "bees.md"}, files={"file": ("bees.md", b"# Bees")})
+        assert (form.status_code, form.json()["message"]) == (400, "Bad Request")
+        assert "--data-binary" in form.json()["details"]
+        nothing = client.http.request(method, path, params={"name": "bees.md"})
+        assert nothing.status_code == 400 and "empty" in nothing.json()["details"]
+
+
 def test_an_upload_needs_a_name_of_a_document(client: Client) -> None:
     for name in ("", "x" * NAME_CHARS_MAX + ".md", "run.exe"):
         answer = client.http.post("/documents", params={"name": name}, content=b"x")
@@ -152,6 +161,25 @@ def test_a_document_that_is_closed_or_gone_says_so(client: Client, google: Googl
 
 def test_a_wrong_setting_in_the_document_is_named(client: Client, google: Google) -> None:
     assert "state must be one of" in fail(client, google.share("doc-wrong", settings={"state": "live"}))
+
+
+def test_an_empty_cell_of_the_documents_table_says_nothing(
+    client: Client, google: Google, site: WordPressSite
+) -> None:
+    url = google.share("doc-form", settings={"title": "Kept", "date": "", "state": " ", "tags": "", "author": ""})
+    post = post_of(client.publish(url, tags="bees"))
+    assert site.count("posts", f"ID = {post} AND post_title = 'Kept' AND post_status = 'draft'") == 1
+    client.publish(url)
+    assert site.run_php(f"echo json_encode(wp_get_post_tags({post}, ['fields' => 'names']));") == '["bees"]'
+
+
+def test_a_page_is_published_without_the_categories_and_tags_that_pages_lack(client: Client, google: Google) -> None:
+    url = google.share("doc-page")
+    value = client.publish(url, post_type="page", tags="bees", categories="Garden")["returnValue"]
+    assert value["warnings"] == [
+        f"{name} are left out: pages of WordPress have none" for name in ("categories", "tags")
+    ]
+    assert "warnings" not in client.publish(url, post_type="page", tags="")["returnValue"]
 
 
 def test_an_unknown_author_is_named(client: Client, google: Google) -> None:

@@ -15,7 +15,7 @@ from wordpress_site import WordPressSite
 from house_engines import address_in
 from jobwire.domain.errors import JobError, RequestError
 from jobwire.systems.docswrite.sealing import KEY_CHARS_MIN, Sealer
-from jobwire.systems.docswrite.sites import WORD_CHARS_MAX
+from jobwire.systems.docswrite.sites import WORD_CHARS_MAX, choose_site
 
 pytestmark = pytest.mark.slow
 
@@ -47,6 +47,27 @@ def test_a_site_is_connected_listed_and_disconnected(
     assert client.http.delete(f"/sites/{made['id']}").status_code == 200
     assert client.http.delete(f"/sites/{made['id']}").status_code == 404
     assert client.http.get("/sites").json()["data"] == []
+
+
+def test_one_of_several_sites_is_the_default_and_the_oldest_takes_its_place(
+    stopped: RunningHouse, site: WordPressSite
+) -> None:
+    client = stopped.make_client("Has several", site)
+    owner, [first] = owner_of(client), client.http.get("/sites").json()["data"]
+
+    def chosen(word: str | None = None) -> str:
+        return str(stopped.house.store.read(lambda reader: choose_site(reader, owner, word)).result(10).id)
+
+    with site.plain_links():  # another address of its API: another site to us
+        second = connect(client, site, user="writer", name="Second").json()["data"]  # type: ignore[attr-defined]
+        assert (second["default"], second["id"] != first["id"]) == (False, True)
+        assert (chosen(), chosen("Second"), chosen(second["id"])) == (first["id"], second["id"], second["id"])
+        assert connect(client, site, name="Second", default=True).json()["data"]["id"] == second["id"]  # type: ignore[attr-defined]
+    assert [one["default"] for one in client.http.get("/sites").json()["data"]] == [False, True]
+    assert chosen() == second["id"]
+    assert client.http.delete(f"/sites/{second['id']}").status_code == 200
+    assert chosen() == first["id"]
+    assert client.http.get("/sites").json()["data"] == [first]
 
 
 @pytest.mark.parametrize(

@@ -88,40 +88,42 @@ DOCSWRITE = Dialect(
     retry_after_s=1,
     routes=(
         Route(
-            "POST", "/export", endpoint=routes_exports.post_export, body="json", limits=_CREATION,
+            "POST", "/export", endpoint=routes_exports.post_export, scope="jobs:write", body="json", limits=_CREATION,
             request=described.ExportForm,
             envelope=Envelope("data", first={"error": False, "message": "Post added to queue"}),
             response=described.Queued, summary="Export a document to a WordPress site",
         ),
         Route(
-            "POST", "/job/status", "status", body="json", envelope=Envelope("data", first={"success": True}),
-            request=described.StatusForm, notes=described.NAMED, summary="Read the state of a job",
+            "POST", "/job/status", "status", scope="jobs:read", body="json",
+            envelope=Envelope("data", first={"success": True}), request=described.StatusForm,
+            notes=described.NAMED, summary="Read the state of a job",
         ),
         Route(
-            "POST", "/documents", endpoint=routes_documents.post_document, body="upload", limits=_CREATION,
-            body_bytes_max=SOURCE_BYTES_MAX, envelope=_DONE, notes=described.UPLOADED,
+            "POST", "/documents", endpoint=routes_documents.post_document, scope="jobs:write", body="upload",
+            limits=_CREATION, body_bytes_max=SOURCE_BYTES_MAX, envelope=_DONE, notes=described.UPLOADED,
             response=described.DocumentView, summary="Upload a document",
         ),
         Route(
-            "PUT", "/documents/{id}", endpoint=routes_documents.put_document, body="upload", limits=_CREATION,
-            body_bytes_max=SOURCE_BYTES_MAX, envelope=_DONE, notes=described.UPLOADED,
+            "PUT", "/documents/{id}", endpoint=routes_documents.put_document, scope="jobs:write", body="upload",
+            limits=_CREATION, body_bytes_max=SOURCE_BYTES_MAX, envelope=_DONE, notes=described.UPLOADED,
             response=described.DocumentView, summary="Replace an uploaded document",
         ),
         Route(
-            "DELETE", "/documents/{id}", endpoint=routes_documents.remove_document, envelope=_DONE,
-            response=described.Deleted, summary="Delete an uploaded document",
+            "DELETE", "/documents/{id}", endpoint=routes_documents.remove_document, scope="jobs:write",
+            envelope=_DONE, response=described.Deleted, summary="Delete an uploaded document",
         ),
         Route(
-            "GET", "/sites", endpoint=routes_sites.get_sites, envelope=_LISTED, response=list[described.SiteView],
-            summary="List your sites",
+            "GET", "/sites", endpoint=routes_sites.get_sites, scope="jobs:read", envelope=_LISTED,
+            response=list[described.SiteView], summary="List your sites",
         ),
         Route(
-            "POST", "/sites", endpoint=routes_sites.post_site, body="json", limits=_CREATION, envelope=_DONE,
-            request=routes_sites.SiteForm, response=described.SiteView, summary="Connect a WordPress site",
+            "POST", "/sites", endpoint=routes_sites.post_site, scope="jobs:write", body="json", limits=_CREATION,
+            envelope=_DONE, request=routes_sites.SiteForm, response=described.SiteView,
+            summary="Connect a WordPress site",
         ),
         Route(
-            "DELETE", "/sites/{id}", endpoint=routes_sites.remove_site, envelope=_DONE, response=described.Deleted,
-            summary="Disconnect a site",
+            "DELETE", "/sites/{id}", endpoint=routes_sites.remove_site, scope="jobs:write", envelope=_DONE,
+            response=described.Deleted, summary="Disconnect a site",
         ),
     ),
 )  # fmt: skip

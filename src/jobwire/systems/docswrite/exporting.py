@@ -35,6 +35,8 @@ from jobwire.systems.docswrite.wordpress import PostFields, PostType, SavedPost,
 DOCSWRITE_EXPORT: Final = "docswrite_export"
 STAGES: Final = {"fetch": 15.0, "convert": 10.0, "pictures": 50.0, "publish": 25.0}
 
+_TERMS: Final = ("categories", "tags")
+
 Editor = Literal["classic", "gutenberg"]
 
 
@@ -119,6 +121,8 @@ class Exporting:
         ctx.check_cancelled()
         saved = msgspec.convert(await ctx.step("post", lambda: _save(work, post, _kind_of(fields))), SavedPost)
         warnings += [f"the site has no field for {name}; activate its plugin there" for name in heading.refused]
+        if _kind_of(fields) == "page":
+            warnings += [f"{name} are left out: pages of WordPress have none" for name in _TERMS if fields.get(name)]
         told = {"error": False, "post_url": saved.link, "data": {"id": saved.id}}
         return {**told, "warnings": warnings} if warnings else told
 
@@ -201,7 +205,7 @@ async def _resolve(work: Work, fields: Fields) -> Heading:
     """The numbers that the site has for names; categories and tags it lacks are made."""
     site, kind = work.wordpress, _kind_of(fields)
     # Pages have neither categories nor tags.
-    names = {name: split_names(fields[name]) for name in ("categories", "tags") if name in fields and kind == "post"}
+    names = {name: split_names(fields[name]) for name in _TERMS if name in fields and kind == "post"}
     categories = await site.ensure_terms("categories", names["categories"]) if "categories" in names else None
     tags = await site.ensure_terms("tags", names["tags"]) if "tags" in names else None
     author = await site.find_author(str(fields["author"])) if fields.get("author") else None

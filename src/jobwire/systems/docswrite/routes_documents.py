@@ -13,6 +13,7 @@ from jobwire.systems.docswrite.records import (
     replace_document,
 )
 from jobwire.systems.docswrite.source import find_form
+from jobwire.systems.uploads import expect_file
 
 NAME_CHARS_MAX: Final = 255
 
@@ -55,8 +56,7 @@ def show_document(row: DocumentRow) -> dict[str, Any]:
 
 
 async def _keep_upload(call: Call) -> NewDocument:
-    name, upload = call.query.get("name", "").strip(), call.upload
-    assert upload is not None
+    name, upload = call.query.get("name", "").strip(), expect_file(call)
     if not 1 <= len(name) <= NAME_CHARS_MAX or not name.isprintable():
         raise RequestError(
             "invalid_request",

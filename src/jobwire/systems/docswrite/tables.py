@@ -53,7 +53,8 @@ def _read_cell(cell: HtmlElement, read_line: Callable[[HtmlElement], Line]) -> C
 def take_settings(blocks: list[Block]) -> tuple[dict[str, str], list[Block]]:
     """The document's own settings and its blocks without their table: the first one, if its first cell names it.
 
-    Names are in small letters, values as they are written; the first of a repeated name holds.
+    Names are in small letters, values as they are written; the first of a repeated name holds, an empty cell says
+    nothing.
     """
     place = next((place for place, block in enumerate(blocks) if isinstance(block, Table)), None)
     if place is None:
@@ -64,6 +65,7 @@ def take_settings(blocks: list[Block]) -> tuple[dict[str, str], list[Block]]:
         return {}, blocks
     settings: dict[str, str] = {}
     for row in table.rows[1:]:
-        if len(row) >= _SETTING_COLUMNS and (name := plain(row[0].line).lower()) and name not in _NOT_FROM_TABLE:
-            settings.setdefault(name, plain(row[1].line))
+        name, value, *_ = (*(plain(cell.line) for cell in row[:_SETTING_COLUMNS]), "", "")
+        if name and value and name.lower() not in _NOT_FROM_TABLE:
+            settings.setdefault(name.lower(), value)
     return settings, blocks[:place] + blocks[place + 1 :]

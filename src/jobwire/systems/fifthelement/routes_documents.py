@@ -42,6 +42,7 @@ from jobwire.systems.fifthelement.routes_repositories import expect_repository
 from jobwire.systems.fifthelement.starting import start_processing
 from jobwire.systems.fifthelement.texts import put_text, read_text
 from jobwire.systems.fifthelement.views import show_document, show_page
+from jobwire.systems.uploads import expect_file
 
 UPLOAD_BYTES_MAX: Final = 104_857_600
 TEXT_TYPE: Final = "text/plain"
@@ -161,21 +162,9 @@ def read_upload_title(call: Call) -> str:
     return title
 
 
-def refuse_form(call: Call) -> None:
-    """RequestError for a form where the bytes of a file belong."""
-    if call.headers.get("content-type", "").lower().startswith("multipart/"):
-        raise RequestError(
-            "unsupported_media_type", "Send the bytes of the file as the body (curl --data-binary), not a form"
-        )
-
-
 async def keep_upload(call: Call) -> str:
     """The address under which the bytes of an upload are kept now; RequestError for a form, and for no bytes."""
-    refuse_form(call)
-    assert call.upload is not None
-    if call.upload.stat().st_size == 0:
-        raise RequestError("invalid_request", "The body is empty; send the bytes of the file as the body")
-    blob = await asyncio.to_thread(call.services.blobs.put, call.upload)
+    blob = await asyncio.to_thread(call.services.blobs.put, expect_file(call))
     return blob.sha256
 
 
