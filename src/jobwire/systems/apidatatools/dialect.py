@@ -78,13 +78,14 @@ APIDATATOOLS = Dialect(
     retry_after_s=RETRY_AFTER_S,
     ignores_trailing_slash=True,
     routes=(
-        Route("GET", "/jobs/{job_id}", "status", summary="Read the state of a job"),
-        Route("GET", "/status-api/{job_id}", "status", summary="Read the state of a job"),
-        Route("GET", "/jobs", "status", job=_NO_JOB, summary="Read the state of a job"),
-        Route("GET", "/status-api", "status", job=_NO_JOB, summary="Read the state of a job"),
+        Route("GET", "/jobs/{job_id}", "status", scope="jobs:read", summary="Read the state of a job"),
+        Route("GET", "/status-api/{job_id}", "status", scope="jobs:read", summary="Read the state of a job"),
+        Route("GET", "/jobs", "status", scope="jobs:read", job=_NO_JOB, summary="Read the state of a job"),
+        Route("GET", "/status-api", "status", scope="jobs:read", job=_NO_JOB, summary="Read the state of a job"),
         *TOOL_ROUTES,
         Route(
-            "POST", "/upload-api", endpoint=routes_uploads.announce_upload, body="json", limits=("uploads",),
+            "POST", "/upload-api", scope="jobs:write",
+            endpoint=routes_uploads.announce_upload, body="json", limits=("uploads",),
             request=described.UploadForm, response=described.Announced, summary="Announce an upload",
         ),
         Route(

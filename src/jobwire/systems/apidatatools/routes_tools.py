@@ -195,6 +195,7 @@ def _make_route(tool: Tool, name: str) -> Route:
         "POST",
         f"/{name}-api",
         endpoint=served.run,
+        scope="jobs:write",
         body="upload",
         body_bytes_max=BODY_BYTES_MAX,
         before_body=served.admit,

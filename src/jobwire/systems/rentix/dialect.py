@@ -78,42 +78,47 @@ RENTIX = Dialect(
     default_limits=_ANY,
     retry_after_s=1,
     routes=(
-        Route("GET", "/job/status", "status", summary="Read the state of a job"),
+        Route("GET", "/job/status", "status", scope="jobs:read", summary="Read the state of a job"),
         Route(
-            "PUT", "/listings", endpoint=routes_listings.put_listing, body="json", request=described.Listing,
+            "PUT", "/listings", scope="jobs:write",
+            endpoint=routes_listings.put_listing, body="json", request=described.Listing,
             response=answers.SavedListing, summary="Save a listing",
         ),
         Route(
-            "GET", "/listings", endpoint=routes_listings.get_listings, notes=described.PAGED,
+            "GET", "/listings", scope="jobs:read", endpoint=routes_listings.get_listings, notes=described.PAGED,
             response=answers.ListingPage, summary="List the listings",
         ),
         Route(
-            "POST", "/listings/bulk", endpoint=routes_bulk.post_listings, body="json", limits=_BULK,
+            "POST", "/listings/bulk", scope="jobs:write",
+            endpoint=routes_bulk.post_listings, body="json", limits=_BULK,
             request=described.Bulk, response=answers.BulkAnswer, notes=described.BULK,
             summary="Run up to 100 operations on listings",
         ),
         Route(
-            "GET", "/listings/{id}", endpoint=routes_listings.get_listing, response=answers.ListingView,
+            "GET", "/listings/{id}", scope="jobs:read",
+            endpoint=routes_listings.get_listing, response=answers.ListingView,
             summary="Read a listing",
         ),
         Route(
-            "GET", "/listings/external/{externalId}", endpoint=routes_listings.get_listing_by_external_id,
+            "GET", "/listings/external/{externalId}", scope="jobs:read",
+            endpoint=routes_listings.get_listing_by_external_id,
             response=answers.ListingView, summary="Read a listing by your own id",
         ),
         Route(
-            "POST", "/listings/{id}/link", endpoint=routes_listings.LINKS.post_link, body="json",
+            "POST", "/listings/{id}/link", scope="jobs:write", endpoint=routes_listings.LINKS.post_link, body="json",
             request=described.Link, response=answers.Linked, summary="Bind your id",
         ),
         Route(
-            "DELETE", "/listings/{id}/link", endpoint=routes_listings.LINKS.delete_link, response=answers.Unlinked,
+            "DELETE", "/listings/{id}/link", scope="jobs:write",
+            endpoint=routes_listings.LINKS.delete_link, response=answers.Unlinked,
             summary="Unbind your id",
         ),
         Route(
-            "POST", "/media/upload-from-url", endpoint=routes_media.import_media, body="json",
+            "POST", "/media/upload-from-url", scope="jobs:write", endpoint=routes_media.import_media, body="json",
             request=described.MediaImport, response=answers.ImportedMedia, summary="Import a picture",
         ),
         Route(
-            "POST", "/media/signed-url", endpoint=routes_media.sign_upload, body="json",
+            "POST", "/media/signed-url", scope="jobs:write", endpoint=routes_media.sign_upload, body="json",
             request=described.MediaUpload, response=answers.AnnouncedMedia, summary="Announce an upload",
         ),
         Route(
@@ -122,59 +127,70 @@ RENTIX = Dialect(
             response=answers.ReceivedMedia, summary="Send the bytes of an announced upload",
         ),
         Route(
-            "POST", "/media/{id}/complete", endpoint=routes_media.complete_upload, response=answers.CompletedMedia,
+            "POST", "/media/{id}/complete", scope="jobs:write",
+            endpoint=routes_media.complete_upload, response=answers.CompletedMedia,
             summary="Optimise an upload",
         ),
         Route(
-            "GET", "/media/{id}", endpoint=routes_media.get_media, response=answers.MediaView, summary="Read a file",
+            "GET", "/media/{id}", scope="jobs:read",
+            endpoint=routes_media.get_media, response=answers.MediaView, summary="Read a file",
         ),
         Route(
-            "DELETE", "/media/{id}", endpoint=routes_media.remove_media, response=answers.Deleted,
+            "DELETE", "/media/{id}", scope="jobs:write", endpoint=routes_media.remove_media, response=answers.Deleted,
             summary="Delete a file",
         ),
         Route(
-            "GET", "/media/external/{externalId}", endpoint=routes_media.get_media_by_external_id,
+            "GET", "/media/external/{externalId}", scope="jobs:read", endpoint=routes_media.get_media_by_external_id,
             response=answers.MediaView, summary="Read a file by your own id",
         ),
         Route(
-            "DELETE", "/media/external/{externalId}", endpoint=routes_media.remove_media_by_external_id,
+            "DELETE", "/media/external/{externalId}", scope="jobs:write",
+            endpoint=routes_media.remove_media_by_external_id,
             response=answers.Deleted, summary="Delete a file by your own id",
         ),
         Route(
-            "PUT", "/users", endpoint=routes_users.put_user, body="json", request=described.User,
+            "PUT", "/users", scope="jobs:write", endpoint=routes_users.put_user, body="json", request=described.User,
             response=answers.Saved, summary="Save a user",
         ),
         Route(
-            "POST", "/users/bulk", endpoint=routes_bulk.post_users, body="json", limits=_BULK, request=described.Bulk,
+            "POST", "/users/bulk", scope="jobs:write",
+            endpoint=routes_bulk.post_users, body="json", limits=_BULK, request=described.Bulk,
             response=answers.BulkAnswer, notes=described.BULK, summary="Run up to 100 operations on users",
         ),
         Route(
-            "GET", "/users", endpoint=routes_users.get_users, notes=described.PAGED, response=answers.UserPage,
+            "GET", "/users", scope="jobs:read",
+            endpoint=routes_users.get_users, notes=described.PAGED, response=answers.UserPage,
             summary="List the users",
         ),
-        Route("GET", "/users/{id}", endpoint=routes_users.get_user, response=answers.UserView, summary="Read a user"),
         Route(
-            "GET", "/users/external/{externalId}", endpoint=routes_users.get_user_by_external_id,
+            "GET", "/users/{id}", scope="jobs:read",
+            endpoint=routes_users.get_user, response=answers.UserView, summary="Read a user",
+        ),
+        Route(
+            "GET", "/users/external/{externalId}", scope="jobs:read", endpoint=routes_users.get_user_by_external_id,
             response=answers.UserView, summary="Read a user by your own id",
         ),
         Route(
-            "POST", "/users/{id}/link", endpoint=routes_users.LINKS.post_link, body="json", request=described.Link,
+            "POST", "/users/{id}/link", scope="jobs:write",
+            endpoint=routes_users.LINKS.post_link, body="json", request=described.Link,
             response=answers.Linked, summary="Bind your id",
         ),
         Route(
-            "DELETE", "/users/{id}/link", endpoint=routes_users.LINKS.delete_link, response=answers.Unlinked,
+            "DELETE", "/users/{id}/link", scope="jobs:write",
+            endpoint=routes_users.LINKS.delete_link, response=answers.Unlinked,
             summary="Unbind your id",
         ),
         Route(
-            "GET", "/agency", endpoint=routes_agency.get_agency, response=answers.AgencyView,
+            "GET", "/agency", scope="jobs:read", endpoint=routes_agency.get_agency, response=answers.AgencyView,
             summary="Read your agency and its limits",
         ),
         Route(
-            "GET", "/reference/schema/base", endpoint=routes_agency.get_base_schema, response=answers.BaseSchema,
+            "GET", "/reference/schema/base", scope="jobs:read",
+            endpoint=routes_agency.get_base_schema, response=answers.BaseSchema,
             summary="Read the fields of a listing",
         ),
         Route(
-            "GET", "/reference/schema/contextual", endpoint=routes_agency.get_contextual_schema,
+            "GET", "/reference/schema/contextual", scope="jobs:read", endpoint=routes_agency.get_contextual_schema,
             notes=described.CONTEXT, response=answers.ContextualSchema,
             summary="Read the fields of one sort of listing",
         ),
