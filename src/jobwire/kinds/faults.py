@@ -8,6 +8,7 @@ import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
+from itertools import chain
 from typing import Any, NamedTuple, get_type_hints
 
 import msgspec
@@ -21,6 +22,7 @@ Path = tuple[str | int, ...]
 _PLACE = re.compile(r"(.*?)(?: - at (?:`(key)` in )?`(\$.*)`)?", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[\]]+)|\[([0-9]+)\]|(\[\.\.\.\])")
 _ENTRY = "[...]"
+_NO_CHOICE = "Invalid enum value"
 
 
 class Fault(NamedTuple):
@@ -119,8 +121,21 @@ def _locate(wanted: Any, value: Any, message: str) -> tuple[Path, str]:
             path = (*path, key)
         else:
             return path, detail
+    if not path and detail.startswith(_NO_CHOICE):
+        return path, f"{detail}; there are {', '.join(_choices(wanted))}"
     named = re.fullmatch(r"Object (?:contains unknown|missing required) field `(.+)`", detail)
     return (path if named is None else (*path, named[1])), detail
+
+
+def _choices(wanted: Any) -> list[str]:
+    shape = msgspec.inspect.type_info(wanted)
+    options = shape.types if isinstance(shape, msgspec.inspect.UnionType) else (shape,)
+    words = [
+        option.values if isinstance(option, msgspec.inspect.LiteralType) else [member.value for member in option.cls]
+        for option in options
+        if isinstance(option, msgspec.inspect.LiteralType | msgspec.inspect.EnumType)
+    ]
+    return [str(word) for word in chain.from_iterable(words)]
 
 
 def _failing_key(wanted: Any, value: Any, path: Path, message: str) -> str | None:

@@ -163,7 +163,8 @@ def test_14_a_member_without_permission_is_refused(new_client: NewClient) -> Non
         ).result()
     reader, nobody = ({"X-User-Identifier": name} for name in ("Ana@Example.org", "ion@example.org"))
     assert client.get(f"/jobs/{job}", headers=reader).status_code == 200
-    refused(client.post("/repositories", json={"name": "A"}, headers=reader), 403, "ForbiddenError")
+    lacks = refused(client.post("/repositories", json={"name": "A"}, headers=reader), 403, "ForbiddenError")
+    assert "who it acts for" in lacks["message"] and "jobs:write" in lacks["message"]
     refused(client.get(f"/jobs/{job}", headers=nobody), 403, "ForbiddenError")
     assert client.post("/repositories", json={"name": "A"}).status_code == 200
 

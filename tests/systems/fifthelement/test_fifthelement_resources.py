@@ -146,6 +146,12 @@ class TestDocuments:
         assert code_of(refused) == (400, "ValidationError") and "repository" in refused.json()["error"]["details"]
         assert waiting.post(path, json=body).status_code == 200
 
+    def test_a_word_that_is_not_known_is_answered_with_those_that_are(self, waiting: Client) -> None:
+        refused = waiting.post(f"/repositories/{waiting.make_repository()}/export", json={"format": "doc"})
+        assert code_of(refused) == (400, "ValidationError")
+        told = "Invalid enum value 'doc'; there are csv, jsonl, parquet, xlsx"
+        assert refused.json()["error"]["details"] == {"format": told}
+
     def test_a_crawl_whose_repository_goes_is_cancelled(self, client: Client, site: GatedSite) -> None:
         site.gate.clear()
         site.reached.clear()
@@ -202,7 +208,9 @@ class TestLists:
 
     @pytest.mark.parametrize("query", ["start=-1", "start=10001", "limit=0", "status=waiting", "page=2"])
     def test_a_filter_that_is_not_known_is_refused(self, waiting: Client, query: str) -> None:
-        assert code_of(waiting.get(f"/jobs?{query}")) == (400, "ValidationError")
+        refused = waiting.get(f"/jobs?{query}")
+        assert code_of(refused) == (400, "ValidationError")
+        assert list(refused.json()["error"]["details"]) == [query.partition("=")[0]]
 
     def test_another_workspaces_jobs_are_not_there(self, new_client: NewClient) -> None:
         mine, foreign = new_client(), new_client()
@@ -240,4 +248,5 @@ class TestTokens:
 def test_the_documentation_stands_where_the_vendor_has_it(waiting: Client) -> None:
     page = httpx.get(f"{waiting.running.base}/v1/documentation")
     assert page.status_code == 200 and "/repositories/{repositoryId}/crawl" in page.text
+    assert "<h1>Fifthelement API</h1>" in page.text
     assert httpx.get(f"{waiting.running.base}/v1/api/docs").text == page.text

@@ -12,7 +12,7 @@ from jobwire.service.services import Services
 from jobwire.store.files import hold_files, name_job
 from jobwire.systems.fifthelement.exporting_rows import ROW_SOURCES, RowSource
 from jobwire.systems.fifthelement.subjects import require_repository, take_up
-from jobwire.tables.cells import show_time
+from jobwire.systems.fifthelement.views import moment
 from jobwire.tables.feeding import feed
 from jobwire.tables.spec import CONTENT_TYPES, Format
 from jobwire.tables.writing import WriteRequest, Written, write_table
@@ -54,7 +54,7 @@ class Exporting:
             content_type=CONTENT_TYPES[request.format],
             lifetime_s=LINK_LIFETIME_S,
         )
-        expires_at = show_time(self._services.clock() + LINK_LIFETIME_S * 1_000)
+        expires_at = moment(self._services.clock() + LINK_LIFETIME_S * 1_000)
         return {
             "documentsProcessed": written["rows"],
             "errors": 0,
