@@ -197,7 +197,7 @@ def _is_credential(name: str, dialect: Dialect) -> bool:
 
 
 def read_phases(word: str | None, dialect: Dialect, *, name: str) -> frozenset[Phase] | None:
-    """The phases a word of the dialect stands for; RequestError that names the field `name` for one it does not have."""
+    """The phases a word of the dialect stands for; RequestError naming the field for one it does not have."""
     if word is None:
         return None
     phases = frozenset(phase for phase, said in dialect.phases.items() if said == word)

@@ -6,12 +6,12 @@ by one, so that a caller learns of all wrong fields at once, and the entry is fo
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from itertools import chain
 from typing import Any, NamedTuple, get_type_hints
 
 import msgspec
+from msgspec import inspect
 
 from jobwire.kinds.spelling import did_you_mean, quote
 
@@ -121,21 +121,27 @@ def _locate(wanted: Any, value: Any, message: str) -> tuple[Path, str]:
             path = (*path, key)
         else:
             return path, detail
-    if not path and detail.startswith(_NO_CHOICE):
-        return path, f"{detail}; there are {', '.join(_choices(wanted))}"
+    if detail.startswith(_NO_CHOICE) and (words := _choices(wanted, path)):
+        return path, f"{detail}; there are {', '.join(words)}"
     named = re.fullmatch(r"Object (?:contains unknown|missing required) field `(.+)`", detail)
     return (path if named is None else (*path, named[1])), detail
 
 
-def _choices(wanted: Any) -> list[str]:
-    shape = msgspec.inspect.type_info(wanted)
-    options = shape.types if isinstance(shape, msgspec.inspect.UnionType) else (shape,)
-    words = [
-        option.values if isinstance(option, msgspec.inspect.LiteralType) else [member.value for member in option.cls]
-        for option in options
-        if isinstance(option, msgspec.inspect.LiteralType | msgspec.inspect.EnumType)
-    ]
-    return [str(word) for word in chain.from_iterable(words)]
+def _choices(wanted: Any, path: Path) -> list[str]:
+    """The words there are at `path`; none where it leads through anything but lists and maps."""
+    shapes = _options(inspect.type_info(wanted))
+    for _ in path:
+        shapes = [
+            below
+            for shape in shapes
+            if isinstance(shape, inspect.DictType | inspect.ListType)
+            for below in _options(shape.value_type if isinstance(shape, inspect.DictType) else shape.item_type)
+        ]
+    return [str(word) for shape in shapes if isinstance(shape, inspect.LiteralType) for word in shape.values]
+
+
+def _options(shape: inspect.Type) -> Sequence[inspect.Type]:
+    return shape.types if isinstance(shape, inspect.UnionType) else (shape,)
 
 
 def _failing_key(wanted: Any, value: Any, path: Path, message: str) -> str | None:
