@@ -8,8 +8,10 @@ import httpx
 import pytest
 from fifthelement_house import Client, GatedSite
 
+from jobwire.kinds.faults import input_fields
 from jobwire.systems.fifthelement.bodies import METADATA_BYTES_MAX, NAME_CHARS_MAX, TITLE_CHARS_MAX
 from jobwire.systems.fifthelement.ids import make_id, show_repository_id
+from jobwire.systems.fifthelement.importing import ImportInput
 from jobwire.systems.fifthelement.texts import INLINE_BYTES_MAX
 
 NewClient = Callable[..., Client]
@@ -250,3 +252,10 @@ def test_the_documentation_stands_where_the_vendor_has_it(waiting: Client) -> No
     assert page.status_code == 200 and "/repositories/{repositoryId}/crawl" in page.text
     assert "<h1>Fifthelement API</h1>" in page.text
     assert httpx.get(f"{waiting.running.base}/v1/api/docs").text == page.text
+
+
+def test_the_documentation_names_every_option_of_an_import(waiting: Client) -> None:
+    paths = httpx.get(f"{waiting.running.base}/v1/api/openapi.json").json()["paths"]
+    told = next(calls["post"] for path, calls in paths.items() if path.endswith("/import"))
+    names = {parameter["name"] for parameter in told["parameters"] if parameter.get("in") == "query"}
+    assert names == input_fields(ImportInput).keys() - {"repository"}

@@ -77,8 +77,9 @@ class DocumentWork:
             for document in waiting:
                 ctx.check_cancelled()
                 await self._try_one(ctx, repository, document, tally=tally)
-                tally.shares[document] = 1.0
-                ctx.progress(tally.percent)
+                if len(tally.failures) < len(tally.ids):  # else the job fails, and stays where it stood
+                    tally.shares[document] = 1.0
+                    ctx.progress(tally.percent)
 
         try:
             async with asyncio.TaskGroup() as group:
