@@ -128,7 +128,7 @@ def read_bulk(body: Any, dialect: Dialect, *, phases: frozenset[Phase], default:
     asked = read_struct(body, BulkRequest)
     if all(getattr(asked, name) is None for name in _FILTERS):
         raise refuse_faults([Fault("", f"select jobs by at least one of {', '.join(_FILTERS)}")])
-    wanted = read_phases(asked.phase, dialect)
+    wanted = read_phases(asked.phase, dialect, name="phase")
     if wanted is not None and not wanted & phases:
         words = ", ".join(dict.fromkeys(said for phase, said in dialect.phases.items() if phase in phases))
         raise refuse_faults([Fault("/phase", f"this can be done to jobs that are {words}; not {asked.phase}")])

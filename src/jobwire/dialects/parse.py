@@ -177,7 +177,7 @@ def read_page(query: Mapping[str, str], dialect: Dialect, words: PageWords = NAT
     return Page(
         kind=None if "kind" not in sent else read_kind(dialect, sent["kind"]),
         queue=sent.get("queue"),
-        phases=read_phases(sent.get("phase"), dialect),
+        phases=read_phases(sent.get("phase"), dialect, name=words.query.get("phase", "phase")),
         tag=sent.get("tag"),
         created_after=_read_time("created_after", sent, words),
         created_before=_read_time("created_before", sent, words),
@@ -196,14 +196,14 @@ def _is_credential(name: str, dialect: Dialect) -> bool:
     return any(carrier.place == "query" and carrier.name == name for carrier in dialect.credentials)
 
 
-def read_phases(word: str | None, dialect: Dialect) -> frozenset[Phase] | None:
-    """The phases a word of the dialect stands for; RequestError for a word it does not have."""
+def read_phases(word: str | None, dialect: Dialect, *, name: str) -> frozenset[Phase] | None:
+    """The phases a word of the dialect stands for; RequestError naming the field for one it does not have."""
     if word is None:
         return None
     phases = frozenset(phase for phase, said in dialect.phases.items() if said == word)
     if not phases:
         words = ", ".join(dict.fromkeys(dialect.phases.values()))
-        raise refuse_faults([Fault("/phase", f"no phase is called {word!r}; there are {words}")])
+        raise refuse_faults([Fault(f"/{name}", f"no {name} is called {word!r}; there are {words}")])
     return phases
 
 

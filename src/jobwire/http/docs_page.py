@@ -40,7 +40,7 @@ class Operation(NamedTuple):
 
 def write_page(document: Json, carrier: Carrier, *, described_at: str, pages: Sequence[Link], here: str) -> str:
     """The whole page of a document; BASE_URL stands where the server's address belongs."""
-    title = escape(document["info"]["title"])
+    title = f"{escape(document['info']['title'].removesuffix(' API'))} API"
     operations = [
         Operation(method.upper(), path, told)
         for path, methods in document["paths"].items()
@@ -49,11 +49,11 @@ def write_page(document: Json, carrier: Carrier, *, described_at: str, pages: Se
     about = "".join(f"<p>{_code_names(part)}</p>" for part in document["info"]["description"].split("\n\n"))
     sections = "".join(_write_operation(document, one, carrier) for one in operations)
     return (
-        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title} API</title>\n'
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>{STYLE}</style>\n</head>\n'
         f'<body>\n<a class="skip" href="#main">Skip to the calls</a>\n<div class="frame">\n'
         f"{_write_menu(operations, pages, here, has_webhooks='webhooks' in document)}\n"
-        f'<main id="main">\n<h1>{title} API</h1>\n<p class="soft">Version {escape(document["info"]["version"])} at '
+        f'<main id="main">\n<h1>{title}</h1>\n<p class="soft">Version {escape(document["info"]["version"])} at '
         f'<code>{BASE_URL}</code>; for machines: <a href="{escape(described_at)}">OpenAPI 3.1</a></p>\n'
         f"{about}\n{_write_key_hint()}\n{sections}\n"
         f"{_write_job(document)}\n{_write_webhooks(document)}\n</main>\n</div>\n</body>\n</html>\n"

@@ -222,7 +222,8 @@ def check_rights(dialect: Dialect, served: Served, principal: Principal) -> None
         raise RequestError("system_disabled", f"This account may not use {dialect.title or dialect.name}.")
     scope = served.route.scope
     if scope is not None and scope not in principal.scopes:
-        raise RequestError("forbidden", f"This key lacks the scope {scope}; use one that has it.")
+        who = "This key" if dialect.identity_header is None else "This key, or who it acts for,"
+        raise RequestError("forbidden", f"{who} lacks the scope {scope}; use one that has it.")
 
 
 async def _read_body(

@@ -6,11 +6,12 @@ by one, so that a caller learns of all wrong fields at once, and the entry is fo
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple, get_type_hints
 
 import msgspec
+from msgspec import inspect
 
 from jobwire.kinds.spelling import did_you_mean, quote
 
@@ -21,6 +22,7 @@ Path = tuple[str | int, ...]
 _PLACE = re.compile(r"(.*?)(?: - at (?:`(key)` in )?`(\$.*)`)?", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[\]]+)|\[([0-9]+)\]|(\[\.\.\.\])")
 _ENTRY = "[...]"
+_NO_CHOICE = "Invalid enum value"
 
 
 class Fault(NamedTuple):
@@ -119,8 +121,27 @@ def _locate(wanted: Any, value: Any, message: str) -> tuple[Path, str]:
             path = (*path, key)
         else:
             return path, detail
+    if detail.startswith(_NO_CHOICE) and (words := _choices(wanted, path)):
+        return path, f"{detail}; there are {', '.join(words)}"
     named = re.fullmatch(r"Object (?:contains unknown|missing required) field `(.+)`", detail)
     return (path if named is None else (*path, named[1])), detail
+
+
+def _choices(wanted: Any, path: Path) -> list[str]:
+    """The words there are at `path`; none where it leads through anything but lists and maps."""
+    shapes = _options(inspect.type_info(wanted))
+    for _ in path:
+        shapes = [
+            below
+            for shape in shapes
+            if isinstance(shape, inspect.DictType | inspect.ListType)
+            for below in _options(shape.value_type if isinstance(shape, inspect.DictType) else shape.item_type)
+        ]
+    return [str(word) for shape in shapes if isinstance(shape, inspect.LiteralType) for word in shape.values]
+
+
+def _options(shape: inspect.Type) -> Sequence[inspect.Type]:
+    return shape.types if isinstance(shape, inspect.UnionType) else (shape,)
 
 
 def _failing_key(wanted: Any, value: Any, path: Path, message: str) -> str | None:

@@ -8,8 +8,10 @@ import httpx
 import pytest
 from fifthelement_house import Client, GatedSite
 
+from jobwire.kinds.faults import input_fields
 from jobwire.systems.fifthelement.bodies import METADATA_BYTES_MAX, NAME_CHARS_MAX, TITLE_CHARS_MAX
 from jobwire.systems.fifthelement.ids import make_id, show_repository_id
+from jobwire.systems.fifthelement.importing import ImportInput
 from jobwire.systems.fifthelement.texts import INLINE_BYTES_MAX
 
 NewClient = Callable[..., Client]
@@ -146,6 +148,12 @@ class TestDocuments:
         assert code_of(refused) == (400, "ValidationError") and "repository" in refused.json()["error"]["details"]
         assert waiting.post(path, json=body).status_code == 200
 
+    def test_a_word_that_is_not_known_is_answered_with_those_that_are(self, waiting: Client) -> None:
+        refused = waiting.post(f"/repositories/{waiting.make_repository()}/export", json={"format": "doc"})
+        assert code_of(refused) == (400, "ValidationError")
+        told = "Invalid enum value 'doc'; there are csv, jsonl, parquet, xlsx"
+        assert refused.json()["error"]["details"] == {"format": told}
+
     def test_a_crawl_whose_repository_goes_is_cancelled(self, client: Client, site: GatedSite) -> None:
         site.gate.clear()
         site.reached.clear()
@@ -202,7 +210,9 @@ class TestLists:
 
     @pytest.mark.parametrize("query", ["start=-1", "start=10001", "limit=0", "status=waiting", "page=2"])
     def test_a_filter_that_is_not_known_is_refused(self, waiting: Client, query: str) -> None:
-        assert code_of(waiting.get(f"/jobs?{query}")) == (400, "ValidationError")
+        refused = waiting.get(f"/jobs?{query}")
+        assert code_of(refused) == (400, "ValidationError")
+        assert list(refused.json()["error"]["details"]) == [query.partition("=")[0]]
 
     def test_another_workspaces_jobs_are_not_there(self, new_client: NewClient) -> None:
         mine, foreign = new_client(), new_client()
@@ -240,4 +250,12 @@ class TestTokens:
 def test_the_documentation_stands_where_the_vendor_has_it(waiting: Client) -> None:
     page = httpx.get(f"{waiting.running.base}/v1/documentation")
     assert page.status_code == 200 and "/repositories/{repositoryId}/crawl" in page.text
+    assert "<h1>Fifthelement API</h1>" in page.text
     assert httpx.get(f"{waiting.running.base}/v1/api/docs").text == page.text
+
+
+def test_the_documentation_names_every_option_of_an_import(waiting: Client) -> None:
+    paths = httpx.get(f"{waiting.running.base}/v1/api/openapi.json").json()["paths"]
+    told = next(calls["post"] for path, calls in paths.items() if path.endswith("/import"))
+    names = {parameter["name"] for parameter in told["parameters"] if parameter.get("in") == "query"}
+    assert names == input_fields(ImportInput).keys() - {"repository"}

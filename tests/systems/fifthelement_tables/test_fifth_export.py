@@ -1,6 +1,7 @@
 """A repository becomes one file in any format, and the file becomes the same documents again."""
 
 import hashlib
+import re
 from typing import Any, get_args
 
 import httpx
@@ -11,8 +12,11 @@ from table_house import Shelf
 from jobwire.domain.phases import Phase
 from jobwire.store.contract import Transaction
 from jobwire.systems.fifthelement.ids import show_document_id
+from jobwire.systems.fifthelement.records import change_document
+from jobwire.systems.fifthelement.records_chunks import put_cut
 from jobwire.systems.fifthelement.starting import IMPORT
 from jobwire.systems.fifthelement.table_documents import EXPORT_COLUMNS
+from jobwire.systems.fifthelement.texts import KeptText
 from jobwire.tables.reading import read_rows
 from jobwire.tables.spec import Format, Row, Source
 
@@ -34,7 +38,7 @@ def test_an_export_is_taken_back_as_what_it_was(shelf: Shelf, other: Shelf, form
     assert ended.result["rows"] == ended.result["documentsProcessed"] == len(ROWS)
     assert (ended.result["format"], ended.result["bytes"]) == (form, len(data))
     assert ended.result["sha256"] == hashlib.sha256(data).hexdigest()
-    assert ended.result["expiresAt"].endswith("Z")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", ended.result["expiresAt"])
     assert other.load(data).result["added"] == len(ROWS)
     assert other.texts() == shelf.texts()
     assert other.load(data).result["unchanged"] == len(ROWS)
@@ -104,6 +108,8 @@ def test_chunks_are_exported_with_their_vectors(shelf: Shelf, form: Format) -> N
     stored = "x'0000003f000080bf'" if is_sqlite else "'{0.5,-1}'"
 
     def add(tx: Transaction) -> None:
+        for document in (short, longer):
+            put_cut(tx, shelf.owner, document, repository=shelf.repository, revision=1, chunks=[])
         for document, place, start, end in ((short, 0, 0, 3), (short, 1, 4, 9), (longer, 0, 70_000, 70_009)):
             tx.execute(
                 "INSERT INTO fifthelement_vector VALUES (:owner, :repository, :document, :place, :first, :last,"
@@ -119,7 +125,7 @@ def test_chunks_are_exported_with_their_vectors(shelf: Shelf, form: Format) -> N
     shelf.running.house.store.write(add).result()
     ended = shelf.export(format=form, includeVectors=True)
     assert ended.phase is Phase.COMPLETED, ended.error
-    assert (ended.result["table"], ended.result["rows"]) == ("chunks", 3)
+    assert [ended.result[name] for name in ("table", "rows", "documentsProcessed")] == ["chunks", 3, 2]
     path = shelf.running.house.services.blobs.path_of(ended.result["sha256"])
     rows = _read(path, form)
     assert [(row["documentId"], row["chunk"], row["text"]) for row in rows] == [
@@ -129,6 +135,13 @@ def test_chunks_are_exported_with_their_vectors(shelf: Shelf, form: Format) -> N
     ]
     assert [row["vector"] for row in rows] == [[0.5, -1.0]] * 3
     assert {row["model"] for row in rows} == {"e5"}
+
+    row, text = shelf.documents()[0], KeptText("another text", None, "0")
+    shelf.running.house.store.write(
+        lambda tx: change_document(tx, shelf.owner, row, title="Short", metadata={}, text=text)
+    ).result()
+    ended = shelf.export(format=form, includeVectors=True)
+    assert (ended.result["rows"], ended.result["documentsProcessed"]) == (1, 1), "old offsets, another text"
 
 
 def _read(path: Any, form: Format) -> list[dict[str, Any]]:

@@ -298,10 +298,25 @@ def test_the_call_takes_bytes_or_a_url_and_says_the_rest_in_its_query(shelf: She
             {"rows": "1"},
         ):
             assert client.post(path, params=wrong, content=HOMES.encode()).status_code == 400
+        kinds = "boolean, date, datetime, integer, number, text"
+        for types, told in (
+            ("price", {"types": "'price' is no pair; write column:type, as price:number,built:date"}),
+            ("price:dear", {"types/price": f"Invalid enum value 'dear'; there are {kinds}"}),
+        ):
+            refused = client.post(path, params={"types": types}, content=HOMES.encode()).json()
+            assert refused["error"]["details"] == told
+        everything = {**options, "mode": "all"}
+        bad = client.post(path, params=everything, content=b"title,price\nA,dear\n").json()["data"]
+        told = shelf.wait_for(client, bad["id"])["result"]
+        assert (told["documentsProcessed"], told["errors"], told["code"]) == (0, 1, "rows_refused")
+        assert [(row["line"], row["field"]) for row in told["details"]["badRows"]] == [(2, "price")]
+        assert shelf.fetch(told["details"]["badRowsUrl"]).startswith(b"line,")
         form = client.post(path, files={"file": HOMES.encode()})
         assert form.status_code == 400, form.text
         export = client.post(path.replace("import", "export"), json={"format": "csv"}).json()["data"]
         result = shelf.wait_for(client, export["id"])["result"]
         assert result["rows"] == 2
         assert shelf.fetch(result["downloadUrl"]).startswith(b"id,title,content")
-    assert [row.fields for row in shelf.documents()] == [{"price": 100.0}, {"price": 200.0}]
+        assert [row.fields for row in shelf.documents()] == [{"price": 100.0}, {"price": 200.0}]
+        taken = client.post(path, params={"source": result["downloadUrl"], "process": "false"}).json()["data"]
+        assert shelf.wait_for(client, taken["id"])["result"]["rows"] == 2

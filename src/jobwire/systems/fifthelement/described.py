@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from jobwire.dialects.notes import Notes, Parameter
 from jobwire.systems.fifthelement.bodies import DOCUMENTS_DEFAULT, DOCUMENTS_MAX, START_MAX, TITLE_CHARS_MAX
+from jobwire.tables.spec import CONTENT_TYPES
 
 
 class Deleted(Struct):
@@ -134,4 +135,23 @@ UPLOADED = Notes(
         Parameter("name", _TITLE, "The file's name; its ending says what it is."),
         Parameter("title", _TITLE, "The document's title, if it is not the file's name."),
     )
+)
+
+_TEXT = {"type": "string"}
+IMPORTED = Notes(
+    parameters=(
+        Parameter("url", _TEXT, "Fetch the file from there, instead of the body."),
+        Parameter("source", _TEXT, "The downloadUrl of an export here, instead of the body."),
+        Parameter("mode", {"enum": ["valid", "all"], "default": "valid"}, "`all` imports none where any row is bad."),
+        Parameter("title", _TEXT, "The column of the title; else `title`, else the first."),
+        Parameter("content", _TEXT, "The column of the text; else `content`, else all, a line each."),
+        Parameter("key", _TEXT, "The column that tells which row this is; else the whole row."),
+        Parameter("types", _TEXT, "Types of columns, as price:number,built:date."),
+        Parameter("process", {"type": "boolean", "default": True}, "Start document_processing for each document."),
+        Parameter("format", {"enum": sorted(CONTENT_TYPES)}, "The file's format, if it is not to be found out."),
+        Parameter("encoding", _TEXT, "The file's encoding, if it is not to be found out."),
+        Parameter("delimiter", _TEXT, "The character between fields of CSV, if it is not to be found out."),
+        Parameter("sheet", _TEXT, "The sheet of an XLSX file, if it is not the first."),
+    ),
+    is_body_optional=True,
 )

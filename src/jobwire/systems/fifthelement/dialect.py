@@ -107,6 +107,7 @@ FIFTHELEMENT = Dialect(
         Route(
             "POST", "/repositories/{repositoryId}/import", endpoint=routes_jobs.post_import, scope="jobs:write",
             body="upload", body_bytes_max=routes_jobs.IMPORT_BYTES_MAX, response=described.Started,
+            notes=described.IMPORTED,
             summary="Import the rows of a file",
         ),
         Route(

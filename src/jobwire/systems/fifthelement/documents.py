@@ -77,8 +77,9 @@ class DocumentWork:
             for document in waiting:
                 ctx.check_cancelled()
                 await self._try_one(ctx, repository, document, tally=tally)
-                tally.shares[document] = 1.0
-                ctx.progress(tally.percent)
+                if len(tally.failures) < len(tally.ids):  # else the job fails, and stays where it stood
+                    tally.shares[document] = 1.0
+                    ctx.progress(tally.percent)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -192,12 +193,18 @@ def _load(reader: Reader, *, owner: int, repository: str, document: str) -> tupl
 def _keep(
     tx: Transaction, *, owner: int, row: DocumentRow, found: Extraction, text: KeptText, chunks: Sequence[Chunk]
 ) -> CutRow | None:
-    """Write the text and its chunks together; None where the document has changed, JobError where it is gone."""
-    require_document(tx, owner, row.id)
+    """Write the text and its chunks together; None where the document has changed, JobError where it is gone.
+
+    What comes to the same text and cut as before keeps its vectors.
+    """
+    before, known = require_document(tx, owner, row.id), find_cut(tx, owner, row.id)
     if not keep_text(
         tx, owner, row.id, revision=row.revision, text=text, media_type=found.media_type, metadata=found.facts
     ):
         return None
+    is_same = known is not None and known.revision == row.revision and known.cut == list(chunks)
+    if is_same and before.content_sha256 == text.sha256:
+        return known
     put_cut(
         tx,
         owner,

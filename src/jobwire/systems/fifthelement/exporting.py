@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from jobwire.service.services import Services
 from jobwire.store.files import hold_files, name_job
 from jobwire.systems.fifthelement.exporting_rows import ROW_SOURCES, RowSource
 from jobwire.systems.fifthelement.subjects import require_repository, take_up
-from jobwire.tables.cells import show_time
+from jobwire.systems.fifthelement.views import moment
 from jobwire.tables.feeding import feed
 from jobwire.tables.spec import CONTENT_TYPES, Format
 from jobwire.tables.writing import WriteRequest, Written, write_table
@@ -36,6 +37,18 @@ class ExportInput(ExportBody, frozen=True, rename="camel", kw_only=True):
     repository: str
 
 
+@dataclass(slots=True)
+class _Runs:
+    """How many different names were given, where equal ones follow each other."""
+
+    count: int = 0
+    last: str = ""
+
+    def add(self, name: str) -> None:
+        self.count += name != self.last
+        self.last = name
+
+
 class Exporting:
     """Exports the repositories of one house: rows go from the ledger through a pipe to the child that writes them."""
 
@@ -54,16 +67,12 @@ class Exporting:
             content_type=CONTENT_TYPES[request.format],
             lifetime_s=LINK_LIFETIME_S,
         )
-        expires_at = show_time(self._services.clock() + LINK_LIFETIME_S * 1_000)
-        return {
-            "documentsProcessed": written["rows"],
-            "errors": 0,
-            "downloadUrl": link,
-            "expiresAt": expires_at,
-        } | written
+        expires_at = moment(self._services.clock() + LINK_LIFETIME_S * 1_000)
+        return written | {"downloadUrl": link, "expiresAt": expires_at}
 
     async def _write(self, ctx: Context, request: ExportInput, source: RowSource) -> dict[str, Any]:
         """Write the file and keep it: a retry before that is done starts anew, after that there is nothing to do."""
+        documents = _Runs()
         with ctx.scratch() as folder:
             wanted = WriteRequest(
                 feed=str(folder / "rows"),
@@ -73,12 +82,14 @@ class Exporting:
             )
             written: Written = await feed(
                 folder / "rows",
-                self._read(ctx, request.repository, source),
+                self._read(ctx, request.repository, source, documents=documents),
                 work=lambda: ctx.isolate(write_table, wanted, limits=CHILD_LIMITS),
             )
             blob = await asyncio.to_thread(self._services.blobs.put, folder / "table")
         await ctx.write(partial(hold_files, holder=name_job(ctx.number), files=[blob.sha256]))
         return {
+            "documentsProcessed": documents.count,
+            "errors": 0,
             "table": source.name,
             "format": request.format,
             "rows": written.rows,
@@ -86,7 +97,9 @@ class Exporting:
             "sha256": blob.sha256,
         }
 
-    async def _read(self, ctx: Context, repository: str, source: RowSource) -> AsyncGenerator[list[Any], None]:
+    async def _read(
+        self, ctx: Context, repository: str, source: RowSource, *, documents: _Runs
+    ) -> AsyncGenerator[list[Any], None]:
         """The rows in pages by their keys: what is added or deleted meanwhile may be seen or not, each row whole."""
         store, blobs, owner = self._services.store, self._services.blobs, ctx.owner
         total = await store.read(lambda reader: source.count(reader, owner, repository))
@@ -97,6 +110,7 @@ class Exporting:
             ctx.check_cancelled()
             page: list[Any] = []
             for row in rows:
+                documents.add(source.document(row))
                 if source.is_short(row):
                     page.append(source.show(row, blobs))
                     continue

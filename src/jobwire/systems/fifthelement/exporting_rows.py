@@ -45,6 +45,9 @@ class RowSource(Protocol):
     def key(self, row: Any) -> Any:
         """The key of a row."""
 
+    def document(self, row: Any) -> str:
+        """The document a row is of; rows of one follow each other."""
+
     def is_short(self, row: Any) -> bool:
         """Whether the row's text stands in the row."""
 
@@ -69,6 +72,10 @@ class Documents:
 
     def key(self, row: DocumentRow) -> str:
         """See RowSource.key."""
+        return row.id
+
+    def document(self, row: DocumentRow) -> str:
+        """See RowSource.document."""
         return row.id
 
     def is_short(self, row: DocumentRow) -> bool:
@@ -105,7 +112,7 @@ class ChunkRow(NamedTuple):
 
 
 class Chunks:
-    """Chunks that have a vector, with the text they were cut from."""
+    """Chunks that have a vector, with the text they were cut from; none of documents that have changed since."""
 
     name = "chunks"
     columns = CHUNK_COLUMNS
@@ -125,6 +132,8 @@ class Chunks:
             " substr(d.content, CAST(v.start_offset + 1 AS INTEGER), CAST(v.end_offset - v.start_offset AS INTEGER)),"
             " d.text_blob FROM fifthelement_vector v JOIN fifthelement_document d"
             " ON d.owner = v.owner AND d.id = v.document"
+            # Of a document whose text has changed since, the offsets mean nothing.
+            " JOIN fifthelement_cut c ON c.owner = v.owner AND c.document = v.document AND c.revision = d.revision"
             " WHERE v.owner = :owner AND v.repository = :repository"
             " AND (v.document > :document OR (v.document = :document AND v.place > :place))"
             " ORDER BY v.document, v.place LIMIT :limit",
@@ -139,6 +148,10 @@ class Chunks:
     def key(self, row: ChunkRow) -> tuple[str, int]:
         """See RowSource.key."""
         return row.document, row.place
+
+    def document(self, row: ChunkRow) -> str:
+        """See RowSource.document."""
+        return row.document
 
     def is_short(self, row: ChunkRow) -> bool:
         """See RowSource.is_short."""

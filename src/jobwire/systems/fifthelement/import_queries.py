@@ -4,21 +4,32 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from jobwire.blobs.links import LIFETIME_S_MAX, FileLinks
+from jobwire.dialects.parse import refuse_faults
+from jobwire.kinds.faults import Fault
 
 _BOOLEANS: Final[Mapping[str, bool]] = {"true": True, "false": False}
 _SOURCE_TYPE: Final = "application/octet-stream"
 
 
 def read_import_query(query: Mapping[str, str]) -> dict[str, Any]:
-    """The fields; `types` is written `price:number,built:date`, `process` true or false; the kind judges the rest."""
+    """The fields; `types` is written `price:number,built:date`, `process` true or false; the kind judges the rest.
+
+    RequestError for types that are no pairs.
+    """
     wanted: dict[str, Any] = {name: value for name, value in query.items() if name != "name"}
     if "process" in wanted:
         wanted["process"] = _BOOLEANS.get(wanted["process"], wanted["process"])
     if "types" in wanted:
-        # From the right: a column's name may hold a colon.
-        pairs = [part.rpartition(":") for part in wanted["types"].split(",")]
-        wanted["types"] = {column: of_type for column, _, of_type in pairs}
+        wanted["types"] = dict(_read_type(part) for part in wanted["types"].split(","))
     return wanted
+
+
+def _read_type(pair: str) -> tuple[str, str]:
+    # From the right: a column's name may hold a colon.
+    column, colon, of_type = pair.rpartition(":")
+    if not colon:
+        raise refuse_faults([Fault("/types", f"{pair!r} is no pair; write column:type, as price:number,built:date")])
+    return column, of_type
 
 
 def name_source(links: FileLinks, sha256: str) -> str:

@@ -45,6 +45,7 @@ JOB: Final = (
     Field("result.errors", "error.details", part="errors", words={None: 1}, when=_FAILED),
     Field("result.message", "error.message", when=_FAILED),
     Field("result.code", "error.code", when=_FAILED),
+    Field("result.details", "error.details", omit_null=True, when=_FAILED),
     Field("createdAt", "created_at", "iso_s"),
     Field("completedAt", "finalized_at", "iso_s", when=FINAL_PHASES),
     Field("completedAt", when=ALL_PHASES - FINAL_PHASES),

@@ -55,9 +55,9 @@ async def post_export(call: Call) -> Reply:
 
 
 async def post_import(call: Call) -> Reply:
-    """Import the rows of a file into a repository: the body is its bytes, or `url` says where they are."""
+    """Import the rows of a file into a repository: the body is its bytes; `url` or `source` says where else."""
     wanted, files = read_import_query(call.query), list[str]()
-    if "url" not in wanted:
+    if not wanted.keys() & {"url", "source"}:
         files = [await keep_upload(call)]
         wanted["source"] = name_source(call.services.links, files[0])
     return await _start(call, IMPORT, wanted, files=files)

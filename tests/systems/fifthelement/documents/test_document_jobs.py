@@ -116,6 +116,18 @@ def test_what_has_a_vector_is_not_embedded_again(library: DocumentHouse) -> None
     assert (anew["chunksEmbedded"], anew["chunks"]) == (2, 2)
 
 
+def test_a_document_that_is_processed_again_unchanged_stays_findable(library: DocumentHouse) -> None:
+    repository = library.add_repository()
+    rows = [library.add_text(repository, LAKES), library.add_file(repository, BREAD.encode(), "bread.txt")]
+    for row in rows:
+        library.result(library.start_processing(row))
+    library.result(library.start_embedding(repository))
+    for row in rows:
+        library.result(library.start_processing(row))
+    assert {found["text"] for found in library.ask(repository, "lake")} == {LAKES, BREAD}
+    assert library.result(library.start_embedding(repository))["chunksEmbedded"] == 0
+
+
 def test_a_changed_document_is_not_found_by_its_old_text(library: DocumentHouse) -> None:
     repository = library.add_repository()
     row = library.add_text(repository, LAKES)
