@@ -133,7 +133,8 @@ def strip(answer: httpx.Response, *sent: str) -> tuple[int, str, list[tuple[str,
 @pytest.fixture(scope="module")
 def street(house_engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
     clock = Clock()
-    environment = {"JOBWIRE_FILES": str(tmp_path_factory.mktemp("files"))}
+    # No worker answers the tools: a call becomes a job at once.
+    environment = {"JOBWIRE_FILES": str(tmp_path_factory.mktemp("files")), "APIDATATOOLS_SYNC_MS": "1"}
     settings = read_settings(environment, db=new_address(), systems="all", dialects="azure,google")
     house = open_house(settings, [make_kind(echo, name="echo")], clock=clock)
     # These jobs have no inputs that their kinds' hooks could read.
