@@ -22,6 +22,7 @@ from jobwire.systems.docswrite.source import SOURCE_BYTES_MAX
 BODY_BYTES_MAX = 256 * 1024
 
 _COMPLETED = frozenset({Phase.COMPLETED})
+_BEGUN = frozenset({Phase.RUNNING, Phase.CANCELLING, Phase.RETRYING})
 _FAILED = frozenset({Phase.FAILED})
 _CANCELLED = frozenset({Phase.CANCELLED})
 _EXPIRED = frozenset({Phase.EXPIRED})
@@ -56,7 +57,8 @@ DOCSWRITE = Dialect(
     job=(
         Field("id", "id"),
         Field("state", "word"),
-        Field("progress", "progress.percent", "whole", when=ALL_PHASES - _COMPLETED),
+        Field("progress", "progress.percent", "whole", when=ALL_PHASES - _COMPLETED - _BEGUN, words={100: 99}),
+        Field("progress", "progress.percent", "whole", when=_BEGUN, words={0: 1, 100: 99}),
         Field("progress", value=100, when=_COMPLETED),
         Field("returnValue", value={}, when=ALL_PHASES - _COMPLETED),
         Field("returnValue", "output", when=_COMPLETED),
