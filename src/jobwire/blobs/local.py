@@ -62,16 +62,11 @@ class LocalBlobs:
 
     def read(self, sha256: str, first: int = 0, end: int | None = None) -> Iterator[bytes]:
         """See Blobs.read."""
-        file = self.path_of(sha256).open("rb")
-        file.seek(first)
-        return _read_up_to(file, None if end is None else end - first)
+        return _read_part(self._require(sha256), first, end)
 
     def bring(self, sha256: str, folder: Path) -> Path:
         """See Blobs.bring: the kept file itself."""
-        path = self.path_of(sha256)
-        if not path.is_file():
-            raise FileNotFoundError(f"no file is kept at {sha256}")
-        return path
+        return self._require(sha256)
 
     def verify(self, sha256: str) -> bool:
         """See Blobs.verify."""
@@ -133,6 +128,12 @@ class LocalBlobs:
                 count += 1
         return count, total
 
+    def _require(self, sha256: str) -> Path:
+        path = self.path_of(sha256)
+        if not path.is_file():
+            raise FileNotFoundError(f"no file is kept at {sha256}")
+        return path
+
     def _is_old(self, sha256: str, before_s: float) -> bool:
         try:
             return self.path_of(sha256).stat().st_mtime < before_s
@@ -183,8 +184,11 @@ class LocalBlobs:
             _sync_directory(directory)
 
 
-def _read_up_to(file: BinaryIO, left: int | None) -> Iterator[bytes]:
-    with file:
+def _read_part(path: Path, first: int, end: int | None) -> Iterator[bytes]:
+    # Opened by the first step only: whoever goes away before it leaves nothing open.
+    left = None if end is None else end - first
+    with path.open("rb") as file:
+        file.seek(first)
         while chunk := file.read(CHUNK_BYTES if left is None else min(left, CHUNK_BYTES)):
             left = None if left is None else left - len(chunk)
             yield chunk
