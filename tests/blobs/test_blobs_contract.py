@@ -42,15 +42,6 @@ def test_a_part_of_a_file_can_be_read(blobs: Blobs, first: int, end: int | None)
     assert b"".join(blobs.read(address, first, end)) == data[first:end]
 
 
-def test_a_read_that_nobody_follows_leaves_nothing_open(blobs: Blobs) -> None:
-    address = blobs.put_bytes(b"plan").sha256
-    next(blobs.read(address))
-    before = os.listdir("/proc/self/fd")
-    unread = blobs.read(address)
-    assert len(os.listdir("/proc/self/fd")) == len(before)
-    assert b"".join(unread) == b"plan"
-
-
 def test_the_same_bytes_are_kept_once(blobs: Blobs) -> None:
     first = blobs.put_bytes(b"plan")
     assert blobs.put_bytes(b"plan") == first

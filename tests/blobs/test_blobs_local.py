@@ -26,6 +26,14 @@ def files_of(blobs: LocalBlobs) -> set[str]:
     return {str(path.relative_to(blobs.root)) for path in files} - {LEDGER_FILE}
 
 
+def test_a_read_that_nobody_follows_leaves_nothing_open(blobs: LocalBlobs) -> None:
+    address = blobs.put_bytes(b"plan").sha256
+    before = len(os.listdir("/proc/self/fd"))
+    unread = blobs.read(address)
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert b"".join(unread) == b"plan"
+
+
 def test_the_same_bytes_are_kept_once_and_never_written_again(blobs: LocalBlobs) -> None:
     first = blobs.put_bytes(b"plan")
     before = blobs.path_of(first.sha256).stat()
