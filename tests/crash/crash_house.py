@@ -129,7 +129,9 @@ class House:
 
     def _lines(self, name):
         path = self.folder / name
-        return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+        text = path.read_text() if path.exists() else ""
+        # A reader may see the beginning of a line that is being written.
+        return [line.split() for line in text[: text.rfind("\n") + 1].splitlines()]
 
     def errors(self):
         path = self.folder / "stderr.log"
