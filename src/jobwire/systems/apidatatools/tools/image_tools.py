@@ -37,7 +37,7 @@ _SAVED: Final[Mapping[str, dict[str, Any]]] = {
 def convert_image(source: Source, options: Options, sink: Sink) -> ToolResult:
     """Write the picture upright and without metadata; of an animated one the first frame. ToolError INVALID_IMAGE."""
     said, wanted = str(options["x-source-format"]), str(options["x-destination-format"])
-    with TemporaryDirectory(prefix="jobwire-image-") as folder:
+    with TemporaryDirectory(dir=sink.path.parent) as folder:
         path = _unpack(source, Path(folder) / "picture") if said == "base64" else source.path
         picture, found = _decode(path, keep_alpha=_TYPES.get(wanted) != "image/jpeg")
         if said != "base64" and _TYPES[said] != found:
