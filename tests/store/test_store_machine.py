@@ -72,7 +72,8 @@ class Model:
         return self.state is State.RUNNING and self.fence == lease.fence
 
     def settle(self, decision: Settlement, now: int) -> None:
-        if decision.delay_ms is not None and self.cancel_requested:
+        undone = decision.delay_ms is not None or decision.state is State.FAILED
+        if undone and self.cancel_requested:
             decision = cancel(decision.lease)
         self.go(
             decision.event,
