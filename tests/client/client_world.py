@@ -144,7 +144,8 @@ class World:
         began, known = self.now, self.version
         news = self.moments[known:] if self.server.holds == "moved" else [self.moments[-1]]
         self.now = min(max(self.now, min(news, default=self.now)), began + wait_s)
-        return self.server.says_held or self.now - began >= 0.8 * wait_s
+        asked_at, _ = self.asked[-1]
+        return self.server.says_held or self.now - asked_at >= 0.8 * wait_s
 
     def _show(self, request: Request, version: int, *, is_held: bool, says_held: bool) -> Answer:
         headers: dict[str, str] = {"content-type": "application/json"}
