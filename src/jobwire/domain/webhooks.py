@@ -1,6 +1,6 @@
 """Webhooks as rules: which events go where, when a delivery is tried again, when an endpoint is left alone. No I/O.
 
-upkeep/deliveries.py sends by these rules, store/webhook_deliveries.py keeps what came of it.
+upkeep/sending.py sends by these rules, store/webhook_deliveries.py keeps what came of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,11 @@ BREAKER_FIRST_MS = 30_000
 BREAKER_LONGEST_MS = 3_600_000
 FAILING_MS = 5 * 24 * 3_600_000
 ANSWER_CHARS_MAX = 500
+
+SENDER_OWNER = -1
+"""Whose the jobs are that send webhooks: no account has this id, so no customer can name, list or hear of them."""
+SENDER_KIND = SENDER_QUEUE = "jobwire:webhooks"
+"""No program can declare a kind or queue of this name: the colon is refused there."""
 
 EVENT_PREFIX = "job."
 ANY_EVENT = "*"

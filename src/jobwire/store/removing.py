@@ -23,3 +23,22 @@ def remove_final(tx: Transaction, owner: int, number: int) -> bool:
     release_files(tx, name_job(number))
     tx.execute("DELETE FROM idempotency WHERE owner = :owner AND number = :number", owner=owner, number=number)
     return True
+
+
+def remove_ended(tx: Transaction, owner: int, *, before: int, limit: int) -> int:
+    """Deletes up to `limit` of the owner's jobs that were final before that time; returns how many.
+
+    For jobs that keep no files and have no keys.
+    """
+    ended = tx.query(
+        "SELECT j.number FROM job AS j JOIN state AS s ON s.number = j.number "
+        "WHERE j.owner = :owner AND s.state >= :final AND s.finalized_at < :before ORDER BY j.number LIMIT :limit",
+        owner=owner,
+        final=int(State.COMPLETED),
+        before=before,
+        limit=limit,
+    )
+    for (number,) in ended:
+        for table in _TABLES:
+            tx.execute(f"DELETE FROM {table} WHERE number = :number", number=number)  # noqa: S608 - names of ours
+    return len(ended)
