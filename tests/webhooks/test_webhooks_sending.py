@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from webhook_receiver import OK, Answer, Receiver
-from webhook_rig import LEASE_MS, Rig, open_rig
+from webhook_rig import Rig, open_rig
 
 from jobwire.domain.job import JobFilter
 from jobwire.domain.outcome import Completed
@@ -33,6 +33,7 @@ from jobwire.store.webhook_senders import Customer, Desk, Exchanged, exchange
 from jobwire.upkeep.deliveries import SENDER_KEPT_MS
 from jobwire.upkeep.sending import ENDPOINT_SENDING_MAX, OWNER_SENDING_MAX, SENDING_MAX
 from manual_clock import ManualClock
+from webhook_jobs import LEASE_MS, claim_senders
 
 LATE_MS = 1 + JITTER_SHARE_MAX
 
@@ -245,7 +246,7 @@ def test_an_endpoint_that_fails_for_days_is_disabled(store: Store, clock: Manual
 
 async def take(rig: Rig, worker: str) -> tuple[Desk, Lease, list[Sending]]:
     """As a job that sends does, whose claim and deliveries only the caller knows of."""
-    [claim] = await rig.claim_senders(worker)
+    [claim] = await claim_senders(rig.store, worker)
     owner = msgspec.json.decode(claim.input, type=Customer).owner
     desk, lease = Desk(owner, claim.number, rig.webhooks.keyring.newest), Lease(claim.number, claim.fence)
     work = partial(exchange, desk=desk, sent=[], held=(), share=Share(9, 9), after="")

@@ -1,38 +1,29 @@
 """A ledger, its webhooks and a sender that is moved step by step, on a clock that stands still."""
 
 import asyncio
-import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 from jobwire.domain.ids import make_key
 from jobwire.domain.job import NewJob, Receipt
 from jobwire.domain.outcome import Completed, Failed, Outcome, PublicError
 from jobwire.domain.retry import RetryPolicy
 from jobwire.domain.settlement import AttemptFacts, Lease, settle_outcome
-from jobwire.domain.webhooks import SENDER_QUEUE
-from jobwire.kinds.contract import Kind
 from jobwire.net.fetch import Fetcher, FetchPolicy
 from jobwire.net.webhook_signing import Keyring
 from jobwire.net.webhook_signing import make_key as make_webhook_key
 from jobwire.service.webhook_fields import read_wish
 from jobwire.service.webhooks import Webhooks
 from jobwire.store import accounts
-from jobwire.store.contract import Claim, ClaimRequest, Store
+from jobwire.store.contract import ClaimRequest, Store
 from jobwire.upkeep.deliveries import Deliverer
-from jobwire.worker.attempt import Attempt, start_progress
-from jobwire.worker.children import Children
-from jobwire.worker.context import Tools
-from jobwire.worker.executor import run_attempt
-from jobwire.worker.scratch import Scratch
-from jobwire.worker.threads import HandlerThreads
 from manual_clock import ManualClock
+from webhook_jobs import hear_all, make_deliverer, send_due
 
 POLICY = FetchPolicy.from_setting("127.0.0.0/8")
 KEY = make_webhook_key("k" * 32)
-LEASE_MS = 5_000
 DONE = Completed("{}")
 FAILED = Failed(PublicError("wrong", "It went wrong."))
 
@@ -83,48 +74,21 @@ class Rig:
 
     async def hear(self, deliverer: Deliverer | None = None) -> None:
         """Make messages of all that happened, and jobs that send them."""
-        deliverer = deliverer or self.deliverer
-        while await deliverer.run_round():
-            continue
-        await deliverer.place()
+        await hear_all(deliverer or self.deliverer)
 
     async def send(self, deliverer: Deliverer | None = None) -> None:
         """Send everything that is due now, and what becomes due by it."""
-        deliverer = deliverer or self.deliverer
         await self.hear(deliverer)
-        kind = deliverer.make_sender(self.fetcher).kind
-        while claims := await self.claim_senders(f"sender {id(deliverer)}"):
-            await asyncio.gather(*(self._work(kind, claim) for claim in claims))
-
-    async def claim_senders(self, worker: str) -> list[Claim]:
-        """The jobs that are to send now, leased for LEASE_MS."""
-        await self.store.heartbeat(worker, lease_ms=LEASE_MS)
-        await self.store.rescue()
-        await self.store.promote()
-        return (await self.store.settle([], ClaimRequest(worker, SENDER_QUEUE, 100))).claims
-
-    async def _work(self, kind: Kind, claim: Claim) -> None:
-        tools = Tools(self.store, None, Children())
-        attempt = Attempt(claim, kind, 0.0, math.inf, lambda *_: None, progress=start_progress(claim))
-        outcome = await run_attempt(attempt, tools, threads=HandlerThreads(), scratch=Scratch())
-        assert isinstance(outcome, Completed), outcome
-        await self.store.settle([attempt.decide(outcome, jitter=0.0)])
+        await send_due(self.store, deliverer or self.deliverer, self.fetcher)
 
     def make_sender(self, keyring: Keyring | None = None) -> Deliverer:
-        return make_deliverer(self.store, keyring or self.webhooks.keyring)
-
-
-def make_deliverer(store: Store, keyring: Keyring) -> Deliverer:
-    def hire(kind: Kind) -> NoReturn:
-        raise AssertionError("the rig runs the jobs itself")
-
-    return Deliverer(store, keyring, POLICY, hire=hire)
+        return make_deliverer(self.store, keyring or self.webhooks.keyring, POLICY)
 
 
 @asynccontextmanager
 async def open_rig(store: Store, clock: ManualClock) -> AsyncIterator[Rig]:
     webhooks = Webhooks(store, clock, keyring=Keyring([KEY]), policy=POLICY)
     async with Fetcher(POLICY) as fetcher:
-        rig = Rig(store, clock, fetcher, webhooks, make_deliverer(store, webhooks.keyring))
+        rig = Rig(store, clock, fetcher, webhooks, make_deliverer(store, webhooks.keyring, POLICY))
         yield rig
         await asyncio.sleep(0)

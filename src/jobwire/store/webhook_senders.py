@@ -1,4 +1,4 @@
-"""Who sends what waits for an owner's endpoints: one job of the ledger's own at a time; upkeep/sending.py is its work.
+"""Who sends what waits for an owner's endpoints: one job of the ledger at a time; upkeep/sending.py is its work.
 
 Portable SQL over a Transaction, for any engine. The row of webhook_sender names the job; whoever writes streams of
 the owner or finds that none are left holds the row's lock meanwhile, so that nothing is forgotten in between: either
