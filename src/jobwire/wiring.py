@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 SYSTEMS = {name: f"jobwire.systems.{name}" for name in ("rentix", "fifthelement", "docswrite", "apidatatools")}
 DIALECTS = {dialect.name: dialect for dialect in (AZURE, GOOGLE)}
 DAY_MS = 24 * 3_600_000
-SENDERS = 12
+SENDERS_MAX = 12
 
 Ledger: TypeAlias = "SqliteStore | PostgresStore"
 
@@ -135,7 +135,7 @@ class House:
 
         def hire(kind: Kind) -> Worker:
             tools, known = Tools(self.store, None, children), Registry([kind])
-            return Worker(tools, known, slots=SENDERS, lease_ms=settings.lease_ms, drain_s=settings.drain_s)
+            return Worker(tools, known, slots=SENDERS_MAX, lease_ms=settings.lease_ms, drain_s=settings.drain_s)
 
         return Deliverer(self.store, webhooks.keyring, webhooks.policy, hire=hire)
 

@@ -244,12 +244,12 @@ def test_an_endpoint_that_fails_for_days_is_disabled(store: Store, clock: Manual
     run(store, clock, story)
 
 
-async def take(rig: Rig, worker: str) -> tuple[Desk, Lease, list[Sending]]:
+async def take(rig: Rig, worker: str, limit: int = 9) -> tuple[Desk, Lease, list[Sending]]:
     """As a job that sends does, whose claim and deliveries only the caller knows of."""
     [claim] = await claim_senders(rig.store, worker)
     owner = msgspec.json.decode(claim.input, type=Customer).owner
     desk, lease = Desk(owner, claim.number, rig.webhooks.keyring.newest), Lease(claim.number, claim.fence)
-    work = partial(exchange, desk=desk, sent=[], held=(), share=Share(9, 9), after="")
+    work = partial(exchange, desk=desk, sent=[], held=(), share=Share(limit, 9), after="")
     return desk, lease, (await rig.store.write(work, lease=lease)).taken
 
 
@@ -340,6 +340,51 @@ def test_a_job_that_is_scheduled_for_a_retry_comes_at_once_for_something_new(
         clock.advance(int(RETRY_WAITS_S[0] * 1000 * LATE_MS))
         await rig.send()
         assert len(receiver.ids) == 2
+
+    run(store, clock, story)
+
+
+def test_a_job_whose_turn_is_over_waits_for_what_it_has_under_way_and_leaves_the_rest_to_another(
+    store: Store, clock: ManualClock, receiver: Receiver
+) -> None:
+    async def story(rig: Rig) -> None:
+        owner = await rig.owner()
+        await rig.webhooks.create(owner, receiver.url)
+        for _ in range(2):
+            await rig.submit(owner)
+        await rig.finish()
+        await rig.hear()
+        desk, lease, taken = await take(rig, "w9", limit=1)
+        for held, is_over in (({one.stream for one in taken}, False), (set(), True)):
+            work = partial(exchange, desk=desk, sent=[], held=held, share=Share(0, 9), after="")
+            exchanged = await rig.store.write(work, lease=lease)
+            assert (exchanged.taken, exchanged.is_over) == ([], is_over)
+        await rig.send()
+        assert len(receiver.ids) == 2
+
+    run(store, clock, story)
+
+
+def test_what_is_heard_while_a_slow_endpoint_is_sent_to_goes_to_others_at_once(
+    store: Store, clock: ManualClock, receiver: Receiver
+) -> None:
+    async def story(rig: Rig) -> None:
+        owner = await rig.owner()
+        for kind in ("slow", "echo"):
+            await rig.webhooks.create(owner, f"{receiver.url}/{kind}", kinds=[kind])
+        gate = threading.Event()
+        receiver.answer = lambda request: OK if request.path == "/echo" or gate.wait(60) else Answer(500)
+        await rig.submit(owner, "slow")
+        await rig.finish()
+        sending = asyncio.create_task(rig.send())
+        await asyncio.to_thread(receiver.wait_for_requests, 1)
+        await rig.submit(owner, "echo")
+        await rig.finish()
+        await rig.hear()
+        await asyncio.to_thread(receiver.wait_until, lambda: [r.path for r in receiver.taken] == ["/echo"])
+        gate.set()
+        await sending
+        assert len(receiver.taken) == 2
 
     run(store, clock, story)
 
