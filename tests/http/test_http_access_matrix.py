@@ -21,7 +21,7 @@ from jobwire.config import read_settings
 from jobwire.dialects.spec import Route
 from jobwire.domain.ids import ID_PREFIX, show_id, show_uuid
 from jobwire.domain.job import JobFilter, NewJob
-from jobwire.domain.webhooks import SENDER_OWNER
+from jobwire.domain.webhooks import sender_of
 from jobwire.http.actions import ACTIONS
 from jobwire.http.app import build_app
 from jobwire.http.errors import find_word
@@ -106,7 +106,7 @@ class Street:
     @property
     def sender(self) -> tuple[str, str]:
         """The job that is to send ada's webhook a message."""
-        [row] = self.house.store.find(SENDER_OWNER, JobFilter()).result(5)
+        [row] = self.house.store.find(sender_of(1), JobFilter()).result(5)
         return show_id(row.key), str(row.number)
 
     def make_job(self, kind: str, *, is_final: bool) -> tuple[str, str]:
@@ -248,7 +248,7 @@ def test_a_foreign_key_gets_what_an_absent_job_gets_on_every_route(street: Stree
 @pytest.mark.slow
 def test_the_job_that_sends_webhooks_is_absent_for_everybody_on_every_route(street: Street) -> None:
     job = street.sender
-    before = street.house.store.get(SENDER_OWNER, number=int(job[1])).result(5)
+    before = street.house.store.get(sender_of(1), number=int(job[1])).result(5)
     for site, route in street.routes:
         if route.path.startswith("/webhooks/{id}") or (site.dialect.tells_others and route.action == "status"):
             continue
@@ -257,7 +257,7 @@ def test_the_job_that_sends_webhooks_is_absent_for_everybody_on_every_route(stre
         if re.search(r"\{\w+\}", route.path) or (route.job or site.dialect.job_reference).place != "path":
             assert strip(street.ask(site, route, "own", job=job), *job) == absent, about
         assert job[0] not in street.ask(site, route, "own").text, about
-    assert street.house.store.get(SENDER_OWNER, number=int(job[1])).result(5) == before
+    assert street.house.store.get(sender_of(1), number=int(job[1])).result(5) == before
 
 
 # Enough for every resource of a system to be looked for.

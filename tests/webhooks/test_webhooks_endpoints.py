@@ -16,7 +16,7 @@ from jobwire.domain.errors import RequestError
 from jobwire.domain.ids import show_id
 from jobwire.domain.job import JobFilter
 from jobwire.domain.phases import Phase
-from jobwire.domain.webhooks import SENDER_KIND, SENDER_OWNER
+from jobwire.domain.webhooks import SENDER_KIND, sender_of
 from jobwire.net.fetch import Fetcher
 from jobwire.net.policy import FetchPolicy
 from jobwire.net.webhook_signing import Keyring, make_key
@@ -143,9 +143,9 @@ def test_the_jobs_that_send_are_nobodys_and_nobody_is_told_of_them(
             event.no for event in await rig.store.events(0, number=receipt.number)
         ]
         assert [row.number for row in await rig.store.find(owner, JobFilter())] == [receipt.number]
-        [row] = await rig.store.find(SENDER_OWNER, JobFilter())
+        [row] = await rig.store.find(sender_of(owner), JobFilter())
         assert (row.kind, row.phase) == (SENDER_KIND, Phase.COMPLETED)
-        assert SENDER_OWNER not in [row.id for row in await rig.store.read(accounts.list_owners)]
+        assert [row.id for row in await rig.store.read(accounts.list_owners)] == [owner]
 
     run(store, clock, story)
 

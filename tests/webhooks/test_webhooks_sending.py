@@ -22,8 +22,8 @@ from jobwire.domain.webhooks import (
     FAILING_MS,
     JITTER_SHARE_MAX,
     RETRY_WAITS_S,
-    SENDER_OWNER,
     DeliveryState,
+    sender_of,
 )
 from jobwire.store.contract import LeaseLost, Store
 from jobwire.store.pending import Pending
@@ -330,7 +330,7 @@ def test_a_job_that_is_scheduled_for_a_retry_comes_at_once_for_something_new(
         await rig.finish()
         await rig.send()
         assert len(receiver.taken) == 1
-        jobs = await rig.store.find(SENDER_OWNER, JobFilter())
+        jobs = await rig.store.find(sender_of(owner), JobFilter())
         assert [job.phase for job in jobs] == [
             Phase.SCHEDULED,
             Phase.COMPLETED,
@@ -400,14 +400,14 @@ def test_a_job_that_sends_and_dies_for_good_is_replaced(
         await rig.finish()
         await rig.hear()
         if deaths == "cancelled":
-            [row] = await rig.store.find(SENDER_OWNER, JobFilter())
-            await rig.store.cancel(SENDER_OWNER, [row.number])
+            [row] = await rig.store.find(sender_of(owner), JobFilter())
+            await rig.store.cancel(sender_of(owner), [row.number])
         else:
             for n in range(LOSSES_MAX):
                 await take(rig, f"dead {n}")
                 clock.advance(LEASE_MS)
             await rig.store.rescue()
-        [row] = await rig.store.find(SENDER_OWNER, JobFilter())
+        [row] = await rig.store.find(sender_of(owner), JobFilter())
         assert row.phase in FINAL_PHASES
         await rig.send()
         assert len(receiver.taken) == 1
@@ -424,10 +424,10 @@ def test_the_jobs_that_sent_are_forgotten_soon(store: Store, clock: ManualClock,
         await rig.send()
         clock.advance(SENDER_KEPT_MS)
         await rig.make_sender().run_round()
-        assert len(await rig.store.find(SENDER_OWNER, JobFilter())) == 1
+        assert len(await rig.store.find(sender_of(owner), JobFilter())) == 1
         clock.advance(1)
         await rig.make_sender().run_round()
-        assert await rig.store.find(SENDER_OWNER, JobFilter()) == []
+        assert await rig.store.find(sender_of(owner), JobFilter()) == []
         assert [row.number for row in await rig.store.find(owner, JobFilter())] == [receipt.number]
 
     run(store, clock, story)

@@ -17,7 +17,7 @@ from jobwire.config import read_settings
 from jobwire.domain.ids import show_id
 from jobwire.domain.job import JobFilter
 from jobwire.domain.states import Event
-from jobwire.domain.webhooks import EVENT_TYPES, SENDER_OWNER
+from jobwire.domain.webhooks import EVENT_TYPES, sender_of
 from jobwire.wiring import House, open_house
 
 Sequences = Mapping[str, Sequence[tuple[int, int, str]]]
@@ -146,7 +146,7 @@ def test_what_a_killed_sender_was_sending_is_sent_by_its_job_when_that_is_rescue
         worker = start_worker(tmp_path, address)
         receiver.wait_until(lambda: len(receiver.taken) == 2, END_S)
         assert {request.id for request in receiver.requests} == {message}
-        [row] = house.store.find(SENDER_OWNER, JobFilter()).result(20)
+        [row] = house.store.find(sender_of(1), JobFilter()).result(20)
         assert row.fence > 1
     finally:
         gate.set()

@@ -19,8 +19,6 @@ BREAKER_LONGEST_MS = 3_600_000
 FAILING_MS = 5 * 24 * 3_600_000
 ANSWER_CHARS_MAX = 500
 
-SENDER_OWNER = -1
-"""Whose the jobs are that send webhooks: no account has this id, so no customer can name, list or hear of them."""
 SENDER_KIND = SENDER_QUEUE = "jobwire:webhooks"
 """No program can declare a kind or queue of this name: the colon is refused there."""
 
@@ -119,6 +117,14 @@ class Verdict(NamedTuple):
 
 
 CLOSED = Breaker()
+
+
+def sender_of(owner: int) -> int:
+    """Whose the jobs are that send to this owner's endpoints.
+
+    Below 0 there is no account, so no customer can name, list or hear of them; each owner's own, they take turns.
+    """
+    return -owner
 
 
 def name_owner_secrets(owner: int) -> str:

@@ -1,5 +1,7 @@
 """Deletes a final job before its time, with all that is kept of it; the event log keeps that there was one."""
 
+from collections.abc import Iterable
+
 from jobwire.domain.states import State
 from jobwire.store.contract import Transaction
 from jobwire.store.files import name_job, release_files
@@ -18,27 +20,14 @@ def remove_final(tx: Transaction, owner: int, number: int) -> bool:
     )
     if not found:
         return False
-    for table in _TABLES:
-        tx.execute(f"DELETE FROM {table} WHERE number = :number", number=number)  # noqa: S608 - names of ours
+    remove_rows(tx, [number])
     release_files(tx, name_job(number))
     tx.execute("DELETE FROM idempotency WHERE owner = :owner AND number = :number", owner=owner, number=number)
     return True
 
 
-def remove_ended(tx: Transaction, owner: int, *, before: int, limit: int) -> int:
-    """Deletes up to `limit` of the owner's jobs that were final before that time; returns how many.
-
-    For jobs that keep no files and have no keys.
-    """
-    ended = tx.query(
-        "SELECT j.number FROM job AS j JOIN state AS s ON s.number = j.number "
-        "WHERE j.owner = :owner AND s.state >= :final AND s.finalized_at < :before ORDER BY j.number LIMIT :limit",
-        owner=owner,
-        final=int(State.COMPLETED),
-        before=before,
-        limit=limit,
-    )
-    for (number,) in ended:
+def remove_rows(tx: Transaction, numbers: Iterable[int]) -> None:
+    """Deletes these final jobs, which hold no files and have no keys."""
+    for number in numbers:
         for table in _TABLES:
             tx.execute(f"DELETE FROM {table} WHERE number = :number", number=number)  # noqa: S608 - names of ours
-    return len(ended)

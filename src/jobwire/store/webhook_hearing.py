@@ -121,14 +121,12 @@ def _read_words(text: str | None) -> list[str] | None:
 def record_heard(tx: Transaction, heard: Heard) -> bool:
     """Write the deliveries, with jobs that send them, and move the cursor over their events.
 
-    False, and nothing, if another process has done so.
+    False, and nothing, if another process has done so or is about to.
     """
-    moved = tx.execute(
-        "UPDATE ledger SET value = :until WHERE name = :name AND value = :since",
-        name=CURSOR,
-        until=str(heard.until),
-        since=str(heard.since),
-    )
-    if moved == 1 and heard.deliveries:
+    # Not waited for: whoever has it may be waiting for a sender's row that this transaction holds.
+    if tx.query(tx.sql.events["take_cursor"], name=CURSOR) != [(str(heard.since),)]:
+        return False
+    tx.execute("UPDATE ledger SET value = :until WHERE name = :name", name=CURSOR, until=str(heard.until))
+    if heard.deliveries:
         place_senders(tx, add_deliveries(tx, heard.deliveries))
-    return moved == 1
+    return True

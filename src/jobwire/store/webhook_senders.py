@@ -14,9 +14,9 @@ import msgspec
 from jobwire.domain.ids import RANDOM_BITS, make_key
 from jobwire.domain.job import NewJob
 from jobwire.domain.states import State
-from jobwire.domain.webhooks import SENDER_KIND, SENDER_OWNER, SENDER_QUEUE
+from jobwire.domain.webhooks import SENDER_KIND, SENDER_QUEUE, sender_of
 from jobwire.store.contract import Reader, Transaction
-from jobwire.store.removing import remove_ended
+from jobwire.store.removing import remove_rows
 from jobwire.store.webhook_deliveries import Sending, Sent, Share, Stream, next_due, settle_sent, take_due
 
 PLACED_MAX = 1_000
@@ -68,10 +68,12 @@ def find_misplaced(reader: Reader, owners: Sequence[int] = ()) -> list[tuple[int
 
 def place_senders(tx: Transaction, owners: Sequence[int] = ()) -> int:
     """Each of these owners, or of all, who was called has a job in time from now on; returns how many were placed."""
-    found = find_misplaced(tx, owners)
-    mine = [row for row in found if _lock(tx, row[0], row[1])]
-    if early := [job for _, job, _, waits in mine if waits]:
-        tx.cancel(SENDER_OWNER, early)
+    locked = {(owner, job) for owner, job, *_ in find_misplaced(tx, owners) if _lock(tx, owner, job)}
+    # Looked at again: until the row was locked, a job that waited may have begun to send.
+    mine = [row for row in find_misplaced(tx, owners) if row[:2] in locked] if locked else []
+    for owner, job, _, waits in mine:
+        if waits:
+            tx.cancel(sender_of(owner), [job])
     if mine:
         receipts = tx.submit([_make_job(tx, owner, due_at) for owner, _, due_at, _ in mine])
         for (owner, *_), receipt in zip(mine, receipts, strict=True):
@@ -88,7 +90,7 @@ def _lock(tx: Transaction, owner: int, job: int) -> bool:
 def _make_job(tx: Transaction, owner: int, due_at: int) -> NewJob:
     return NewJob(
         key=make_key(tx.now, secrets.randbits(RANDOM_BITS)),
-        owner=SENDER_OWNER,
+        owner=sender_of(owner),
         kind=SENDER_KIND,
         queue=SENDER_QUEUE,
         input=msgspec.json.encode(Customer(owner)).decode(),
@@ -140,4 +142,12 @@ def _leave(tx: Transaction, owner: int, due_at: int | None) -> None:
 
 def prune_senders(tx: Transaction, before: int) -> int:
     """Delete up to REMOVED_MAX of these jobs that ended before that time; returns how many."""
-    return remove_ended(tx, SENDER_OWNER, before=before, limit=REMOVED_MAX)
+    ended = tx.query(
+        "SELECT j.number FROM job AS j JOIN state AS s ON s.number = j.number "
+        "WHERE j.owner < 0 AND s.state >= :final AND s.finalized_at < :before LIMIT :limit",
+        final=int(State.COMPLETED),
+        before=before,
+        limit=REMOVED_MAX,
+    )
+    remove_rows(tx, [number for (number,) in ended])
+    return len(ended)

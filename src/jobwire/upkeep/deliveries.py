@@ -127,8 +127,8 @@ class Deliverer:
                 is_behind = await self.run_round()
             except Exception:
                 logger.exception("a round of webhooks failed; trying again")
+            await _wait_for(self._stopping, HEAR_MS)
             if not is_behind:
-                await _wait_for(self._stopping, HEAR_MS)
                 await _wait_for(self._woken, ROUND_MS - HEAR_MS)
 
     async def _has_endpoints(self) -> bool:
