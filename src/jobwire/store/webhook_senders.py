@@ -63,7 +63,7 @@ def find_misplaced(reader: Reader, owners: Sequence[int] = ()) -> list[tuple[int
     least, most = (min(owners), max(owners)) if owners else (0, _OWNERS_MAX)
     states = {"queued": int(State.QUEUED), "final": int(State.COMPLETED)}
     rows = reader.query(_MISPLACED, least=least, most=most, limit=PLACED_MAX, **states)
-    return [(owner, job, due_at, waits) for owner, job, due_at, waits in rows]
+    return [(owner, job, due_at, waits) for owner, job, due_at, waits in rows if not owners or owner in owners]
 
 
 def place_senders(tx: Transaction, owners: Sequence[int] = ()) -> int:
