@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 import uvicorn
 
 from jobwire.http.protocol import make_protocol
+from jobwire.upkeep.deliveries import Deliverer
 from jobwire.wiring import House
 from jobwire.worker.loop import Worker
 
@@ -91,10 +92,11 @@ async def run_house(
     async with house.make_children(serves_http=listener is not None) as children:
         worker = house.make_worker(children) if house.settings.workers else None
         server = make_server(house) if listener else None
+        deliverer = house.make_deliverer(children)
         if catches_signals:
-            _catch_signals(stop, worker, server)
+            _catch_signals(stop, worker, deliverer, server)
         tasks: dict[str, asyncio.Task[None]] = {"upkeep": asyncio.create_task(house.make_upkeep().run())}
-        tasks["webhooks"] = asyncio.create_task(house.make_deliverer().run())
+        tasks["webhooks"] = asyncio.create_task(deliverer.run())
         tasks["files"] = asyncio.create_task(house.make_collector().run())
         if worker is not None:
             tasks["worker"] = asyncio.create_task(worker.run())
@@ -109,6 +111,7 @@ async def run_house(
         done, _ = await asyncio.wait([stopped, *tasks.values()], return_when=asyncio.FIRST_COMPLETED)
         if server is not None:
             server.should_exit = True
+        deliverer.stop()
         if worker is not None:
             if not worker.is_stopping:
                 worker.stop()
@@ -117,7 +120,8 @@ async def run_house(
             await tasks["http"]
         if end_polls is not None:
             end_polls()
-        ending = (tasks["upkeep"], tasks["webhooks"], tasks["files"], stopped)
+        await tasks["webhooks"]
+        ending = (tasks["upkeep"], tasks["files"], stopped)
         for ended in ending:
             ended.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
@@ -144,7 +148,7 @@ def make_server(house: House) -> _Server:
     return _Server(config, application.end_waits)
 
 
-def _catch_signals(stop: asyncio.Event, worker: Worker | None, server: _Server | None) -> None:
+def _catch_signals(stop: asyncio.Event, worker: Worker | None, deliverer: Deliverer, server: _Server | None) -> None:
     loop = asyncio.get_running_loop()
 
     def hear(name: str) -> None:
@@ -152,6 +156,7 @@ def _catch_signals(stop: asyncio.Event, worker: Worker | None, server: _Server |
             logger.warning("%s again: giving jobs back at once", name)
             if worker is not None:
                 worker.stop_now()
+            deliverer.stop_now()
             if server is not None:
                 server.force_exit = True
             return

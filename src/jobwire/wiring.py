@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 SYSTEMS = {name: f"jobwire.systems.{name}" for name in ("rentix", "fifthelement", "docswrite", "apidatatools")}
 DIALECTS = {dialect.name: dialect for dialect in (AZURE, GOOGLE)}
 DAY_MS = 24 * 3_600_000
+SENDERS_MAX = 12
 
 Ledger: TypeAlias = "SqliteStore | PostgresStore"
 
@@ -128,10 +129,15 @@ class House:
         holders = [system.name for system in self.systems if system.holds_files]
         return Collector(self.store, self.services.blobs, holders=holders)
 
-    def make_deliverer(self) -> Deliverer:
-        """What sends the webhooks."""
-        webhooks = self.services.webhooks
-        return Deliverer(self.store, webhooks.keyring, webhooks.policy, lease_ms=self.settings.lease_ms)
+    def make_deliverer(self, children: Children) -> Deliverer:
+        """What sends the webhooks: by jobs that a worker of its own runs, whatever the other one's queues are."""
+        webhooks, settings = self.services.webhooks, self.settings
+
+        def hire(kind: Kind) -> Worker:
+            tools, known = Tools(self.store, None, children), Registry([kind])
+            return Worker(tools, known, slots=SENDERS_MAX, lease_ms=settings.lease_ms, drain_s=settings.drain_s)
+
+        return Deliverer(self.store, webhooks.keyring, webhooks.policy, hire=hire)
 
     def close(self) -> None:
         """Close the ledger."""

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from jobwire import Jobwire
 from jobwire.cli.main import app as program
 from jobwire.domain.errors import RequestError
+from jobwire.domain.webhooks import SENDER_KIND
 
 URL = "https://hooks.example.org/jobs"
 
@@ -32,6 +33,9 @@ def test_a_webhook_is_added_listed_tested_and_looked_at(owner: str, capsys: pyte
     ask("test", made["id"], "--owner", owner)
     row = json.loads(ask("deliveries", made["id"], "--owner", owner, "--state", "pending", "--json"))
     assert (row["type"], row["state"], row["attempts"]) == ("webhook.test", "pending", 0)
+    listed = CliRunner().invoke(program, ["jobs"], catch_exceptions=False).output
+    internal = CliRunner().invoke(program, ["jobs", "--internal"], catch_exceptions=False).output
+    assert SENDER_KIND in internal and SENDER_KIND not in listed
     for words in (("list",), ("deliveries", made["id"]), ("add", URL)):
         ask(*words, "--owner", owner)
 

@@ -20,7 +20,8 @@ from house_engines import new_address
 from jobwire.config import read_settings
 from jobwire.dialects.spec import Route
 from jobwire.domain.ids import ID_PREFIX, show_id, show_uuid
-from jobwire.domain.job import NewJob
+from jobwire.domain.job import JobFilter, NewJob
+from jobwire.domain.webhooks import sender_of
 from jobwire.http.actions import ACTIONS
 from jobwire.http.app import build_app
 from jobwire.http.errors import find_word
@@ -101,6 +102,12 @@ class Street:
             body = {route.wait.name: 0}
         body = BODIES.get(route.action or "", body)
         return self.client.request(route.method, path, params=params, headers=headers, json=body)
+
+    @property
+    def sender(self) -> tuple[str, str]:
+        """The job that is to send ada's webhook a message."""
+        [row] = self.house.store.find(sender_of(1), JobFilter()).result(5)
+        return show_id(row.key), str(row.number)
 
     def make_job(self, kind: str, *, is_final: bool) -> tuple[str, str]:
         """A job of ada's."""
@@ -236,6 +243,21 @@ def test_a_foreign_key_gets_what_an_absent_job_gets_on_every_route(street: Stree
                 assert SECRET not in theirs.text and SECRET.replace(" ", "-") not in theirs.text
                 assert street.house.store.get(1, number=int(job[1])).result(5) == before, about
     assert asyncio.run(street.house.services.webhooks.read(1, street.webhook)) == webhook
+
+
+@pytest.mark.slow
+def test_the_job_that_sends_webhooks_is_absent_for_everybody_on_every_route(street: Street) -> None:
+    job = street.sender
+    before = street.house.store.get(sender_of(1), number=int(job[1])).result(5)
+    for site, route in street.routes:
+        if route.path.startswith("/webhooks/{id}") or (site.dialect.tells_others and route.action == "status"):
+            continue
+        names, about = (*job, ABSENT_ID, ABSENT_NUMBER), (site.dialect.name, route.method, route.path)
+        if re.search(r"\{\w+\}", route.path) or (route.job or site.dialect.job_reference).place != "path":
+            absent = strip(street.ask(site, route, "own"), *names)
+            assert strip(street.ask(site, route, "own", job=job), *names) == absent, about
+        assert job[0] not in street.ask(site, route, "own").text, about
+    assert street.house.store.get(sender_of(1), number=int(job[1])).result(5) == before
 
 
 # Enough for every resource of a system to be looked for.

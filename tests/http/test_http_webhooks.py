@@ -13,7 +13,7 @@ from jobwire.dialects.webhook_forms import OVERLAP_S_MAX
 from jobwire.domain.webhooks import EVENT_TYPES
 from jobwire.net.fetch import Fetcher
 from jobwire.service.webhook_fields import FILTER_KINDS_MAX
-from jobwire.upkeep.deliveries import Deliverer
+from webhook_jobs import hear_all, make_deliverer, send_due
 
 # Nobody listens on the discard port.
 URL = "http://127.0.0.1:9/hook"
@@ -31,10 +31,9 @@ def send(house: House) -> None:
     async def story() -> None:
         services = house.services
         async with Fetcher(WEBHOOK_POLICY) as fetcher:
-            sender = Deliverer(services.store, services.webhooks.keyring, WEBHOOK_POLICY, lease_ms=60_000)
-            await sender.run_round(fetcher)
-            while await sender.finish_sending():
-                await sender.run_round(fetcher)
+            deliverer = make_deliverer(services.store, services.webhooks.keyring, WEBHOOK_POLICY)
+            await hear_all(deliverer)
+            await send_due(services.store, deliverer, fetcher)
 
     asyncio.run(story())
 

@@ -15,15 +15,17 @@ from webhook_rig import FAILED, POLICY, Rig, open_rig
 from jobwire.domain.errors import RequestError
 from jobwire.domain.ids import show_id
 from jobwire.domain.job import JobFilter
+from jobwire.domain.phases import Phase
+from jobwire.domain.webhooks import SENDER_KIND, sender_of
 from jobwire.net.fetch import Fetcher
 from jobwire.net.policy import FetchPolicy
 from jobwire.net.webhook_signing import Keyring, make_key
 from jobwire.service.webhooks import ENDPOINTS_MAX, SECRETS_LIVE_MAX, Webhooks
+from jobwire.store import accounts
 from jobwire.store.contract import Store, Transaction
 from jobwire.store.pending import Pending
 from jobwire.store.webhook_deliveries import prune_deliveries
 from jobwire.store.webhooks import prune_endpoints
-from jobwire.upkeep.deliveries import Deliverer
 from manual_clock import ManualClock
 
 DAY_MS = 24 * 3_600_000
@@ -127,17 +129,23 @@ def test_an_endpoint_hears_nothing_of_what_was_before_it(
     run(store, clock, story)
 
 
-def test_deliveries_are_no_jobs_and_cause_no_events(store: Store, clock: ManualClock, receiver: Receiver) -> None:
+def test_the_jobs_that_send_are_nobodys_and_nobody_is_told_of_them(
+    store: Store, clock: ManualClock, receiver: Receiver
+) -> None:
     async def story(rig: Rig) -> None:
         owner = await rig.owner()
         await rig.webhooks.create(owner, receiver.url, events=["*"])
-        await rig.submit(owner)
+        receipt = await rig.submit(owner)
         await rig.finish()
-        events = await rig.store.events(0)
-        await rig.send()
-        assert len(receiver.taken) == 3
-        assert len(await rig.store.find(owner, JobFilter())) == 1
-        assert await rig.store.events(0) == events
+        for _ in range(3):
+            await rig.send()
+        assert [r.message["data"]["event_no"] for r in receiver.taken] == [
+            event.no for event in await rig.store.events(0, number=receipt.number)
+        ]
+        assert [row.number for row in await rig.store.find(owner, JobFilter())] == [receipt.number]
+        [row] = await rig.store.find(sender_of(owner), JobFilter())
+        assert (row.kind, row.phase) == (SENDER_KIND, Phase.COMPLETED)
+        assert [row.id for row in await rig.store.read(accounts.list_owners)] == [owner]
 
     run(store, clock, story)
 
@@ -237,7 +245,7 @@ def test_a_name_that_leads_to_a_private_address_is_refused_when_it_is_sent_to(
         strict = FetchPolicy(ports=frozenset(range(1, 65_536)))
         async with Fetcher(strict) as fetcher:
             rig.fetcher = fetcher
-            await rig.send(Deliverer(rig.store, rig.webhooks.keyring, strict, lease_ms=60_000))
+            await rig.send()
         assert receiver.requests == []
         [(row, _)] = await rig.webhooks.deliveries(owner, shown.endpoint.id, before=None, state=0, limit=9)
         assert row.status is None and row.answer is not None and row.answer.startswith("url_forbidden")
@@ -253,7 +261,7 @@ def test_a_sender_without_the_key_sends_nothing_unsigned(
         await rig.webhooks.create(owner, receiver.url)
         await rig.submit(owner)
         await rig.finish()
-        await rig.send(Deliverer(rig.store, Keyring([make_key("another")]), POLICY, lease_ms=1_000))
+        await rig.send(rig.make_sender(Keyring([make_key("another")])))
         assert receiver.requests == []
         clock.advance(10_000)
         await rig.send()
@@ -290,8 +298,8 @@ def test_a_deleted_endpoint_is_sent_nothing_more_and_leaves_nothing(
         clock.advance(DAY_MS)
         await rig.send()
         assert len(receiver.requests) == 1
-        for table in ("webhook_endpoint", "webhook_delivery", "webhook_stream", "webhook_secret"):
-            assert await rig.store.read(lambda r, t=table: r.query(f"SELECT * FROM {t}")) == []  # type: ignore[misc]
+        for table in ("endpoint", "delivery", "stream", "sender", "secret"):
+            assert await rig.store.read(lambda r, t=table: r.query(f"SELECT * FROM webhook_{t}")) == []  # type: ignore[misc]
 
     run(store, clock, story)
 
@@ -320,12 +328,13 @@ def test_two_senders_hear_each_event_once(store: Store, clock: ManualClock, rece
         owner = await rig.owner()
         await rig.webhooks.create(owner, receiver.url, events=["*"])
         senders = [rig.make_sender() for _ in range(3)]
+        log = []
         for _ in range(10):
-            await rig.submit(owner)
+            receipt = await rig.submit(owner)
             await rig.finish()
             await asyncio.gather(*(rig.send(sender) for sender in senders))
+            log += [event.no for event in await rig.store.events(0, number=receipt.number)]
         await rig.send()
-        log = {event.no for event in await rig.store.events(0)}
         sent = [r.message["data"]["event_no"] for r in receiver.requests]
         assert sorted(sent) == sorted(log)
 

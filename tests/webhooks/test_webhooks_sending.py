@@ -3,26 +3,37 @@
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
+import msgspec
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from webhook_receiver import OK, Answer, Receiver
-from webhook_rig import LEASE_MS, Rig, open_rig
+from webhook_rig import Rig, open_rig
 
+from jobwire.domain.job import JobFilter
 from jobwire.domain.outcome import Completed
+from jobwire.domain.phases import FINAL_PHASES, Phase
+from jobwire.domain.settlement import LOSSES_MAX, Lease
 from jobwire.domain.webhooks import (
     BREAKER_FAILURES_MAX,
     BREAKER_FIRST_MS,
     FAILING_MS,
     JITTER_SHARE_MAX,
     RETRY_WAITS_S,
+    DeliveryState,
+    sender_of,
 )
-from jobwire.store.contract import Store
-from jobwire.store.webhook_deliveries import Shares, take_due
+from jobwire.store.contract import LeaseLost, Store
+from jobwire.store.pending import Pending
+from jobwire.store.webhook_deliveries import Sending, Sent, Share
 from jobwire.store.webhook_hearing import EVENT_ROWS_MAX, hear_events, record_heard
-from jobwire.upkeep.deliveries import ENDPOINT_SENDING_MAX, OWNER_SENDING_MAX, SENDING_MAX, TAKEN_MAX
+from jobwire.store.webhook_senders import Customer, Desk, Exchanged, exchange
+from jobwire.upkeep.deliveries import SENDER_KEPT_MS
+from jobwire.upkeep.sending import ENDPOINT_SENDING_MAX, OWNER_SENDING_MAX, SENDING_MAX
 from manual_clock import ManualClock
+from webhook_jobs import LEASE_MS, claim_senders
 
 LATE_MS = 1 + JITTER_SHARE_MAX
 
@@ -233,6 +244,20 @@ def test_an_endpoint_that_fails_for_days_is_disabled(store: Store, clock: Manual
     run(store, clock, story)
 
 
+async def take(rig: Rig, worker: str, limit: int = 9) -> tuple[Desk, Lease, list[Sending]]:
+    """As a job that sends does, whose claim and deliveries only the caller knows of."""
+    [claim] = await claim_senders(rig.store, worker)
+    owner = msgspec.json.decode(claim.input, type=Customer).owner
+    desk, lease = Desk(owner, claim.number, rig.webhooks.keyring.newest), Lease(claim.number, claim.fence)
+    work = partial(exchange, desk=desk, sent=[], held=(), share=Share(limit, 9), after="")
+    return desk, lease, (await rig.store.write(work, lease=lease)).taken
+
+
+def end(rig: Rig, desk: Desk, lease: Lease, taken: Sequence[Sending]) -> Pending[Exchanged]:
+    sent = [Sent(one, DeliveryState.DELIVERED, 0, 204, 1, "") for one in taken]
+    return rig.store.write(partial(exchange, desk=desk, sent=sent, held=(), share=Share(9, 9), after=""), lease=lease)
+
+
 def test_what_a_dead_sender_held_is_sent_by_another_after_its_lease(
     store: Store, clock: ManualClock, receiver: Receiver
 ) -> None:
@@ -241,21 +266,169 @@ def test_what_a_dead_sender_held_is_sent_by_another_after_its_lease(
         await rig.webhooks.create(owner, receiver.url)
         await rig.submit(owner)
         await rig.finish()
-        dead = rig.make_sender()
-        await dead.run_round(rig.fetcher)
-        while await dead.finish_sending() is False:
-            continue
-        assert len(receiver.taken) == 1, "it was sent, but nobody wrote that down"
+        await rig.hear()
+        desk, lease, taken = await take(rig, "dead")
+        assert len(taken) == 1
         clock.advance(LEASE_MS - 1)
         await rig.send()
-        assert len(receiver.taken) == 1
+        assert receiver.requests == []
         clock.advance(1)
+        receiver.answer = lambda _: Answer(500)
         await rig.send()
-        assert len(receiver.taken) == 2 and len(receiver.ids) == 1
-        await dead.run_round(rig.fetcher)
-        assert await rig.store.read(lambda r: r.query("SELECT count(*) FROM webhook_stream")) == [(0,)]
-        [(attempts,)] = await rig.store.read(lambda r: r.query("SELECT attempts FROM webhook_delivery"))
-        assert attempts == 1, "the late word of the dead sender changes nothing"
+        assert [request.id for request in receiver.requests] == [taken[0].delivery.id]
+        with pytest.raises(LeaseLost):
+            await end(rig, desk, lease, taken)
+        [(state, attempts)] = await rig.store.read(lambda r: r.query("SELECT state, attempts FROM webhook_delivery"))
+        assert (state, attempts) == (DeliveryState.PENDING, 1), "the late word of the dead sender changes nothing"
+
+    run(store, clock, story)
+
+
+def test_what_is_heard_while_a_job_that_sends_is_ending_is_sent_by_it_or_by_the_next(
+    store: Store, clock: ManualClock, receiver: Receiver
+) -> None:
+    async def story(rig: Rig) -> None:
+        owner = await rig.owner()
+        await rig.webhooks.create(owner, receiver.url)
+        for heard_before in (True, False):
+            await rig.submit(owner)
+            await rig.finish()
+            await rig.hear()
+            desk, lease, taken = await take(rig, "w9")
+            await rig.submit(owner)
+            await rig.finish()
+            if heard_before:
+                await rig.hear()
+            exchanged = await end(rig, desk, lease, taken)
+            assert exchanged.is_over is not heard_before
+            if heard_before:
+                assert len(exchanged.taken) == 1, "it goes on with what was heard"
+                assert (await end(rig, desk, lease, exchanged.taken)).is_over
+            else:
+                await rig.hear()
+                _, after, taken = await take(rig, "w9")
+                assert after.number != lease.number and len(taken) == 1, "the next does, although this one still runs"
+                assert (await end(rig, Desk(owner, after.number, ""), after, taken)).is_over
+                assert (await end(rig, desk, lease, ())).is_over, "who has left writes nothing more"
+            assert await rig.store.read(lambda r: r.query("SELECT * FROM webhook_sender")) == []
+
+    run(store, clock, story)
+
+
+def test_a_job_that_is_scheduled_for_a_retry_comes_at_once_for_something_new(
+    store: Store, clock: ManualClock, receiver: Receiver
+) -> None:
+    async def story(rig: Rig) -> None:
+        owner = await rig.owner()
+        await rig.webhooks.create(owner, receiver.url)
+        receiver.answer = lambda _: Answer(500)
+        await rig.submit(owner)
+        await rig.finish()
+        await rig.send()
+        receiver.answer = lambda _: OK
+        await rig.submit(owner)
+        await rig.finish()
+        await rig.send()
+        assert len(receiver.taken) == 1
+        jobs = await rig.store.find(sender_of(owner), JobFilter())
+        assert [job.phase for job in jobs] == [
+            Phase.SCHEDULED,
+            Phase.COMPLETED,
+            Phase.CANCELLED,
+            Phase.COMPLETED,
+        ], "one job at a time"
+        clock.advance(int(RETRY_WAITS_S[0] * 1000 * LATE_MS))
+        await rig.send()
+        assert len(receiver.ids) == 2
+
+    run(store, clock, story)
+
+
+def test_a_job_whose_turn_is_over_waits_for_what_it_has_under_way_and_leaves_the_rest_to_another(
+    store: Store, clock: ManualClock, receiver: Receiver
+) -> None:
+    async def story(rig: Rig) -> None:
+        owner = await rig.owner()
+        await rig.webhooks.create(owner, receiver.url)
+        for _ in range(2):
+            await rig.submit(owner)
+        await rig.finish()
+        await rig.hear()
+        desk, lease, taken = await take(rig, "w9", limit=1)
+        for held, is_over in (({one.stream for one in taken}, False), (set(), True)):
+            work = partial(exchange, desk=desk, sent=[], held=held, share=Share(0, 9), after="")
+            exchanged = await rig.store.write(work, lease=lease)
+            assert (exchanged.taken, exchanged.is_over) == ([], is_over)
+        await rig.send()
+        assert len(receiver.ids) == 2
+
+    run(store, clock, story)
+
+
+def test_what_is_heard_while_a_slow_endpoint_is_sent_to_goes_to_others_at_once(
+    store: Store, clock: ManualClock, receiver: Receiver
+) -> None:
+    async def story(rig: Rig) -> None:
+        owner = await rig.owner()
+        for kind in ("slow", "echo"):
+            await rig.webhooks.create(owner, f"{receiver.url}/{kind}", kinds=[kind])
+        gate = threading.Event()
+        receiver.answer = lambda request: OK if request.path == "/echo" or gate.wait(60) else Answer(500)
+        await rig.submit(owner, "slow")
+        await rig.finish()
+        sending = asyncio.create_task(rig.send())
+        await asyncio.to_thread(receiver.wait_for_requests, 1)
+        await rig.submit(owner, "echo")
+        await rig.finish()
+        await rig.hear()
+        await asyncio.to_thread(receiver.wait_until, lambda: [r.path for r in receiver.taken] == ["/echo"])
+        gate.set()
+        await sending
+        assert len(receiver.taken) == 2
+
+    run(store, clock, story)
+
+
+@pytest.mark.parametrize("deaths", ["lost three times", "cancelled"])
+def test_a_job_that_sends_and_dies_for_good_is_replaced(
+    store: Store, clock: ManualClock, receiver: Receiver, deaths: str
+) -> None:
+    async def story(rig: Rig) -> None:
+        owner = await rig.owner()
+        await rig.webhooks.create(owner, receiver.url)
+        await rig.submit(owner)
+        await rig.finish()
+        await rig.hear()
+        if deaths == "cancelled":
+            [row] = await rig.store.find(sender_of(owner), JobFilter())
+            await rig.store.cancel(sender_of(owner), [row.number])
+        else:
+            for n in range(LOSSES_MAX):
+                await take(rig, f"dead {n}")
+                clock.advance(LEASE_MS)
+            await rig.store.rescue()
+        [row] = await rig.store.find(sender_of(owner), JobFilter())
+        assert row.phase in FINAL_PHASES
+        await rig.send()
+        assert len(receiver.taken) == 1
+
+    run(store, clock, story)
+
+
+def test_the_jobs_that_sent_are_forgotten_soon(store: Store, clock: ManualClock, receiver: Receiver) -> None:
+    async def story(rig: Rig) -> None:
+        owner = await rig.owner()
+        await rig.webhooks.create(owner, receiver.url)
+        receipt = await rig.submit(owner)
+        await rig.finish()
+        await rig.send()
+        clock.advance(SENDER_KEPT_MS)
+        await rig.make_sender().run_round()
+        assert len(await rig.store.find(sender_of(owner), JobFilter())) == 1
+        clock.advance(1)
+        await rig.make_sender().run_round()
+        assert await rig.store.find(sender_of(owner), JobFilter()) == []
+        assert [row.number for row in await rig.store.find(owner, JobFilter())] == [receipt.number]
 
     run(store, clock, story)
 
@@ -298,13 +471,12 @@ def test_slow_endpoints_take_their_share_of_the_senders_and_no_more(
         await rig.finish()
         gate = threading.Event()
         receiver.answer = lambda _: OK if gate.wait(60) else Answer(500)
-        for _ in range(SENDING_MAX // TAKEN_MAX + 2):
-            await rig.deliverer.run_round(rig.fetcher)
+        sending = asyncio.create_task(rig.send())
         await asyncio.to_thread(receiver.wait_for_requests, share)
         assert len(receiver.requests) == share
         assert max(Counter(request.path for request in receiver.requests).values()) <= ENDPOINT_SENDING_MAX
         gate.set()
-        await rig.send()
+        await sending
         assert len(receiver.taken) == owners * endpoints * (ENDPOINT_SENDING_MAX + 1)
 
     run(store, clock, story)
@@ -323,35 +495,5 @@ def test_a_long_log_is_heard_in_stretches(store: Store, clock: ManualClock, rece
         assert not await rig.store.write(lambda tx: record_heard(tx, first)), "once heard, it is over"
         second = await rig.store.read(lambda reader: hear_events(reader, 0))
         assert second is not None and [row.no for row in second.deliveries] == [first.until + 1]
-
-    run(store, clock, story)
-
-
-def test_an_exchange_whose_answer_was_lost_holds_nothing_back(
-    store: Store, clock: ManualClock, receiver: Receiver
-) -> None:
-    async def story(rig: Rig) -> None:
-        owner = await rig.owner()
-        await rig.webhooks.create(owner, receiver.url)
-        await rig.submit(owner)
-        await rig.finish()
-        # What the ledger did, and the sender never learnt.
-        lost = rig.make_sender()
-        await rig.store.heartbeat("lost", lease_ms=LEASE_MS)
-        await rig.store.events(0)
-        heard = await rig.store.read(lambda reader: hear_events(reader, 0))
-        assert heard is not None
-        await rig.store.write(lambda tx: record_heard(tx, heard))
-        taken = await rig.store.write(
-            lambda tx: take_due(
-                tx, "lost", key_id=rig.webhooks.keyring.newest, limit=9, shares=Shares(9, 9), after=""
-            )
-        )
-        assert len(taken) == 1
-        await rig.send(lost)
-        assert receiver.requests == []
-        clock.advance(LEASE_MS)
-        await rig.send(lost)
-        assert len(receiver.taken) == 1
 
     run(store, clock, story)

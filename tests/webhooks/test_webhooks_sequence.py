@@ -15,8 +15,9 @@ from webhook_receiver import OK, Answer, Receiver, Request
 from house_engines import address_in
 from jobwire.config import read_settings
 from jobwire.domain.ids import show_id
+from jobwire.domain.job import JobFilter
 from jobwire.domain.states import Event
-from jobwire.domain.webhooks import EVENT_TYPES
+from jobwire.domain.webhooks import EVENT_TYPES, sender_of
 from jobwire.wiring import House, open_house
 
 Sequences = Mapping[str, Sequence[tuple[int, int, str]]]
@@ -119,3 +120,36 @@ def test_nothing_is_lost_when_the_sender_is_killed_in_between(tmp_path: Path, rn
 @pytest.mark.slow
 def test_a_thousand_jobs_come_as_the_log_has_them(tmp_path: Path, rng: random.Random) -> None:
     tell_story(tmp_path, rng, jobs=1_000, kills=2)
+
+
+@pytest.mark.slow
+def test_what_a_killed_sender_was_sending_is_sent_by_its_job_when_that_is_rescued(tmp_path: Path) -> None:
+    gate = threading.Event()
+    receiver = Receiver(lambda _: OK if gate.wait(END_S) else Answer(500))
+    address = address_in(tmp_path)
+    settings = read_settings(
+        {}, db=address, files=str(tmp_path / "files"), systems="none", webhook_allow="127.0.0.0/8", workers=0
+    )
+    house = open_house(settings)
+    worker = start_worker(tmp_path, address)
+    try:
+
+        async def ask() -> str:
+            owner = (await house.services.owners.create_owner("ada")).id
+            shown, _ = await house.services.webhooks.create(owner, receiver.url)
+            return await house.services.webhooks.send_test(owner, shown.endpoint.id)
+
+        message = asyncio.run(ask())
+        receiver.wait_for_requests(1)
+        kill(worker)
+        gate.set()
+        worker = start_worker(tmp_path, address)
+        receiver.wait_until(lambda: len(receiver.taken) == 2, END_S)
+        assert {request.id for request in receiver.requests} == {message}
+        [row] = house.store.find(sender_of(1), JobFilter()).result(20)
+        assert row.fence > 1
+    finally:
+        gate.set()
+        stop(worker)
+        house.close()
+        receiver.close()

@@ -20,10 +20,10 @@ from jobwire.store import accounts
 from jobwire.store.contract import ClaimRequest, Store
 from jobwire.upkeep.deliveries import Deliverer
 from manual_clock import ManualClock
+from webhook_jobs import hear_all, make_deliverer, send_due
 
 POLICY = FetchPolicy.from_setting("127.0.0.0/8")
 KEY = make_webhook_key("k" * 32)
-LEASE_MS = 5_000
 DONE = Completed("{}")
 FAILED = Failed(PublicError("wrong", "It went wrong."))
 
@@ -72,21 +72,23 @@ class Rig:
             ]
         )
 
+    async def hear(self, deliverer: Deliverer | None = None) -> None:
+        """Make messages of all that happened, and jobs that send them."""
+        await hear_all(deliverer or self.deliverer)
+
     async def send(self, deliverer: Deliverer | None = None) -> None:
         """Send everything that is due now, and what becomes due by it."""
-        sender = deliverer or self.deliverer
-        await sender.run_round(self.fetcher)
-        while await sender.finish_sending():
-            await sender.run_round(self.fetcher)
+        await self.hear(deliverer)
+        await send_due(self.store, deliverer or self.deliverer, self.fetcher)
 
-    def make_sender(self) -> Deliverer:
-        return Deliverer(self.store, self.webhooks.keyring, POLICY, lease_ms=LEASE_MS)
+    def make_sender(self, keyring: Keyring | None = None) -> Deliverer:
+        return make_deliverer(self.store, keyring or self.webhooks.keyring, POLICY)
 
 
 @asynccontextmanager
 async def open_rig(store: Store, clock: ManualClock) -> AsyncIterator[Rig]:
     webhooks = Webhooks(store, clock, keyring=Keyring([KEY]), policy=POLICY)
     async with Fetcher(POLICY) as fetcher:
-        rig = Rig(store, clock, fetcher, webhooks, Deliverer(store, webhooks.keyring, POLICY, lease_ms=LEASE_MS))
+        rig = Rig(store, clock, fetcher, webhooks, make_deliverer(store, webhooks.keyring, POLICY))
         yield rig
         await asyncio.sleep(0)

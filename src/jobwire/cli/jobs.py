@@ -46,6 +46,7 @@ from jobwire.domain.ids import read_id, show_id
 from jobwire.domain.job import JobFilter, JobRow
 from jobwire.domain.phases import FINAL_PHASES, Phase
 from jobwire.domain.states import Event
+from jobwire.domain.webhooks import sender_of
 from jobwire.store.contract import Store
 from jobwire.wiring import House, Ledger
 
@@ -124,6 +125,9 @@ def list_jobs(
     kind: Annotated[str | None, typer.Option(help="Only this kind.")] = None,
     phase: Annotated[str | None, typer.Option(help="Only this phase: waiting, running, failed …")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, newest first.")] = 20,
+    internal: Annotated[
+        bool, typer.Option("--internal", help="Instead, the jobs that send these accounts' webhooks.")
+    ] = False,
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -131,7 +135,8 @@ def list_jobs(
     if phase is not None and phase not in set(Phase):
         raise RequestError("invalid_request", f"there is no phase {phase!r}; there are {', '.join(Phase)}")
     with opened(settings_for(None, db=db, systems="none")) as house:
-        accounts = {row.id: row.name for row in asyncio.run(house.services.owners.list_owners())}
+        known = asyncio.run(house.services.owners.list_owners())
+        accounts = {sender_of(row.id) if internal else row.id: row.name for row in known}
         wanted = [number for number, name in accounts.items() if owner in (None, name)]
         if owner is not None and not wanted:
             raise RequestError("not_found", f"there is no owner {owner!r}; see `jobwire owners list`")

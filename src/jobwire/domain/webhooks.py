@@ -1,6 +1,6 @@
 """Webhooks as rules: which events go where, when a delivery is tried again, when an endpoint is left alone. No I/O.
 
-upkeep/deliveries.py sends by these rules, store/webhook_deliveries.py keeps what came of it.
+upkeep/sending.py sends by these rules, store/webhook_deliveries.py keeps what came of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,9 @@ BREAKER_FIRST_MS = 30_000
 BREAKER_LONGEST_MS = 3_600_000
 FAILING_MS = 5 * 24 * 3_600_000
 ANSWER_CHARS_MAX = 500
+
+SENDER_KIND = SENDER_QUEUE = "jobwire:webhooks"
+"""No program can declare a kind or queue of this name: the colon is refused there."""
 
 EVENT_PREFIX = "job."
 ANY_EVENT = "*"
@@ -114,6 +117,14 @@ class Verdict(NamedTuple):
 
 
 CLOSED = Breaker()
+
+
+def sender_of(owner: int) -> int:
+    """Whose the jobs are that send to this owner's endpoints.
+
+    Below 0 there is no account, so no customer can name, list or hear of them; each owner's own, they take turns.
+    """
+    return -owner
 
 
 def name_owner_secrets(owner: int) -> str:

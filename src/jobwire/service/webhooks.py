@@ -1,4 +1,4 @@
-"""The use cases of webhooks: endpoints, secrets, the log of deliveries. upkeep/deliveries.py sends.
+"""The use cases of webhooks: endpoints, secrets, the log of deliveries. upkeep/sending.py sends.
 
 An endpoint of another owner answers exactly like one that does not exist.
 """
@@ -21,6 +21,7 @@ from jobwire.service.webhook_fields import check_events, check_kinds, check_url
 from jobwire.store import webhook_deliveries, webhooks
 from jobwire.store.contract import Store, Transaction
 from jobwire.store.webhook_messages import write_test
+from jobwire.store.webhook_senders import place_senders
 from jobwire.store.webhooks import SecretRow
 
 ENDPOINTS_MAX = 20
@@ -137,9 +138,11 @@ class Webhooks:
             if changes.get("is_enabled") is True and endpoint.disabled_at is not None:
                 webhooks.write_breaker(tx, id_, CLOSED)
                 after = after._replace(disabled_at=None, disabled_reason=None)
+                webhooks.call_sender(tx, owner)
             if changes.get("is_enabled") is False and endpoint.disabled_at is None:
                 after = after._replace(disabled_at=tx.now, disabled_reason="owner")
             webhooks.write_endpoint(tx, after)
+            place_senders(tx, [owner])
 
         await self._store.write(write)
         return await self.read(owner, id_)
@@ -178,6 +181,7 @@ class Webhooks:
             if _require(tx, owner, id_).disabled_at is not None:
                 raise RequestError("conflict", "the webhook is disabled; enable it first")
             webhook_deliveries.add_test(tx, id_, write_test(message_id, at=tx.now))
+            place_senders(tx, [owner])
 
         await self._store.write(add)
         return message_id
@@ -201,10 +205,10 @@ class Webhooks:
             raise _no_delivery()
 
         def send(tx: Transaction) -> int:
-            _require(tx, owner, id_)
-            again = webhook_deliveries.redeliver(tx, id_, id_=delivery, since=since)
+            again = webhook_deliveries.redeliver(tx, _require(tx, owner, id_), id_=delivery, since=since)
             if not again and delivery is not None:
                 raise _no_delivery()
+            place_senders(tx, [owner])
             return again
 
         return await self._store.write(send)

@@ -1,5 +1,7 @@
 """Deletes a final job before its time, with all that is kept of it; the event log keeps that there was one."""
 
+from collections.abc import Iterable
+
 from jobwire.domain.states import State
 from jobwire.store.contract import Transaction
 from jobwire.store.files import name_job, release_files
@@ -18,8 +20,14 @@ def remove_final(tx: Transaction, owner: int, number: int) -> bool:
     )
     if not found:
         return False
-    for table in _TABLES:
-        tx.execute(f"DELETE FROM {table} WHERE number = :number", number=number)  # noqa: S608 - names of ours
+    remove_rows(tx, [number])
     release_files(tx, name_job(number))
     tx.execute("DELETE FROM idempotency WHERE owner = :owner AND number = :number", owner=owner, number=number)
     return True
+
+
+def remove_rows(tx: Transaction, numbers: Iterable[int]) -> None:
+    """Deletes these final jobs, which hold no files and have no keys."""
+    for number in numbers:
+        for table in _TABLES:
+            tx.execute(f"DELETE FROM {table} WHERE number = :number", number=number)  # noqa: S608 - names of ours

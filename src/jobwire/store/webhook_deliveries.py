@@ -1,11 +1,11 @@
 """Deliveries: kept in streams, taken into a sender's hands, and what came of them. webhook_hearing.py makes them.
 
 Portable SQL over a Reader or a Transaction, for any engine. A stream is the pending deliveries of one job to one
-endpoint, of which only the first is sent: so they keep their order.
+endpoint, of which only the first is sent: so they keep their order. webhook_senders.py says who may send.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from jobwire.domain.webhooks import (
@@ -20,20 +20,27 @@ from jobwire.domain.webhooks import (
 from jobwire.net.webhook_signing import SecretName
 from jobwire.store.contract import Reader, Transaction
 from jobwire.store.webhook_messages import Message
-from jobwire.store.webhooks import ensure_secret, list_secrets, write_breaker
+from jobwire.store.webhooks import call_sender, ensure_secret, list_secrets, write_breaker
 
 ROWS_TOGETHER = 32
+
+Stream = tuple[str, int]
+"""A stream's name: its endpoint's id and its job's number."""
 
 _ENDPOINT = ", ".join(f"e.{name}" for name in EndpointRow._fields)
 
 
 class Sending(NamedTuple):
-    """A delivery in a sender's hands, while its stream has this fence."""
+    """A delivery in a sender's hands."""
 
     delivery: DeliveryRow
     endpoint: EndpointRow
     secrets: tuple[SecretName, ...]
-    fence: int
+
+    @property
+    def stream(self) -> Stream:
+        """The stream whose first it is."""
+        return self.delivery.endpoint, self.delivery.number
 
 
 class Sent(NamedTuple):
@@ -55,18 +62,33 @@ class Sent(NamedTuple):
 _DELIVERY = ", ".join(DeliveryRow._fields)
 
 
-def add_deliveries(tx: Transaction, deliveries: Sequence[DeliveryRow]) -> None:
-    """Keep new deliveries; each is sent when those before it in its stream are over."""
-    _insert(tx, "webhook_delivery", DeliveryRow._fields, deliveries, on_conflict="DO NOTHING")
-    streams = sorted({(row.endpoint, row.number, tx.now) for row in deliveries})
-    # Not DO NOTHING: the lock keeps a stream that is just being finished from going without these.
-    on_conflict = "(endpoint, number) DO UPDATE SET fence = webhook_stream.fence"
-    _insert(tx, "webhook_stream", ("endpoint", "number", "due_at"), streams, on_conflict=on_conflict)
+def add_deliveries(tx: Transaction, deliveries: Sequence[DeliveryRow]) -> list[int]:
+    """Keep new deliveries; each is sent when those before it in its stream are over. Returns who is to be sent to.
+
+    What is for an endpoint that is gone meanwhile is dropped.
+    """
+    owners = _find_owners(tx, sorted({row.endpoint for row in deliveries}))
+    called = sorted(set(owners.values()))
+    for owner in called:
+        call_sender(tx, owner)
+    rows = [row for row in deliveries if row.endpoint in owners]
+    _insert(tx, "webhook_delivery", DeliveryRow._fields, rows)
+    streams = sorted({(row.endpoint, row.number, owners[row.endpoint], tx.now) for row in rows})
+    _insert(tx, "webhook_stream", ("endpoint", "number", "owner", "due_at"), streams)
+    return called
 
 
-def _insert(
-    tx: Transaction, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, on_conflict: str
-) -> None:
+def _find_owners(tx: Transaction, endpoints: Sequence[str]) -> dict[str, int]:
+    owners: dict[str, int] = {}
+    for chunk in _chunks(endpoints, ROWS_TOGETHER):
+        params = {f"id{index}": id_ for index, id_ in enumerate(chunk)}
+        places = ", ".join(f":{name}" for name in params)
+        sql = f"SELECT id, owner FROM webhook_endpoint WHERE id IN ({places})"  # noqa: S608 - our own names
+        owners.update((id_, owner) for id_, owner in tx.query(sql, **params))
+    return owners
+
+
+def _insert(tx: Transaction, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     for chunk in _chunks(rows, ROWS_TOGETHER):
         places = ", ".join(f"({', '.join(f':{name}{index}' for name in columns)})" for index in range(len(chunk)))
         params = {
@@ -74,7 +96,7 @@ def _insert(
             for index, row in enumerate(chunk)
             for name, value in zip(columns, row, strict=True)
         }
-        sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {places} ON CONFLICT {on_conflict}"  # noqa: S608
+        sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {places} ON CONFLICT DO NOTHING"  # noqa: S608
         tx.execute(sql, **params)
 
 
@@ -85,97 +107,77 @@ def _chunks(rows: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 # into a sender's hands
 
 
-class Shares(NamedTuple):
-    """How many deliveries may be held at once: of an endpoint, and of all endpoints of an owner."""
+class Share(NamedTuple):
+    """How many more of an owner's deliveries may be sent, and how many to one endpoint at a time."""
 
+    limit: int
     endpoint_max: int
-    owner_max: int
 
 
-def take_due(tx: Transaction, sender: str, *, key_id: str, limit: int, shares: Shares, after: str) -> list[Sending]:
-    """Up to `limit` due deliveries, each the first of its stream, whose stream `sender` then holds.
+def take_due(
+    tx: Transaction, owner: int, *, held: Collection[Stream], share: Share, key_id: str, after: str
+) -> list[Sending]:
+    """Up to `share.limit` due deliveries of the owner, each the first of its stream, beside those of `held`.
 
-    No endpoint and no owner has more than its share; one where the breaker lets a probe through has one. Endpoints
-    take turns: those behind the id `after` come first. `sender` must have a live worker's row (Store.heartbeat). An
-    owner whose submissions name URLs and who has no secret yet gets one of the key `key_id`.
+    No endpoint has more than its share; one where the breaker lets a probe through has one. Endpoints take turns:
+    those behind the id `after` come first. An owner whose submissions name URLs and who has no secret yet gets one
+    of the key `key_id`.
     """
-    held, held_by = _count_held(tx)
+    busy = Counter(endpoint for endpoint, _ in held)
     taken: list[Sending] = []
     for first, last in ((after, None), ("", after)):
         # Those that have their share already may all stand in front.
-        for endpoint in _find_busy(tx, first, last, limit=limit - len(taken) + len(held)):
-            own = (shares.endpoint_max if endpoint.open_until is None else 1) - held[endpoint.id]
-            room = min(own, shares.owner_max - held_by[endpoint.owner], limit - len(taken))
-            found = _take_of(tx, sender, endpoint, key_id=key_id, limit=room)
-            held[endpoint.id] += len(found)
-            held_by[endpoint.owner] += len(found)
-            taken += found
-            if len(taken) >= limit:
+        for endpoint in _find_busy(tx, owner, first, last, limit=share.limit - len(taken) + len(busy)):
+            own = (share.endpoint_max if endpoint.open_until is None else 1) - busy[endpoint.id]
+            room = min(own, share.limit - len(taken))
+            taken += _take_of(tx, endpoint, held=held, limit=room, among=room + busy[endpoint.id], key_id=key_id)
+            if len(taken) >= share.limit:
                 return taken
     return taken
 
 
-def _count_held(tx: Transaction) -> tuple[Counter[str], Counter[int]]:
-    """How many are held by endpoint and by owner."""
-    rows = tx.query(
-        "SELECT s.endpoint, e.owner, count(*) FROM webhook_stream AS s JOIN webhook_endpoint AS e "
-        "ON e.id = s.endpoint WHERE s.holder IS NOT NULL GROUP BY s.endpoint, e.owner"
-    )
-    held, held_by = Counter[str](), Counter[int]()
-    for endpoint, owner, count in rows:
-        held[endpoint] += count
-        held_by[owner] += count
-    return held, held_by
-
-
-def _find_busy(tx: Transaction, after: str, until: str | None, *, limit: int) -> list[EndpointRow]:
-    """The endpoints with a due delivery that may be sent to, by id; an idle endpoint costs nothing."""
+def _find_busy(tx: Transaction, owner: int, after: str, until: str | None, *, limit: int) -> list[EndpointRow]:
+    """The owner's endpoints with a due delivery that may be sent to, by id; an idle endpoint costs nothing."""
     sql = (
         "WITH RECURSIVE busy (endpoint) AS ("  # noqa: S608
-        "SELECT min(endpoint) FROM webhook_stream WHERE holder IS NULL AND endpoint > :after UNION ALL "
+        "SELECT min(endpoint) FROM webhook_stream WHERE owner = :owner AND endpoint > :after UNION ALL "
         "SELECT (SELECT min(s.endpoint) FROM webhook_stream AS s "
-        "WHERE s.holder IS NULL AND s.endpoint > busy.endpoint) FROM busy WHERE busy.endpoint IS NOT NULL) "
+        "WHERE s.owner = :owner AND s.endpoint > busy.endpoint) FROM busy WHERE busy.endpoint IS NOT NULL) "
         f"SELECT {_ENDPOINT} FROM busy JOIN webhook_endpoint AS e ON e.id = busy.endpoint "
         "WHERE e.disabled_at IS NULL AND (e.open_until IS NULL OR e.open_until <= :now) "
         "AND (:until = '' OR e.id <= :until) AND EXISTS (SELECT 1 FROM webhook_stream AS d "
-        "WHERE d.holder IS NULL AND d.endpoint = e.id AND d.due_at <= :now) LIMIT :limit"
+        "WHERE d.owner = :owner AND d.endpoint = e.id AND d.due_at <= :now) LIMIT :limit"
     )
     if until == "":
         return []
-    rows = tx.query(sql, after=after, until=until or "", now=tx.now, limit=limit)
+    rows = tx.query(sql, owner=owner, after=after, until=until or "", now=tx.now, limit=limit)
     return [EndpointRow._make(row) for row in rows]
 
 
-def _take_of(tx: Transaction, sender: str, endpoint: EndpointRow, *, key_id: str, limit: int) -> list[Sending]:
+def _take_of(
+    tx: Transaction, endpoint: EndpointRow, *, held: Collection[Stream], limit: int, among: int, key_id: str
+) -> list[Sending]:
     if limit <= 0:
         return []
     due = tx.query(
-        "SELECT number, fence FROM webhook_stream WHERE endpoint = :endpoint AND holder IS NULL AND due_at <= :now "
-        "ORDER BY due_at, number LIMIT :limit",
+        "SELECT number FROM webhook_stream WHERE owner = :owner AND endpoint = :endpoint AND due_at <= :now "
+        "ORDER BY due_at, number LIMIT :among",
+        owner=endpoint.owner,
         endpoint=endpoint.id,
         now=tx.now,
-        limit=limit,
+        among=among,
     )
     ensure_secret(tx, endpoint.secret_holder, key_id)
     live = list_secrets(tx, endpoint.secret_holder, tx.now)
     names = tuple(SecretName(row.holder, row.generation, row.key_id) for row in live)
     taken = []
-    for number, fence in due:
-        stream = {"endpoint": endpoint.id, "number": number, "fence": fence}
-        held = tx.execute(
-            "UPDATE webhook_stream SET holder = :sender, fence = fence + 1 "
-            "WHERE endpoint = :endpoint AND number = :number AND fence = :fence AND holder IS NULL",
-            sender=sender,
-            **stream,
-        )
-        if held == 0:
-            continue
+    for (number,) in [row for row in due if (endpoint.id, row[0]) not in held][:limit]:
         delivery = _find_first(tx, endpoint.id, number)
         if delivery is None:
             # Its deliveries were pruned.
             _end_stream(tx, endpoint.id, number)
         else:
-            taken.append(Sending(delivery, endpoint, names, fence + 1))
+            taken.append(Sending(delivery, endpoint, names))
     return taken
 
 
@@ -189,22 +191,12 @@ def _find_first(tx: Transaction, endpoint: str, number: int) -> DeliveryRow | No
     return DeliveryRow._make(rows[0]) if rows else None
 
 
-def free_streams(tx: Transaction) -> int:
-    """Streams whose sender's lease has expired may be sent by others; returns how many."""
-    return tx.execute(
-        "UPDATE webhook_stream SET holder = NULL, fence = fence + 1 WHERE holder IS NOT NULL AND NOT EXISTS "
-        "(SELECT 1 FROM worker AS w WHERE w.id = webhook_stream.holder AND w.expires_at > :now)",
-        now=tx.now,
-    )
-
-
 # what came of them
 
 
 def settle_sent(tx: Transaction, sent: Sequence[Sent]) -> None:
-    """Write what came of attempts whose fence is current, and let the next of their streams go."""
-    # In one order everywhere, so that two processes cannot wait for each other's rows.
-    for one in sorted(sent, key=lambda one: one.sending.delivery[:3]):
+    """Write what came of attempts, and let the next of their streams go; what was deleted meanwhile stays so."""
+    for one in sorted(sent, key=lambda one: one.sending.stream):
         if _settle_one(tx, one):
             _count_attempt(tx, one)
 
@@ -213,14 +205,12 @@ def _settle_one(tx: Transaction, sent: Sent) -> bool:
     delivery = sent.sending.delivery
     stream = {"endpoint": delivery.endpoint, "number": delivery.number}
     is_over = sent.state != DeliveryState.PENDING
-    held = tx.execute(
-        "UPDATE webhook_stream SET holder = NULL, due_at = :due_at "
-        "WHERE endpoint = :endpoint AND number = :number AND fence = :fence AND holder IS NOT NULL",
+    found = tx.execute(
+        "UPDATE webhook_stream SET due_at = :due_at WHERE endpoint = :endpoint AND number = :number",
         due_at=tx.now + sent.wait_ms,
-        fence=sent.sending.fence,
         **stream,
     )
-    if held == 0:
+    if found == 0:
         return False
     tx.execute(
         "UPDATE webhook_delivery SET state = :state, attempts = :attempts, sent_at = :sent_at, status = :status, "
@@ -268,11 +258,23 @@ def _count_attempt(tx: Transaction, sent: Sent) -> None:
         )
 
 
-def next_due(tx: Transaction) -> int | None:
-    """When the next stream that nobody holds is due, whether or not its endpoint may be sent to."""
-    sql = "SELECT min(due_at) FROM webhook_stream WHERE holder IS NULL AND due_at > :now"
-    due: int | None = tx.query(sql, now=tx.now)[0][0]
-    return due
+def next_due(tx: Transaction, owner: int) -> int | None:
+    """When the next delivery of the owner may be sent that may not be sent now."""
+    due = tx.query(
+        "SELECT s.due_at FROM webhook_stream AS s JOIN webhook_endpoint AS e ON e.id = s.endpoint "
+        "WHERE s.owner = :owner AND s.due_at > :now AND e.disabled_at IS NULL "
+        "AND (e.open_until IS NULL OR e.open_until <= s.due_at) ORDER BY s.due_at LIMIT 1",
+        owner=owner,
+        now=tx.now,
+    )
+    opens = tx.query(
+        "SELECT min(e.open_until) FROM webhook_endpoint AS e WHERE e.owner = :owner AND e.disabled_at IS NULL "
+        "AND e.open_until > :now "
+        "AND EXISTS (SELECT 1 FROM webhook_stream AS s WHERE s.owner = :owner AND s.endpoint = e.id)",
+        owner=owner,
+        now=tx.now,
+    )
+    return min((at for (at,) in due + opens if at is not None), default=None)
 
 
 # the log of them
@@ -299,25 +301,25 @@ def list_deliveries(
     return [(DeliveryRow._make(row[:-1]), row[-1]) for row in rows]
 
 
-def redeliver(tx: Transaction, endpoint: str, *, id_: str | None = None, since: int | None = None) -> int:
+def redeliver(tx: Transaction, endpoint: EndpointRow, *, id_: str | None = None, since: int | None = None) -> int:
     """Send again what is over: the delivery of that id, or all of events since then; returns how many.
 
     They keep their ids, and go in the order of their events before what is pending.
     """
+    call_sender(tx, endpoint.owner)
     where = "endpoint = :endpoint AND " + ("id = :id" if since is None else "at >= :since")
-    params: dict[str, Any] = {"id": id_} if since is None else {"since": since}
+    params: dict[str, Any] = {"endpoint": endpoint.id} | ({"id": id_} if since is None else {"since": since})
     again = tx.execute(
         f"UPDATE webhook_delivery SET state = 0, attempts = 0 WHERE {where} AND state <> 0",  # noqa: S608
-        endpoint=endpoint,
         **params,
     )
     if again:
         tx.execute(
-            "INSERT INTO webhook_stream (endpoint, number, due_at) "  # noqa: S608
-            f"SELECT DISTINCT endpoint, number, CAST(:now AS BIGINT) FROM webhook_delivery "
+            "INSERT INTO webhook_stream (endpoint, number, owner, due_at) "  # noqa: S608
+            "SELECT DISTINCT endpoint, number, CAST(:owner AS BIGINT), CAST(:now AS BIGINT) FROM webhook_delivery "
             f"WHERE {where} AND state = 0 "
             "ON CONFLICT (endpoint, number) DO UPDATE SET due_at = excluded.due_at",
-            endpoint=endpoint,
+            owner=endpoint.owner,
             now=tx.now,
             **params,
         )
@@ -337,6 +339,6 @@ def prune_deliveries(tx: Transaction, before: int) -> None:
     """Forget deliveries of events before that time: what is over, and what no endpoint took until now."""
     tx.execute("DELETE FROM webhook_delivery WHERE at < :before", before=before)
     tx.execute(
-        "DELETE FROM webhook_stream WHERE holder IS NULL AND NOT EXISTS (SELECT 1 FROM webhook_delivery AS d "
+        "DELETE FROM webhook_stream WHERE NOT EXISTS (SELECT 1 FROM webhook_delivery AS d "
         "WHERE d.endpoint = webhook_stream.endpoint AND d.number = webhook_stream.number AND d.state = 0)"
     )

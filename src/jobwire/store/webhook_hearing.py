@@ -16,6 +16,7 @@ from jobwire.store.contract import Reader, Transaction
 from jobwire.store.transaction import encode_json
 from jobwire.store.webhook_deliveries import add_deliveries
 from jobwire.store.webhook_messages import Message, write_message
+from jobwire.store.webhook_senders import place_senders
 from jobwire.store.webhooks import CURSOR
 
 EVENT_ROWS_MAX = 256
@@ -118,13 +119,14 @@ def _read_words(text: str | None) -> list[str] | None:
 
 
 def record_heard(tx: Transaction, heard: Heard) -> bool:
-    """Write the deliveries and move the cursor over their events; False if another process has done so."""
-    moved = tx.execute(
-        "UPDATE ledger SET value = :until WHERE name = :name AND value = :since",
-        name=CURSOR,
-        until=str(heard.until),
-        since=str(heard.since),
-    )
-    if moved == 1:
-        add_deliveries(tx, heard.deliveries)
-    return moved == 1
+    """Write the deliveries, with jobs that send them, and move the cursor over their events.
+
+    False, and nothing, if another process has done so or is about to.
+    """
+    # Not waited for: whoever has it may be waiting for a sender's row that this transaction holds.
+    if tx.query(tx.sql.events["take_cursor"], name=CURSOR) != [(str(heard.since),)]:
+        return False
+    tx.execute("UPDATE ledger SET value = :until WHERE name = :name", name=CURSOR, until=str(heard.until))
+    if heard.deliveries:
+        place_senders(tx, add_deliveries(tx, heard.deliveries))
+    return True

@@ -133,6 +133,21 @@ def write_breaker(tx: Writing, id_: str, breaker: Breaker) -> None:
     )
 
 
+def call_sender(tx: Writing, owner: int) -> None:
+    """What waits for the owner's endpoints is to be looked at now; webhook_senders.py sees to it.
+
+    Until this transaction ends nobody else writes streams of the owner, nor finds that none are left: called before
+    a stream is written.
+    """
+    tx.execute(
+        "INSERT INTO webhook_sender (owner, job, due_at, calls) VALUES (:owner, 0, :now, 1) "
+        "ON CONFLICT (owner) DO UPDATE SET calls = webhook_sender.calls + 1, due_at = "
+        "CASE WHEN webhook_sender.due_at < excluded.due_at THEN webhook_sender.due_at ELSE excluded.due_at END",
+        owner=owner,
+        now=tx.now,
+    )
+
+
 def delete_endpoint(tx: Writing, endpoint: EndpointRow) -> None:
     """Forget an endpoint with everything that belongs to it."""
     tx.execute("DELETE FROM webhook_endpoint WHERE id = :id AND owner = :owner", id=endpoint.id, owner=endpoint.owner)
@@ -221,6 +236,7 @@ def _keep_wish(tx: Writing, owner: int, number: int, wish: Wish) -> None:
         # Its owner names it again, so it is wanted again, whatever it answered then.
         write_endpoint(tx, endpoint._replace(disabled_at=None, disabled_reason=None))
         write_breaker(tx, endpoint.id, CLOSED)
+        call_sender(tx, owner)
     events = None if wish.events is None else msgspec.json.encode(wish.events).decode()
     tx.execute(
         "INSERT INTO job_webhook (number, endpoint, events) VALUES (:number, :endpoint, :events)",

@@ -29,3 +29,5 @@ SELECT j.number, j.key, j.owner, j.kind, s.version, s.state, s.reason, s.attempt
  WHERE e.id IS NOT NULL
     OR EXISTS (SELECT 1 FROM webhook_endpoint AS o
                 WHERE o.owner = j.owner AND o.is_ad_hoc = 0 AND o.disabled_at IS NULL);
+-- :take_cursor
+SELECT value FROM ledger WHERE name = :name FOR UPDATE SKIP LOCKED;
