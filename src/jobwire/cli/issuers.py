@@ -38,7 +38,7 @@ def add(
 
     Example:
 
-      jobwire issuers add https://login.acme.example --audience jobs --algorithm RS256 \\
+      jobwire issuers add https://login.acme.example --audience jobs --algorithm RS256
         --jwks-url https://login.acme.example/keys.json
     """
     wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]

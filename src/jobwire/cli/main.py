@@ -15,7 +15,7 @@ from jobwire.domain.errors import JobwireError
 app = typer.Typer(
     name="jobwire",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
