@@ -14,7 +14,7 @@ import inspect
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypedDict, TypeVar, Unpack
 
 from jobwire.config import Settings, change_settings, is_postgres, read_settings
 from jobwire.dialects.spec import Dialect
@@ -44,6 +44,27 @@ class Submitted(NamedTuple):
     id: str
     number: int
     is_new: bool
+
+
+class JobOptions(TypedDict, total=False):
+    """What a submission may say beside its kind, input and owner; what is left out is the kind's own.
+
+    Times are datetimes or Unix milliseconds, `delay` is seconds or a timedelta and stands in place of `run_at`. The
+    others are those of `POST /v1/jobs` (docs/api.md); `Jobs.build` has their bounds.
+    """
+
+    queue: str | None
+    priority: int | None
+    run_at: datetime | int | None
+    delay: float | timedelta | None
+    deadline_at: datetime | int | None
+    tags: Sequence[str] | None
+    unique_key: str | None
+    idempotency_key: str | None
+    fingerprint: str | None
+    max_wait: str | float | None
+    concurrency_key: str | None
+    webhook: str | Mapping[str, Any] | None
 
 
 class Declare(Protocol):
@@ -188,17 +209,19 @@ class Jobwire:
         kind: str | Callable[..., Any],
         /,
         *,
+        input: Any = None,  # noqa: A002 - the word of the API
         owner: str = "default",
         connection: object = None,
-        **options: Any,
+        **options: Unpack[JobOptions],
     ) -> Submitted:
-        """Submit a job; returns after its commit. `input={…}` is the job's input; see `Jobs.build` for the rest.
+        """Submit a job; returns after its commit. `input={…}` is the job's input; JobOptions has the rest.
+
+        Raises RequestError for what is refused: its `code` is one of docs/errors.md.
 
         With `connection`, of psycopg, SQLAlchemy, sqlite3 or `connect`, the job becomes part of the connection's own
         open transaction: visible when you commit, gone when you roll back (docs/transactions.md).
         """
-        inputs = [options.pop("input", None)]
-        return (await self.submit_many(kind, inputs, owner=owner, connection=connection, **options))[0]
+        return (await self.submit_many(kind, [input], owner=owner, connection=connection, **options))[0]
 
     async def submit_many(
         self,
@@ -208,7 +231,7 @@ class Jobwire:
         *,
         owner: str = "default",
         connection: object = None,
-        **options: Any,
+        **options: Unpack[JobOptions],
     ) -> list[Submitted]:
         """Submit a job for each input, all in one commit; `connection` as in `submit`."""
         if connection is None:
@@ -226,13 +249,13 @@ class Jobwire:
         kind: str | Callable[..., Any],
         /,
         *,
+        input: Any = None,  # noqa: A002 - the word of the API
         owner: str = "default",
         connection: object = None,
-        **options: Any,
+        **options: Unpack[JobOptions],
     ) -> Submitted:
         """As `submit`, from plain code."""
-        inputs = [options.pop("input", None)]
-        return self.submit_many_sync(kind, inputs, owner=owner, connection=connection, **options)[0]
+        return self.submit_many_sync(kind, [input], owner=owner, connection=connection, **options)[0]
 
     def submit_many_sync(
         self,
@@ -242,7 +265,7 @@ class Jobwire:
         *,
         owner: str = "default",
         connection: object = None,
-        **options: Any,
+        **options: Unpack[JobOptions],
     ) -> list[Submitted]:
         """As `submit_many`, from plain code."""
         if connection is None:
@@ -274,7 +297,7 @@ class Jobwire:
         owner: str | int,
         kind: str | Callable[..., Any],
         inputs: Sequence[Any],
-        options: Mapping[str, Any],
+        options: JobOptions,
     ) -> Callable[[Link], list[Submitted]]:
         def submit(tx: Transaction) -> list[Submitted]:
             # An SQLite file has one writer at a time, which is the caller now: its account is made there, too.
@@ -290,16 +313,14 @@ class Jobwire:
         owner: int,
         kind: str | Callable[..., Any],
         inputs: Sequence[Any],
-        options: Mapping[str, Any],
+        options: JobOptions,
     ) -> list[NewJob]:
         name = kind if isinstance(kind, str) else self._name_of(kind)
-        rest = dict(options)
-        delay, run_at = rest.pop("delay", None), rest.pop("run_at", None)
-        if delay is not None:
-            run_at = door.clock() + _milliseconds(delay)
-        elif isinstance(run_at, datetime):
-            run_at = int(run_at.timestamp() * 1000)
-        return [door.jobs.build(owner, name, value, run_at=run_at, **rest) for value in inputs]
+        rest: dict[str, Any] = {**options}
+        delay = rest.pop("delay", None)
+        rest["run_at"] = _moment(rest.get("run_at")) if delay is None else door.clock() + _milliseconds(delay)
+        rest["deadline_at"] = _moment(rest.get("deadline_at"))
+        return [door.jobs.build(owner, name, value, **rest) for value in inputs]
 
     def _name_of(self, function: Callable[..., Any]) -> str:
         for kind in self._kinds:
@@ -322,6 +343,10 @@ class Jobwire:
 def _receive(receipt: Receipt) -> Submitted:
     accept_receipt(receipt)
     return Submitted(show_id(receipt.key), receipt.number, receipt.is_new)
+
+
+def _moment(at: datetime | int | None) -> int | None:
+    return int(at.timestamp() * 1000) if isinstance(at, datetime) else at
 
 
 def _milliseconds(delay: float | timedelta) -> int:

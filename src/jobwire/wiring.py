@@ -37,6 +37,7 @@ from jobwire.service.webhooks import Webhooks
 from jobwire.store import policies
 from jobwire.store.callers import Link
 from jobwire.store.contract import Store, Transaction
+from jobwire.store.files import find_systems
 from jobwire.store.final_hooks import keep_hooked_kinds
 from jobwire.store.issuers import list_issuers
 from jobwire.store.moving.marks import refuse_moved
@@ -150,17 +151,22 @@ def open_house(
     *,
     queues: Iterable[str | Queue] = (),
     dialects: Iterable[Dialect] = (),
+    adds_systems: bool = True,
     clock: Callable[[], int] = read_clock,
 ) -> House:
     """Open the ledger of `settings` and bind everything to it; SettingError for a system that cannot be served.
 
-    `dialects` are served beside those that the settings name.
+    `dialects` are served beside those that the settings name. Without `adds_systems` there are only those systems
+    that have tables in the ledger already.
     """
     systems, missing = load_systems(settings.systems)
     spoken = [*find_dialects(settings.dialects), *dialects]
     store = open_ledger(settings, clock)
     try:
         store.read(lambda reader: refuse_moved(reader, store.path)).result()
+        if not adds_systems:
+            present = store.read(find_systems).result()
+            systems = [system for system in systems if system.name in present]
         secret = store.write(keep_secret).result()
         registry = Registry(kinds, queues=queues)
         policy = read_webhook_policy(settings)

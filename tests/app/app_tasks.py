@@ -13,7 +13,8 @@ def count_words(ctx: Context, text: str, longer_than: int = 0) -> dict:
     """Count the words of a text."""
     words = [word for word in text.split() if len(word) > longer_than]
     if not words:
-        raise JobError("no_words", f"No word is longer than {longer_than}; send a longer text.")
+        message = f"No word is longer than {longer_than}; send a longer text."
+        raise JobError("no_words", message, details={"longer_than": longer_than})
     for done, _ in enumerate(words, start=1):
         ctx.check_cancelled()
         ctx.progress(done=done, total=len(words), stage="counting")

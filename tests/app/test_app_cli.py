@@ -15,11 +15,14 @@ import httpx
 import psycopg
 import pytest
 
+from jobwire import __version__
 from jobwire.blobs.local import LocalBlobs
 from jobwire.cli import doctor
 from jobwire.cli.main import app as program
 from jobwire.cli.main import main
+from jobwire.cli.target import opened
 from jobwire.config import read_settings
+from jobwire.store.files import find_systems
 
 HERE = Path(__file__).parent
 TIMEOUT_S = 20
@@ -127,6 +130,15 @@ def test_the_program_starts_without_a_system():
     assert [name for name in loaded if name.startswith("jobwire.systems.")] == []
 
 
+def test_the_version_is_told(jobwire):
+    assert jobwire("--version").out == f"jobwire {__version__}\n"
+
+
+def test_an_address_of_another_machine_is_told_apart_from_a_taken_port(jobwire):
+    ran = jobwire("serve", "--systems", "none", "--host", "192.0.2.1", "--port", "0")
+    assert is_one_line_of_error(ran, 2, "192.0.2.1:0", "--host")
+
+
 def test_an_unknown_command_is_refused(jobwire):
     ran = jobwire("serv")
     assert ran.code == 2
@@ -146,6 +158,20 @@ def test_a_key_is_made_for_a_program(jobwire):
 def test_a_key_is_made_for_a_person(jobwire):
     ran = jobwire("keys", "create", "--owner", "acme")
     assert re.search(r"^\s+jw_\S+$", ran.out, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("scopes", "note"),
+    [
+        ("jobs:rad", "asks for the scope 'jobs:rad'; did you mean 'jobs:read'?"),
+        ("jobs:read,metrics:read", ""),
+        ("jobs:read,tier:premium", ""),
+    ],
+)
+def test_a_scope_that_no_call_asks_for_is_noted(jobwire, scopes, note):
+    ran = jobwire("keys", "create", "--owner", "acme", "--scopes", scopes, "--json")
+    assert (ran.code, bool(ran.err)) == (0, bool(note)) and note in ran.err
+    assert json.loads(ran.out)["key"]
 
 
 @pytest.mark.slow
@@ -201,12 +227,14 @@ def test_an_account_gets_limits_of_its_own(jobwire):
         ("keys", "create", "--owner", ""),
         ("keys", "create", "--owner", "acme", "--expires-days", "0"),
         ("keys", "create", "--owner", "acme", "--scopes", "no such!"),
+        ("keys", "list", "--owner", "nobody"),
         ("owners", "suspend", "nobody"),
         ("owners", "disable", "nobody", "rentix"),
     ],
     ids=" ".join,
 )
 def test_a_wrong_account_or_key_is_one_line(jobwire, words):
+    jobwire("keys", "create", "--owner", "other")
     assert is_one_line_of_error(jobwire(*words), 1)
 
 
@@ -216,8 +244,8 @@ def test_owners_are_suspended_and_lose_systems_and_get_them_back(jobwire):
     for words, name, value in (
         (("suspend", "acme"), "is_suspended", 1),
         (("activate", "acme"), "is_suspended", 0),
-        (("disable", "acme", "rentix"), "disabled_systems", '["rentix"]'),
-        (("enable", "acme", "rentix"), "disabled_systems", "[]"),
+        (("disable", "acme", "rentix"), "disabled_systems", ["rentix"]),
+        (("enable", "acme", "rentix"), "disabled_systems", []),
     ):
         assert jobwire("owners", *words).code == 0
         listed = json.loads(jobwire("owners", "list", "--json").out)
@@ -226,6 +254,32 @@ def test_owners_are_suspended_and_lose_systems_and_get_them_back(jobwire):
 
 
 # jobs
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("jobs",),
+        ("show", "1"),
+        ("owners", "list"),
+        ("keys", "list", "--owner", "acme"),
+        ("webhooks", "list", "--owner", "acme"),
+        ("submit", "count_words"),
+    ],
+    ids=" ".join,
+)
+def test_a_command_that_looks_makes_no_ledger(jobwire, sqlite_file, tmp_path, words):
+    there = set(tmp_path.iterdir())
+    ran = jobwire(*words, "--db", str(tmp_path / "slip.db"))
+    assert is_one_line_of_error(ran, 2, "there is no ledger at", "slip.db", "--db")
+    assert set(tmp_path.iterdir()) == there
+
+
+def test_a_command_without_an_app_brings_no_tables_of_systems(jobwire, submitted, ledger):
+    jobwire("submit", "count_words")
+    jobwire("rerun", submitted)
+    with opened(read_settings(db=ledger, systems="none")) as house:
+        assert house.store.read(find_systems).result() == set()
 
 
 def test_a_job_is_submitted_shown_listed_cancelled_and_run_again(jobwire, submitted):
@@ -313,6 +367,10 @@ def test_a_job_is_submitted_and_watched_to_its_end(jobwire):
         assert done.code == 0, done
         job_id, _, rest = done.out.partition("\n")
         assert (describe(rest)["id"], describe(rest)["result"]) == (job_id, {"words": 2, "longest": "to"})
+        (listed,) = (line for line in jobwire("jobs").lines if job_id in line)
+        assert listed.split()[-1] == "100"
+        empty = jobwire(*words, "count_words", "--input", '{"text": ""}').out.partition("\n")[2]
+        assert describe(empty)["error"]["details"] == {"longer_than": 0}
         failed = jobwire(*words, "fails")
         assert failed.code == 1, failed
         assert "hunter2" not in failed.out
@@ -518,4 +576,4 @@ def test_a_taken_port_is_one_line():
         taken.listen()
         port = taken.getsockname()[1]
         ran = run_really("serve", "app_tasks:app", "--port", str(port))
-    assert is_one_line_of_error(ran, 2, f"127.0.0.1:{port}", "--port 0")
+    assert is_one_line_of_error(ran, 2, f"127.0.0.1:{port}", "another --port")

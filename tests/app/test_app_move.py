@@ -129,6 +129,7 @@ def test_a_dry_run_shows_what_would_be_moved(jobwire, ledger: str, target: str) 
     assert "Nothing was changed" in ran.out
     shown = json.loads(jobwire("move", "--from", ledger, "--to", target, "--dry-run", "--json").out)
     assert (shown["rows"]["job"], shown["rows"]["ready"], shown["running"]) == (2, 2, 0)
+    assert is_postgres(target) or not Path(target).exists()
     submit_some(jobwire)
 
 

@@ -124,8 +124,19 @@ def test_the_key_of_one_server_is_not_sent_to_another() -> None:
         split_url("http://evil/v1/jobs/job_1", "http://a")
 
 
+def test_a_server_without_a_key_is_told_how_to_give_one(jobwire) -> None:
+    code, out, err = jobwire("watch", "http://127.0.0.1:1/v1/jobs/job_1")
+    assert (code, out) == (2, "") and "--api-key" in err
+
+
+@pytest.mark.slow
+def test_a_server_that_is_not_there_is_found_out_in_seconds(jobwire) -> None:
+    code, out, err = jobwire("watch", "job_1", "--url", "http://127.0.0.1:1", "--api-key", "k")
+    assert (code, out) == (1, "") and re.fullmatch(r"error: [^\n]+\n", err)
+
+
 def test_what_is_no_server_is_one_line(jobwire) -> None:
     for url in ("nonsense", "ftp://x"):
-        code, out, err = jobwire("watch", "job_1", "--url", url)
+        code, out, err = jobwire("watch", "job_1", "--url", url, "--api-key", "k")
         assert (code, out) == (2, "")
         assert re.fullmatch(r"error: [^\n]+\n", err)

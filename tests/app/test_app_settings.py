@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from jobwire import Jobwire
+from jobwire.cli.slips import find_slips
 from jobwire.config import SettingError, Settings, change_settings, read_settings
 from jobwire.kinds.registry import make_kind
 
@@ -55,6 +56,14 @@ def test_a_flag_out_of_bounds_is_refused_over_code_too(flags: dict[str, object],
     with pytest.raises(SettingError, match=part):
         Jobwire(settings=CODE).read_settings(**flags)
     assert Jobwire(settings=CODE).read_settings(port=65_535).port == 65_535
+
+
+def test_a_variable_with_a_slip_in_its_name_is_told() -> None:
+    settings = ("JOBWIRE_WORKERS", "JOBWIRE_DB", "JOBWIRE_API_KEY", "PATH", "JOBWIRE_OF_SOMEBODY_ELSE")
+    assert list(find_slips(settings)) == []
+    assert list(find_slips([*settings, "JOBWIRE_WORKER"])) == [
+        "the variable JOBWIRE_WORKER sets nothing; did you mean JOBWIRE_WORKERS?"
+    ]
 
 
 def test_a_job_is_declared_with_the_parameters_a_kind_has() -> None:

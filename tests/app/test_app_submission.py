@@ -129,8 +129,10 @@ def test_a_delay_says_when_the_job_may_start(app, delay):
 
 def test_a_moment_says_when_the_job_may_start(app):
     moment = datetime.now(UTC) + timedelta(hours=1)
-    app.submit_sync("add", input={"a": 1}, run_at=moment)
-    assert jobs_of(app)[0].run_at == int(moment.timestamp() * 1000)
+    app.submit_sync("add", input={"a": 1}, run_at=moment, deadline_at=moment + timedelta(hours=1))
+    (row,) = jobs_of(app)
+    at = int(moment.timestamp() * 1000)
+    assert (row.run_at, row.deadline_at) == (at, at + 3_600_000)
 
 
 def test_a_closed_app_opens_its_ledger_again(app):

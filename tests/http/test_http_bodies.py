@@ -75,6 +75,7 @@ def test_a_body_may_fill_the_bound_and_no_byte_more(client: httpx.Client) -> Non
     for content in (padded(BODY_BYTES_MAX + 1), iter([padded(BODY_BYTES_MAX), b" "])):
         answer = post(client, content)
         assert (answer.status_code, answer.json()["code"]) == (413, "payload_too_large")
+        assert answer.json()["title"] == "Content Too Large", "RFC 9110's word on every Python"
         assert answer.json()["details"]["limit_bytes"] == BODY_BYTES_MAX
 
 

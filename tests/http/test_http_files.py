@@ -104,6 +104,16 @@ def test_a_range_of_another_file_than_is_meant_is_the_whole(house: House, client
         assert answer.status_code == status, said
 
 
+def test_a_file_that_is_known_is_not_sent_again(house: House, client: httpx.Client) -> None:
+    url = keep(house, client, "cat.png", "image/png")["url"]
+    tag = client.head(url).headers["etag"]
+    for said, status in ((tag, 304), (f'W/"other", {tag}', 304), ("*", 304), ('"other"', 206)):
+        for method in ("GET", "HEAD"):
+            answer = client.request(method, url, headers={"Range": "bytes=0-7", "If-None-Match": said})
+            assert (answer.status_code, answer.headers["etag"]) == (status, tag), said
+            assert answer.content == (PNG[:8] if (status, method) == (206, "GET") else b"")
+
+
 @pytest.mark.parametrize("content_type", ["text/html", "image/svg+xml", "application/pdf", "not a type"])
 def test_a_file_that_could_run_in_a_browser_is_saved_not_shown(
     house: House, client: httpx.Client, content_type: str

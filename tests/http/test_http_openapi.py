@@ -72,7 +72,9 @@ def test_the_document_at_the_root_is_the_first_dialects(both: House, document: A
 def test_the_catalogue_leads_to_every_description(both: House) -> None:
     with both.client() as nobody:
         answer = nobody.get("/.well-known/api-catalog")
-        assert answer.headers["content-type"] == "application/linkset+json"
+        assert answer.headers["content-type"].startswith("application/linkset+json; profile=")
+        head = nobody.head("/.well-known/api-catalog")
+        assert head.headers["link"] == '</.well-known/api-catalog>; rel="api-catalog"'
         links = answer.json()["linkset"]
         assert [link["anchor"] for link in links] == [dialect.mount for dialect in DIALECTS]
         for link in links:
@@ -265,3 +267,9 @@ def test_the_document_names_no_address(both: House) -> None:
     for dialect in DIALECTS:
         text = json.dumps(read_document(both, dialect.mount))
         assert urlsplit(both.url).netloc not in text
+
+
+def test_a_submission_that_waited_is_shown_with_its_end(document: Any) -> None:
+    responses = document["paths"]["/v1/jobs"]["post"]["responses"]
+    shown = {status: list(responses[status]["content"]["application/json"]["examples"]) for status in ("202", "200")}
+    assert shown == {"202": ["waiting"], "200": ["completed"]}

@@ -218,3 +218,13 @@ def test_the_tables_say_it_all() -> None:
     assert [dialect.hooks for dialect in MARKET] == [{}] * 5
     assert all(route.endpoint is None for dialect in MARKET for route in dialect.routes)
     assert {route.method for route in SHOPIFY.routes} == {"POST"} and OPENAI.ids.prefix == "batch_"
+
+
+def test_a_page_that_cannot_be_read_is_not_the_fault_of_its_cursor(market: House) -> None:
+    customer = Customer(market, OPENAI_STORY)
+    with customer.http as http:
+        page = f"{OPENAI_STORY.submit.path}?after={customer.submit(OPENAI_STORY)}"
+        assert http.get(page).status_code == 200
+        assert http.get(f"{OPENAI_STORY.submit.path}?after=batch_1").status_code == 400
+        market.services.store.close()
+        assert http.get(page).status_code == 503

@@ -14,12 +14,13 @@ from jobwire.kinds.contract import Context
 from jobwire.store.contract import ClaimRequest, LeaseLost
 from jobwire.store.sqlite import engine, open_sqlite
 from jobwire.worker import loop as worker_loop
+from jobwire.worker import pump as worker_pump
 
 
 @pytest.fixture(autouse=True)
 def short_ticks(monkeypatch):
     monkeypatch.setattr(worker_loop, "TICK_S", 0.01)
-    monkeypatch.setattr(worker_loop, "RETRY_S", 0.01)
+    monkeypatch.setattr(worker_pump, "RETRY_S", 0.01)
     monkeypatch.setattr(engine, "BUSY_MS", 20)
 
 
@@ -259,6 +260,32 @@ def test_a_worker_that_is_stopped_during_an_outage_ends(sqlite_file):
             return await house.row(await house.submit("work"))
 
     assert run(look()).phase is Phase.WAITING
+
+
+@pytest.mark.parametrize("how", ["stop", "stop_now"])
+def test_a_worker_that_cannot_settle_what_it_did_ends_all_the_same(sqlite_file, monkeypatch, caplog, how):
+    monkeypatch.setattr(worker_loop, "SETTLE_S", 0.1 if how == "stop" else 60.0)
+    monkeypatch.setattr(worker_loop, "STOP_GRACE_S", 0.1)
+
+    async def look():
+        gate = Gate()
+        async with open_house(kind_of(gate.pass_, name="work"), path=sqlite_file) as house:
+            worker = house.make_worker()
+            task = asyncio.create_task(worker.run())
+            number = await house.submit("work")
+            await gate.reached()
+            async with locked(sqlite_file):
+                gate.open()
+                with pytest.raises(RequestError):
+                    await house.submit("work")
+                getattr(worker, how)()
+                async with asyncio.timeout(OUTAGE_S):
+                    await task
+            return await house.row(number)
+
+    row = run(look())
+    assert row.phase is Phase.RUNNING
+    assert "1 attempts are left unsettled" in caplog.text
 
 
 def test_a_worker_that_cannot_renew_its_leases_stops_its_attempts(sqlite_file):

@@ -148,6 +148,7 @@ def test_an_unexpected_exception_is_retried_and_shown_to_the_operator_alone(form
     assert (error_of(row)["code"], error_of(row)["message"]) == ("internal_error", INTERNAL_MESSAGE)
     assert "hunter2" not in row.error
     assert all("Traceback" in entry.internal and "hunter2" in entry.internal for entry in attempts)
+    assert not any("executor.py" in entry.internal for entry in attempts), "it begins at the handler"
 
 
 @FORMS

@@ -13,6 +13,7 @@ from jobwire.domain.states import Event, Reason
 from jobwire.kinds.contract import Context
 from jobwire.store.contract import ClaimRequest
 from jobwire.worker import loop as worker_loop
+from jobwire.worker.pump import Pump
 
 
 @pytest.fixture(autouse=True)
@@ -261,7 +262,7 @@ def test_half_a_worker_does_not_stay_alive(monkeypatch):
     async def broken(self):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(worker_loop._Pump, "_exchange", broken)
+    monkeypatch.setattr(Pump, "_exchange", broken)
 
     async def look():
         async def work() -> int:

@@ -1,19 +1,28 @@
 """`jobwire keys` and `jobwire owners`: who may call the API. issuers.py has the issuers of tokens."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import os
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
+import msgspec
 import typer
+from rich.markup import escape
+from rich.table import Table
 
-from jobwire.cli.output import console, print_json
+from jobwire.cli.output import console, errors, print_json
 from jobwire.cli.target import DbOption, JsonOption, opened
 from jobwire.config import SettingError, read_settings
+from jobwire.dialects.native import NATIVE
+from jobwire.dialects.spec import Dialect
 from jobwire.domain.errors import RequestError
+from jobwire.kinds.spelling import did_you_mean
+from jobwire.service.limits import TIER_SCOPE
 from jobwire.service.owners import OVERLAP_MS_DEFAULT, SCOPES_DEFAULT, NewKey, Owners
 from jobwire.service.plans import parse_rate
 from jobwire.store.contract import KeyRow
+from jobwire.wiring import load_systems
 
 keys = typer.Typer(help="API keys: make, list, rotate, revoke.", no_args_is_help=True)
 owners = typer.Typer(
@@ -27,7 +36,12 @@ JwtOption = Annotated[bool, typer.Option("--jwt", help="Give the key the form of
 
 
 def change_owners(
-    db: str | None, change: Callable[[Owners], Coroutine[Any, Any, None]], done: str, *, ends_access: bool = False
+    db: str | None,
+    change: Callable[[Owners], Coroutine[Any, Any, None]],
+    done: str,
+    *,
+    ends_access: bool = False,
+    makes_ledger: bool = False,
 ) -> None:
     """Make a change and say so; one that ends access is told when no process serves by it any more."""
 
@@ -36,7 +50,7 @@ def change_owners(
         if ends_access:
             await owners.forgotten()
 
-    with opened(read_settings(db=db, systems="none")) as house:
+    with opened(read_settings(db=db, systems="none"), makes_ledger=makes_ledger) as house:
         asyncio.run(run(house.services.owners))
     console.print(done, highlight=False)
 
@@ -69,16 +83,33 @@ def create_key(
     """
     if expires_days is not None and expires_days < 1:
         raise RequestError("invalid_request", f"--expires-days is {expires_days}; give 1 or more, or leave it out")
-    with opened(read_settings(db=db, systems="none")) as house:
+    wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
+    with opened(read_settings(db=db, systems="none"), makes_ledger=True) as house:
 
         async def make() -> NewKey:
             await house.services.owners.create_owner(owner)
             expires_at = None if expires_days is None else house.services.clock() + expires_days * DAY_MS
-            wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
             return await house.services.owners.create_key(owner, scopes=wanted, expires_at=expires_at, as_jwt=as_jwt)
 
         made = asyncio.run(make())
     _show_made(made, as_json=as_json)
+    _note_strange_scopes(wanted)
+
+
+def _note_strange_scopes(wanted: list[str]) -> None:
+    """Say which scopes no call of what is installed asks for: a key with a slip in them is refused everywhere."""
+    if set(wanted) <= _list_scopes([NATIVE]):
+        return
+    systems = (system.find_dialect(os.environ) for system in load_systems("all")[0])
+    known = _list_scopes([NATIVE, *systems])
+    for scope in wanted:
+        if scope not in known and not scope.startswith(TIER_SCOPE):
+            said = f"note: no call of what is installed asks for the scope {scope!r}{did_you_mean(scope, known)}"
+            errors.print(said, highlight=False, markup=False, soft_wrap=True)
+
+
+def _list_scopes(dialects: Iterable[Dialect]) -> set[str]:
+    return {route.scope for dialect in dialects for route in dialect.routes if route.scope}
 
 
 @keys.command("rotate")
@@ -119,15 +150,17 @@ def list_keys(
     """List an account's keys, without their secrets."""
     with opened(read_settings(db=db, systems="none")) as house:
         rows, now = asyncio.run(house.services.owners.list_keys(owner)), house.services.clock()
+    table = Table("id", "state", "scopes", "last used", "ends", box=None)
     for row in rows:
-        state = _tell_state(row, now)
+        state, scopes = _tell_state(row, now), msgspec.json.decode(row.scopes, type=list[str])
         if as_json:
             times = {"expires_at": row.expires_at, "last_used_at": row.last_used_at}
-            print_json({"id": row.id, "scopes": row.scopes, "state": state} | times)
+            print_json({"id": row.id, "scopes": scopes, "state": state} | times)
         else:
-            used = "never used" if row.last_used_at is None else f"used {_show_time(row.last_used_at)}"
-            ends = "" if row.expires_at is None else f"  expires {_show_time(row.expires_at)}"
-            console.print(f"{row.id}  {state:<7}  {row.scopes}  {used}{ends}", highlight=False)
+            used, ends = _show_time(row.last_used_at), _show_time(row.expires_at)
+            table.add_row(row.id, state, ", ".join(scopes), used, ends)
+    if not as_json:
+        console.print(table)
 
 
 def _tell_state(key: KeyRow, now: int) -> str:
@@ -136,7 +169,9 @@ def _tell_state(key: KeyRow, now: int) -> str:
     return "live" if key.expires_at is None or now < key.expires_at else "expired"
 
 
-def _show_time(at: int) -> str:
+def _show_time(at: int | None) -> str:
+    if at is None:
+        return "never"
     return datetime.fromtimestamp(at / 1_000, UTC).isoformat(timespec="minutes")
 
 
@@ -152,16 +187,16 @@ def list_owners(db: DbOption = None, as_json: JsonOption = False) -> None:
     with opened(read_settings(db=db, systems="none")) as house:
         rows = asyncio.run(house.services.owners.list_owners())
         caps = asyncio.run(house.services.owners.running_caps())
+    table = Table("id", "account", "state", "weight", "runs at most", "not allowed", box=None)
     for row in rows:
-        running_max = caps.get(row.id)
+        running_max, disabled = caps.get(row.id), msgspec.json.decode(row.disabled_systems, type=list[str])
         if as_json:
-            print_json({**row._asdict(), "running_max": running_max})
+            print_json({**row._asdict(), "disabled_systems": disabled, "running_max": running_max})
         else:
-            state = "suspended" if row.is_suspended else "active"
-            share = f"weight {row.weight}, runs {'any number' if running_max is None else f'at most {running_max}'}"
-            console.print(
-                f"{row.id:>4}  {state:<9}  {row.name}  {share}  without {row.disabled_systems}", highlight=False
-            )
+            state, most = "suspended" if row.is_suspended else "active", str(running_max or "any number")
+            table.add_row(str(row.id), escape(row.name), state, str(row.weight), most, ", ".join(disabled))
+    if not as_json:
+        console.print(table)
 
 
 @owners.command("set")

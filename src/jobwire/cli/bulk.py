@@ -24,9 +24,7 @@ from jobwire.wiring import House
 
 JobsArgument = Annotated[
     str | None,
-    typer.Argument(
-        metavar="[JOB_ID]", help="job_… or the ledger's number; or none, with filters.", show_default=False
-    ),
+    typer.Argument(metavar="JOB_ID", help="job_… or the ledger's number; or none, with filters.", show_default=False),
 ]
 OwnerFilter = Annotated[str | None, typer.Option("--owner", help="Only this account's.", show_default=False)]
 KindFilter = Annotated[str | None, typer.Option("--kind", help="Only this kind.", show_default=False)]

@@ -20,6 +20,7 @@ from jobwire.blobs.local import LocalBlobs
 from jobwire.cli.doctor_files import examine_bucket
 from jobwire.cli.findings import MARKS, Finding, grade, judge_move, judge_people
 from jobwire.cli.output import console, print_json
+from jobwire.cli.slips import find_slips
 from jobwire.cli.target import DbOption, JsonOption
 from jobwire.config import Bucket, Settings, is_postgres, read_settings
 from jobwire.store.sqlite import connect
@@ -57,6 +58,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
             count, total = LocalBlobs(settings.files).measure()
             yield Finding("ok", "kept files", f"{count}, {total / 1e6:.1f} MB")
     yield from _examine_systems()
+    for slip in find_slips(os.environ):
+        yield Finding("note", slip.partition("; ")[0], fix=slip.partition("; ")[2])
 
 
 def _examine_server(dsn: str) -> Iterator[Finding]:

@@ -38,7 +38,7 @@ def add(
 
     Example:
 
-      jobwire issuers add https://login.acme.example --audience jobs --algorithm RS256 \\
+      jobwire issuers add https://login.acme.example --audience jobs --algorithm RS256
         --jwks-url https://login.acme.example/keys.json
     """
     wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
@@ -57,7 +57,9 @@ def add(
         leeway_s=leeway_s,
         lifetime_s_max=lifetime_s_max,
     )
-    change_owners(db, lambda o: o.issuers.add(new), f"Tokens of {iss} are taken.", ends_access=True)
+    change_owners(
+        db, lambda o: o.issuers.add(new), f"Tokens of {iss} are taken.", ends_access=True, makes_ledger=True
+    )
 
 
 def _read_key_file(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ import msgspec
 import typer
 from rich.table import Table
 
+from jobwire.app import Jobwire
 from jobwire.cli.bulk import (
     AfterFilter,
     BatchOption,
@@ -79,10 +81,10 @@ def submit(
     if (kind is None) == (batch is None):
         raise RequestError("invalid_request", "name a kind of job, or give --batch with a file of jobs")
     if batch is not None:
-        with opened(settings_for(app, db=db), app) as house:
+        with _opened_for_work(app, db) as house:
             raise typer.Exit(submit_batch(house, owner, batch, as_json=as_json))
     value = _read_input(input_text)
-    with opened(settings_for(app, db=db), app) as house:
+    with _opened_for_work(app, db) as house:
         require_kind(house, kind or "", app_name)
 
         async def send() -> str:
@@ -148,7 +150,7 @@ def list_jobs(
         return
     table = Table("number", "id", "owner", "kind", "phase", "attempt", "percent", box=None)
     for row in rows:
-        percent = "" if row.progress is None else f"{msgspec.json.decode(row.progress)['percent']:g}"
+        percent = f"{_read_percent(row):g}" if row.progress or row.phase is Phase.COMPLETED else ""
         attempt = f"{row.attempt}/{row.attempts_max}"
         table.add_row(str(row.number), show_id(row.key), accounts[row.owner], row.kind, row.phase, attempt, percent)
     console.print(table)
@@ -214,7 +216,7 @@ def rerun(
     app = load_app(app_name)
     filters = make_filters(kind, phase, tag, queue, created_after, created_before)
     value = None if input_text is None else _read_input(input_text)
-    with opened(settings_for(app, db=db), app) as house:
+    with _opened_for_work(app, db) as house:
         if job_id is None:
             refuse_for_many(from_step, input_text)
             raise typer.Exit(rerun_selected(house, owner, filters, dry_run=dry_run))
@@ -223,6 +225,11 @@ def rerun(
         require_kind(house, row.kind, app_name)
         receipt = asyncio.run(house.services.jobs.rerun(row.owner, row, input=value, from_step=from_step))
     console.print(show_id(receipt.key), highlight=False)
+
+
+def _opened_for_work(app: Jobwire | None, db: str | None) -> AbstractContextManager[House]:
+    """A house with kinds: the app's, which may be the first on its ledger, or of the systems that are there."""
+    return opened(settings_for(app, db=db), app, makes_ledger=app is not None, adds_systems=False)
 
 
 def _read_input(text: str) -> Any:
@@ -290,6 +297,10 @@ def _progress_of(house: House, row: JobRow) -> tuple[float, str]:
     return 0.0, ", ".join(word for word in (ahead, held, say_start(estimate)) if word)
 
 
+def _read_percent(row: JobRow) -> float:
+    return 100.0 if row.phase is Phase.COMPLETED else _read_progress(row)[0]
+
+
 def _read_progress(row: JobRow) -> tuple[float, str]:
     progress = {} if row.progress is None else msgspec.json.decode(row.progress)
     counted = f"{progress['done']}/{progress['total']}" if progress.get("total") else ""
@@ -309,10 +320,18 @@ def _describe(row: JobRow) -> dict[str, Any]:
         "attempts_max": row.attempts_max,
         "progress": None if row.progress is None else decode(row.progress),
         "result": None if row.output is None else decode(row.output),
-        "error": None if row.error is None else decode(row.error),
+        "error": None if row.error is None else _read_error(row.error),
         "created_at": _time(row.created_at),
         "finalized_at": None if row.finalized_at is None else _time(row.finalized_at),
     }
+
+
+def _read_error(text: str) -> dict[str, Any]:
+    """The error as its customer sees it: the ledger has the details as a text of their own."""
+    error: dict[str, Any] = msgspec.json.decode(text)
+    if isinstance(error.get("details"), str):
+        error["details"] = msgspec.json.decode(error["details"])
+    return error
 
 
 def _time(at: int) -> str:

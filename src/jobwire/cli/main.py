@@ -1,23 +1,44 @@
 """The `jobwire` program: its commands, and one place that turns errors into a line and an exit code."""
 
 import sys
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 
+from jobwire import __version__
 from jobwire.cli import accounts, demo, docswrite, doctor, issuers, jobs, members, move, quota, serve, webhooks
-from jobwire.cli.output import errors
+from jobwire.cli.output import console, errors
 from jobwire.config import SettingError
 from jobwire.domain.errors import JobwireError
 
 app = typer.Typer(
     name="jobwire",
-    help="The job API that customers poll, ready-made.\n\nStart with: jobwire demo",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _tell_version(is_asked: bool) -> None:
+    if is_asked:
+        console.print(f"jobwire {__version__}", highlight=False)
+        raise typer.Exit
+
+
+VersionOption = Annotated[
+    bool, typer.Option("--version", help="Print the version and exit.", callback=_tell_version, is_eager=True)
+]
+
+
+@app.callback()
+def look(version: VersionOption = False) -> None:
+    """The job API that customers poll, ready-made.
+
+    Start with: jobwire demo
+    """
+
 
 app.command()(serve.serve)
 app.command()(serve.worker)

@@ -26,8 +26,12 @@ def split_url(job_id: str, url: str | None) -> tuple[str, str | None]:
 
 def watch_remote(job_id: str, url: str, api_key: str | None) -> int:
     """Follow a job to its end and print it; 0 when it completed, 1 when it ended otherwise."""
+    if not api_key:
+        raise SettingError(f"a key of {url} is missing; give --api-key or set JOBWIRE_API_KEY")
     try:
         with client.JobwireClient(url, api_key) as server, LiveJob() as live:
+            # A wait outlives an outage of minutes; one look finds out that nobody is there.
+            server.get(job_id)
             job = server.wait(job_id, on_change=lambda now: live.show(now.phase, *_read_progress(now)))
     except client.ClientError as error:
         raise JobwireError(error.code, str(error)) from error

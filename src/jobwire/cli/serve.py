@@ -1,11 +1,14 @@
 """`jobwire serve` and `jobwire worker`: run the house."""
 
+import errno
+import os
 from typing import Annotated
 
 import typer
 import uvloop
 
 from jobwire.cli.output import configure_logging, errors
+from jobwire.cli.slips import find_slips
 from jobwire.cli.target import DbOption, Target, load_app, opened, settings_for
 from jobwire.config import SettingError
 from jobwire.kinds.spelling import name_some
@@ -22,6 +25,12 @@ SystemsOption = Annotated[
     str | None,
     typer.Option("--systems", help="Vendor systems: rentix,… or all or none [JOBWIRE_SYSTEMS].", show_default="all"),
 ]
+
+_BIND_FIXES = {
+    errno.EADDRINUSE: "give another --port, or 0 for a free one",
+    errno.EADDRNOTAVAIL: "give as --host an address of this machine, or 0.0.0.0 for all of them",
+    errno.EACCES: "a --port above 1023 needs no rights",
+}
 
 
 def serve(
@@ -50,14 +59,15 @@ def serve(
     try:
         listener = bind_socket(settings.host, settings.port)
     except OSError as error:
+        fix = _BIND_FIXES.get(error.errno or 0, "check --host and --port")
         raise SettingError(
-            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; use --port 0"
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}; {fix}"
         ) from error
-    with listener, opened(settings, app) as house:
+    with listener, opened(settings, app, makes_ledger=True) as house:
         address = f"http://{settings.host}:{listener.getsockname()[1]}"
 
         def announce() -> None:
-            errors.print(f"[bold]Jobwire[/bold] listens on {address}", highlight=False)
+            errors.print(f"[bold]Jobwire[/bold] listens on {address} (described at {address}/docs)", highlight=False)
             errors.print(_describe(house), highlight=False, markup=False, soft_wrap=True)
             tune_interpreter()
 
@@ -76,7 +86,7 @@ def worker(
     if settings.workers == 0:
         raise SettingError("a worker needs at least one slot; give --workers 1 or more")
     configure_logging(settings.log)
-    with opened(settings, app) as house:
+    with opened(settings, app, makes_ledger=True) as house:
 
         def announce() -> None:
             errors.print(_describe(house), highlight=False, markup=False, soft_wrap=True)
@@ -92,4 +102,5 @@ def _describe(house: House) -> str:
         f"  ledger {house.store.path} · systems {systems} · kinds {kinds} · slots {house.settings.workers} a queue"
     ]
     lines += [f"  system {name} is off: {why}" for name, why in house.missing_systems.items()]
+    lines += [f"  {slip}" for slip in find_slips(os.environ)]
     return "\n".join(lines)

@@ -12,7 +12,7 @@ import apsw
 import typer
 
 from jobwire.app import Jobwire
-from jobwire.config import SettingError, Settings, read_settings
+from jobwire.config import SettingError, Settings, is_postgres, read_settings
 from jobwire.domain.errors import RequestError
 from jobwire.wiring import House, open_house
 
@@ -58,10 +58,23 @@ def load_app(target: str | None) -> Jobwire | None:
 
 
 @contextmanager
-def opened(settings: Settings, app: Jobwire | None = None) -> Iterator[House]:
-    """The house of the app (or of the systems alone), closed at the end."""
+def opened(
+    settings: Settings, app: Jobwire | None = None, *, makes_ledger: bool = False, adds_systems: bool = True
+) -> Iterator[House]:
+    """The house of the app (or of the systems alone), closed at the end.
+
+    SettingError where there is no ledger, unless the command is one that `makes_ledger`: a slip in --db must not
+    look like a ledger without jobs. `adds_systems` as in `open_house`.
+    """
+    is_file = not is_postgres(settings.db) and settings.db != ":memory:"
+    if is_file and not makes_ledger and not Path(settings.db).exists():
+        raise SettingError(f"there is no ledger at {settings.db}; check --db and JOBWIRE_DB, or serve it first")
+    if is_file and not Path(settings.db).absolute().parent.is_dir():
+        raise SettingError(
+            f"the ledger {settings.db} cannot be opened: its folder is not there; make it, or check --db"
+        )
     try:
-        house = open_house(settings) if app is None else app.open(settings)
+        house = open_house(settings, adds_systems=adds_systems) if app is None else app.open(settings)
     except RuntimeError as error:
         # Of a newer program, or open in a way that would lose commits: said in a whole sentence.
         raise SettingError(str(error)) from error

@@ -56,7 +56,7 @@ class Application:
 
     @property
     def status_reader(self) -> StatusReader:
-        """The short way of a poll, for a server that can ask it before anything else (quick.py)."""
+        """The short way of a poll, for a server that can ask it before anything else (protocol.py)."""
         return self._status
 
     def end_waits(self) -> None:

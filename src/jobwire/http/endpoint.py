@@ -145,7 +145,8 @@ def _match_path(site: Site, method: str, path: str) -> Match | None:
 def _find_route(exchange: Exchange) -> Match:
     match = _match_path(exchange.site, exchange.scope["method"], exchange.path)
     if match is None:
-        raise RequestError("no_route", "There is nothing at this path; check the method's path and its version.")
+        described = f"{exchange.site.prefix}/docs"
+        raise RequestError("no_route", f"There is nothing at this path; {described} has the paths that there are.")
     if match.served is None:
         exchange.headers.append(encode_header("Allow", ", ".join(match.allow)))
         raise RequestError("method_not_allowed", f"This path answers {', '.join(match.allow)} only.")

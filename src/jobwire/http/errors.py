@@ -13,6 +13,13 @@ from jobwire.http.answer import Answer, Headers, encode_header
 INTERNAL = RequestError("internal", "Something failed on our side. It was logged under this request id.")
 # As draft-ietf-httpapi-ratelimit-headers registers it.
 QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+# RFC 9110's words; Python had older ones before 3.13, and a body must not depend on who serves it.
+_PHRASES = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
+
+
+def tell_phrase(status: int) -> str:
+    """What a status is called."""
+    return _PHRASES.get(status) or HTTPStatus(status).phrase
 
 
 def find_word(dialect: Dialect, code: str) -> ErrorWord:
@@ -43,7 +50,9 @@ def _headers(dialect: Dialect, error: RequestError, status: int) -> Headers:
     if error.retry_after_s is not None:
         headers.append((b"retry-after", b"%d" % error.retry_after_s))
     if status == HTTPStatus.UNAUTHORIZED and dialect.challenge is not None:
-        headers.append(encode_header("www-authenticate", dialect.challenge))
+        # RFC 6750, 3: who sent no token is told of no error.
+        wrong = ', error="invalid_token"' if error.code == "unauthorized" else ""
+        headers.append(encode_header("www-authenticate", dialect.challenge + wrong))
     return headers
 
 
@@ -55,7 +64,7 @@ def _read_source(item: ErrorField, error: RequestError, *, word: ErrorWord, requ
         case "status" | "word" | "note":
             return getattr(word, item.source)
         case "reason":
-            return HTTPStatus(word.status).phrase
+            return tell_phrase(word.status)
         case "code" | "code_upper":
             return error.code if item.source == "code" else error.code.upper()
         case "message":

@@ -9,6 +9,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from jobwire.blobs.contract import Blob, Blobs
+from jobwire.http.requests import is_same
 
 _RANGE = re.compile(r"bytes=[ \t]*(?:([0-9]{1,19})-([0-9]{1,19})?|-([0-9]{1,19}))[ \t]*", re.IGNORECASE)
 
@@ -26,9 +27,11 @@ class KeptResponse(StreamingResponse):
 def send_blob(
     blobs: Blobs, blob: Blob, *, asked: Mapping[str, str], content_type: str, headers: Mapping[str, str]
 ) -> Response:
-    """200 with all of it, 206 with the range that the headers `asked` want, or 416 where that is outside."""
+    """200 with all of it, 206 with the range that the headers `asked` want, 416 where that is outside, or 304."""
     tag = f'"{blob.sha256}"'
     said = {**headers, "Accept-Ranges": "bytes", "ETag": tag}
+    if "if-none-match" in asked and is_same(asked["if-none-match"].encode("latin-1"), tag.encode()):
+        return Response(status_code=304, headers=said)
     wanted = asked.get("range", "") if asked.get("if-range", tag) == tag else ""
     place = read_range(wanted, blob.size_bytes)
     first, end = place or (0, blob.size_bytes)

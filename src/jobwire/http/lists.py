@@ -30,7 +30,9 @@ async def find_start(site: Site, served: Served, call: Call, page: Page) -> Page
         if name is None:
             raise RequestError("not_found", "")
         row = await call.services.jobs.read(call.principal.owner, key=name.key, number=name.number)
-    except RequestError:
+    except RequestError as error:
+        if error.code != "not_found":
+            raise
         raise refuse_faults([Fault(f"/{words.query['cursor']}", "not the id of a job of yours")]) from None
     return replace(page, before=row.number)
 

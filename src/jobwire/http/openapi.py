@@ -16,7 +16,7 @@ from jobwire.domain.job import IDEMPOTENCY_MS
 from jobwire.domain.phases import Phase
 from jobwire.http.action_notes import ACTION_NOTES, PHASE_SCHEMA
 from jobwire.http.credentials import describe_carrier, name_carrier, show_carrier
-from jobwire.http.errors import find_word
+from jobwire.http.errors import find_word, tell_phrase
 from jobwire.http.limits import name_limit_headers
 from jobwire.http.links import describe_links
 from jobwire.http.page_words import describe_page, name_parameters
@@ -242,7 +242,11 @@ def _describe_responses(
         }
         responses["304"] = {"description": "The job is as you know it.", "headers": kept}
     if route.action == "submit" and route.wait is not None:
-        responses["200"] = {**responses[status], "description": "The finished job, where the call waited for it."}
+        responses["200"] = {
+            **_describe_success(site, served, notes, refs=refs, phases=(Phase.COMPLETED,)),
+            "headers": headers,
+            "description": "The finished job, where the call waited for it.",
+        }
     if route.action == "events":
         responses["204"] = {"description": "The end was seen already.", "headers": headers}
     for code_status, codes in _group_codes(dialect, served, notes).items():
@@ -254,7 +258,9 @@ def _describe_responses(
     return responses
 
 
-def _describe_success(site: Site, served: Served, notes: Notes, *, refs: Mapping[int, Any]) -> Described:
+def _describe_success(
+    site: Site, served: Served, notes: Notes, *, refs: Mapping[int, Any], phases: tuple[Phase, ...] | None = None
+) -> Described:
     route = served.route
     if route.status == HTTPStatus.NO_CONTENT:
         return {"description": "Done."}
@@ -262,8 +268,10 @@ def _describe_success(site: Site, served: Served, notes: Notes, *, refs: Mapping
         content: Described = {} if notes.answer is None else {"schema": notes.answer}
         return {"description": "The content.", "content": {notes.media_type: content}}
     content = {"schema": wrap_schema(served.envelope, _answer_schema(site, served, notes, refs=refs))}
+    if phases is None:
+        phases = _SAMPLED.get(route.action or "", ())
     if route.action in JOB_ACTIONS and "show_output" not in site.dialect.hooks:
-        content["examples"] = _sample_answers(site, served)
+        content["examples"] = _sample_answers(site, served, phases)
     word = "The job as it is then." if route.action in JOB_ACTIONS else "Done."
     return {"description": word, "content": {"application/json": content}}
 
@@ -287,11 +295,10 @@ _SAMPLED: Mapping[str, tuple[Phase, ...]] = {
 }
 
 
-def _sample_answers(site: Site, served: Served) -> Described:
+def _sample_answers(site: Site, served: Served, phases: tuple[Phase, ...]) -> Described:
     names = list(site.dialect.kinds or ()) or [kind.name for kind in site.services.registry.kinds] or ["report"]
     jobs = sample_jobs(served.views, names[0])
-    wanted = _SAMPLED.get(served.route.action or "", ())
-    return {phase.value: {"value": job} for phase, job in jobs.items() if phase in wanted}
+    return {phase.value: {"value": job} for phase, job in jobs.items() if phase in phases}
 
 
 def _describe_headers(site: Site, served: Served, notes: Notes) -> Described:
@@ -362,7 +369,7 @@ def _describe_refusal(
     content: Described = {"schema": ref("Error")}
     if codes:
         content["examples"] = {code: {"value": sample_refusal(dialect, code)} for code in codes}
-    phrase = "Refused" if status is None else HTTPStatus(status).phrase
+    phrase = "Refused" if status is None else tell_phrase(status)
     named = f": {', '.join(codes)}" if codes and _shows_codes(dialect) else ""
     return {
         "description": phrase + named,

@@ -19,6 +19,7 @@ from jobwire.http.site import Site
 
 OPENAPI_PATH, DOCS_PATH, CATALOG_PATH = "/openapi.json", "/docs", "/.well-known/api-catalog"
 
+_LINKSET_TYPE = b'application/linkset+json; profile="https://www.rfc-editor.org/info/rfc9727"'
 _STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 _HTML_HEADERS: Headers = [
     (b"content-type", b"text/html; charset=utf-8"),
@@ -105,7 +106,8 @@ class Pages:
         """RFC 9727: where each API is described."""
         linkset = [_link_site(site) for site in self._sites]
         answer = json_answer(200, msgspec.json.encode({"linkset": linkset}))
-        answer.headers[0] = (b"content-type", b"application/linkset+json")
+        answer.headers[0] = (b"content-type", _LINKSET_TYPE)
+        answer.headers.append((b"link", f'<{self._sites[0].prefix}{CATALOG_PATH}>; rel="api-catalog"'.encode()))
         return answer
 
 

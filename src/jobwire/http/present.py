@@ -6,6 +6,7 @@ from jobwire.domain.job import JobRow
 from jobwire.domain.phases import FINAL_PHASES
 from jobwire.domain.states import State
 from jobwire.http.answer import JSON_TYPE, Answer, Headers
+from jobwire.http.requests import is_same
 from jobwire.http.site import Site
 from jobwire.kinds.contract import FILE_MARK
 from jobwire.service.services import Services
@@ -89,10 +90,3 @@ def tag_of(row: JobRow, facts: Facts | None) -> bytes:
 def _has_links(row: JobRow) -> bool:
     # A link in the output expires without a new version: a 304 would leave the caller with a dead one.
     return row.output is not None and FILE_MARK in row.output
-
-
-def is_same(if_none_match: bytes, etag: bytes) -> bool:
-    """Whether the header names this ETag, alone, in a list, weakly, or as `*` (RFC 9110, 13.1.2)."""
-    if if_none_match == etag:
-        return True
-    return any(named.strip().removeprefix(b"W/") in (etag, b"*") for named in if_none_match.split(b","))

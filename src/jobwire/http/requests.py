@@ -80,3 +80,10 @@ def local_path(scope: Scope) -> str:
     path: str = raw.decode("latin-1")
     root: str = scope.get("root_path", "")
     return path.removeprefix(root) if root else path
+
+
+def is_same(if_none_match: bytes, etag: bytes) -> bool:
+    """Whether the header names this ETag, alone, in a list, weakly, or as `*` (RFC 9110, 13.1.2)."""
+    if if_none_match == etag:
+        return True
+    return any(named.strip().removeprefix(b"W/") in (etag, b"*") for named in if_none_match.split(b","))

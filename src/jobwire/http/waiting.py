@@ -7,7 +7,8 @@ from jobwire.domain.job import JobRow
 from jobwire.domain.phases import FINAL_PHASES
 from jobwire.domain.states import FINAL_EVENTS
 from jobwire.http.answer import Headers
-from jobwire.http.present import find_facts, is_same, tag_of
+from jobwire.http.present import find_facts, tag_of
+from jobwire.http.requests import is_same
 from jobwire.http.routing import Served
 from jobwire.service.call import Call
 

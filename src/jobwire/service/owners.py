@@ -26,7 +26,7 @@ from jobwire.service.plans import Plan
 from jobwire.service.standing import Standing
 from jobwire.service.tokens import make_own_token
 from jobwire.store import accounts, policies, rates
-from jobwire.store.contract import KeyRow, OwnerRow, Store, Transaction
+from jobwire.store.contract import KeyRow, OwnerRow, Reader, Store, Transaction
 
 T = TypeVar("T")
 
@@ -179,8 +179,13 @@ class Owners:
         return await self._change(rotate)
 
     async def list_keys(self, owner_name: str) -> list[KeyRow]:
-        """The owner's keys, oldest first, without their secrets."""
-        return await self._store.read(lambda reader: accounts.list_keys(reader, owner_name))
+        """The owner's keys, oldest first, without their secrets. RequestError not_found for an unknown owner."""
+
+        def find(reader: Reader) -> list[KeyRow]:
+            _require_owner(reader, owner_name)
+            return accounts.list_keys(reader, owner_name)
+
+        return await self._store.read(find)
 
     async def revoke_key(self, id: str) -> None:  # noqa: A002 - the word of the API
         """End a key for good, within a second everywhere. RequestError not_found."""
@@ -255,7 +260,7 @@ def check_scopes(scopes: Sequence[str]) -> None:
             raise RequestError("invalid_request", f"{quote(scope)} is no scope; write it like jobs:read")
 
 
-def _require_owner(tx: Transaction, name: str) -> OwnerRow:
+def _require_owner(tx: Reader, name: str) -> OwnerRow:
     owner = accounts.find_owner(tx, name)
     if owner is None:
         names = [known.name for known in accounts.list_owners(tx)]

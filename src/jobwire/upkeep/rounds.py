@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import partial
 from types import MappingProxyType
 
+from jobwire.store.complaints import Complaints
 from jobwire.store.contract import Store, Wake
 from jobwire.store.estimates import prune_estimates
 from jobwire.store.final_hooks import find_unheard_kinds, run_left_hooks
@@ -54,6 +55,7 @@ class Upkeep:
             loop.call_soon_threadsafe(moved.set)
 
         end_listening = self._store.listen(hear)
+        complaints = Complaints(logger)
         pruned_at, folded_at = -float(PRUNE_INTERVAL_MS), 0.0
         try:
             while True:
@@ -69,8 +71,8 @@ class Upkeep:
                     if now - pruned_at > PRUNE_INTERVAL_MS:
                         pruned_at = now
                         await self.prune()
-                except Exception:
-                    logger.exception("an upkeep round failed; trying again")
+                except Exception as error:
+                    complaints.say("an upkeep round failed, trying again: %s", error, error=error)
                 await asyncio.sleep(SETTLE_MS / 1000)
                 # Not wait_for: before Python 3.12 it can swallow the cancellation that ends this loop.
                 with suppress(TimeoutError):

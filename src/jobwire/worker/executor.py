@@ -25,6 +25,7 @@ logger = logging.getLogger("jobwire.worker")
 INTERNAL_MESSAGE = "The job failed for an internal reason; the operator has the details."
 INTERNAL_CHARS_MAX = 20_000
 DETAILS_BYTES_MAX = 16_384
+_OURS = __name__.rpartition(".")[0]
 
 
 async def run_attempt(attempt: Attempt, tools: Tools, *, threads: HandlerThreads, scratch: Scratch) -> Outcome | None:
@@ -38,7 +39,15 @@ async def run_attempt(attempt: Attempt, tools: Tools, *, threads: HandlerThreads
     except BaseException as error:
         # Told to stop, the reason decides and not how the handler unwound. A cancellation, an exit or whatever else
         # of the handler's own making is an accident like any other: it must cost an attempt, and never the worker.
-        return _explain(error, attempt) if attempt.stop is None else attempt.stopped_outcome()
+        return _explain(_from_handler(error), attempt) if attempt.stop is None else attempt.stopped_outcome()
+
+
+def _from_handler(error: BaseException) -> BaseException:
+    """The error with its traceback from the handler on: what leads there is ours and the same every time."""
+    place = error.__traceback__
+    while place is not None and place.tb_frame.f_globals.get("__name__", "").startswith(_OURS):
+        place = place.tb_next
+    return error if place is None else error.with_traceback(place)
 
 
 def _explain(error: BaseException, attempt: Attempt) -> Outcome | None:

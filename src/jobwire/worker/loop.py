@@ -1,4 +1,4 @@
-"""The worker: claims batches, runs attempts, settles them in batches. executor.py runs one attempt.
+"""The worker: claims batches, runs attempts, settles them in batches: pump.py; executor.py runs one.
 
 Each queue has its own slots and two pumps. A pump settles what has finished and claims anew in one commit; while
 one pump's commit is on its way to the disk, the other's jobs run, so that the fsync is hidden behind work.
@@ -9,20 +9,20 @@ import logging
 import random
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from jobwire.domain.errors import RequestError
-from jobwire.domain.outcome import Completed, Outcome
+from jobwire.domain.outcome import Outcome
 from jobwire.domain.settlement import Settlement
 from jobwire.kinds.registry import Registry
-from jobwire.store.contract import Claim, ClaimRequest, HeldLease, ProgressReport, Wake
-from jobwire.store.pending import Pending
+from jobwire.store.complaints import Complaints
+from jobwire.store.contract import Claim, HeldLease, ProgressReport, Wake
 from jobwire.worker.attempt import Attempt, Stop, start_progress
 from jobwire.worker.context import Tools
 from jobwire.worker.executor import run_attempt
+from jobwire.worker.pump import Pump
 from jobwire.worker.scratch import Scratch, remove_left
-from jobwire.worker.stopwatch import WRITE_S, Held, Stopwatch
+from jobwire.worker.stopwatch import WRITE_S, Stopwatch
 from jobwire.worker.threads import HandlerThreads
 from jobwire.worker.unrun import give_back, put_off
 
@@ -32,7 +32,7 @@ LEASE_MS = 20_000
 TICK_S = 0.25
 DRAIN_S = 10.0
 STOP_GRACE_S = 3.0
-RETRY_S = 0.2
+SETTLE_S = 5.0
 
 
 class Worker:
@@ -65,8 +65,9 @@ class Worker:
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
         self._ledger_moved = False
-        self._pumps: list[_Pump] = []
+        self._pumps: list[Pump] = []
         self.is_stopping = False
+        self.complaints = Complaints(logger)
         self._threads = HandlerThreads()
         self._scratch = Scratch()
         self.stopwatch = Stopwatch(self.store, self.id)
@@ -77,7 +78,7 @@ class Worker:
         await self._beat()
         end_listening = self.store.listen(self._hear)
         self._pumps = [
-            _Pump(self, queue, slots)
+            Pump(self, queue, slots)
             for queue, total in self._slots.items()
             for slots in ((total + 1) // 2, total // 2)
             if slots
@@ -92,7 +93,7 @@ class Worker:
                 # Half a worker looks alive and is not: better none, and whoever runs it starts another.
                 task.result()
             await self._drain()
-            await asyncio.gather(*pumps)
+            await self._settle_rest(pumps)
         finally:
             self.is_stopping = True
             end_listening()
@@ -145,6 +146,20 @@ class Worker:
         finally:
             hurry.cancel()
 
+    async def _settle_rest(self, pumps: Sequence[asyncio.Task[None]]) -> None:
+        """Wait until all is settled, but for a ledger that cannot be written only so long: its leases run out."""
+        settled: asyncio.Future[Any] = asyncio.gather(*pumps)
+        hurry: asyncio.Future[Any] = asyncio.create_task(self._hurry.wait())
+        await asyncio.wait([settled, hurry], timeout=SETTLE_S, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([settled], timeout=STOP_GRACE_S)
+        hurry.cancel()
+        if settled.done():
+            settled.result()
+            return
+        settled.cancel()
+        left = sum(len(pump.settling) for pump in self._pumps)
+        logger.error("%d attempts are left unsettled: their jobs run again when the leases have run out", left)
+
     async def _wait_for_attempts(self, *others: "asyncio.Task[Any]", timeout_s: float) -> None:
         tasks = [attempt.task for attempt in self._running.values() if attempt.task is not None]
         if tasks:
@@ -152,7 +167,7 @@ class Worker:
             await asyncio.wait([ended, *others], timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
             ended.cancel()
 
-    def start(self, claims: Sequence[Claim], pump: "_Pump") -> None:
+    def start(self, claims: Sequence[Claim], pump: Pump) -> None:
         """Start an attempt for each claim."""
         loop = asyncio.get_running_loop()
         now = loop.time()
@@ -206,8 +221,8 @@ class Worker:
                 async with asyncio.timeout(lease_s / 2):
                     await self._beat()
                 beaten_at = now
-            except Exception:
-                logger.exception("the heartbeat failed")
+            except Exception as error:
+                self.complaints.say("the heartbeat failed: %s", error, error=error)
                 if loop.time() - beaten_at > 0.7 * lease_s:
                     for attempt in list(self._running.values()):
                         self.stop_attempt(attempt, Stop.LOST)
@@ -266,122 +281,3 @@ class Worker:
         if stale:
             logger.warning("%d leases without an attempt given back", len(stale))
             await self.store.settle(stale)
-
-
-class _Pump:
-    """Settles and claims for one queue, up to `slots` attempts at once."""
-
-    def __init__(self, worker: Worker, queue: str, slots: int) -> None:
-        self._worker = worker
-        self._store = worker.store
-        self._queue = queue
-        self._slots = slots
-        self._busy = 0
-        self._finished: list[Settlement] = []
-        self._in_flight: list[Settlement] = []
-        self._held: list[Held] = []
-        self._parked: Pending[list[Claim]] | None = None
-        self._is_refused = False
-        self._woken = asyncio.Event()
-
-    @property
-    def settling(self) -> list[tuple[int, int]]:
-        """Leases of what has finished but is not yet known to be settled."""
-        return [(s.lease.number, s.lease.fence) for s in self._finished + self._in_flight]
-
-    def wake(self) -> None:
-        """Look again."""
-        self._woken.set()
-
-    def settle(self, settlement: Settlement) -> None:
-        """Settle this with the next exchange."""
-        self._finished.append(settlement)
-        self._woken.set()
-
-    def finish(self, attempt: Attempt, outcome: Outcome | None) -> None:
-        """An attempt of this pump has ended; None means that its lease is lost and there is nothing to settle."""
-        if not self._worker.take_out(attempt):
-            return
-        if outcome is not None:
-            self._held.append((attempt.kind.name, isinstance(outcome, Completed), attempt.claimed_at))
-            self.settle(self._worker.decide(attempt, outcome))
-            return
-        logger.info("job %d: lease lost, result discarded", attempt.claim.number)
-        self._busy -= 1
-        self._woken.set()
-
-    async def run(self) -> None:
-        """Until the worker stops and nothing of this pump runs."""
-        while True:
-            self._woken.clear()
-            if self._is_refused:
-                self._is_refused = False
-                await asyncio.sleep(RETRY_S)
-            if self._finished:
-                await self._exchange()
-                continue
-            if self._worker.is_stopping:
-                if self._parked is not None:
-                    self._store.withdraw(self._parked)
-                elif self._busy == 0:
-                    return
-            elif self._parked is None and self._busy < self._slots:
-                self._park()
-            await self._woken.wait()
-
-    def leave(self) -> None:
-        """Take no more claims: nobody will look at them."""
-        if self._parked is not None:
-            self._store.withdraw(self._parked)
-
-    def _start(self, claims: Sequence[Claim]) -> None:
-        self._busy += len(claims)
-        if not self._worker.is_stopping:
-            self._worker.start(claims, self)
-            return
-        # Claimed while the stop was on its way: a job started now would be left out of the drain.
-        for claim in claims:
-            self.settle(give_back(claim.number, claim.fence))
-
-    def _park(self) -> None:
-        loop = asyncio.get_running_loop()
-
-        def hear() -> None:
-            with suppress(RuntimeError):
-                # The loop is closed: nobody works any more.
-                loop.call_soon_threadsafe(self._take_parked)
-
-        self._parked = self._store.claim(ClaimRequest(self._worker.id, self._queue, self._slots - self._busy))
-        self._parked.on_done(hear)
-
-    def _take_parked(self) -> None:
-        assert self._parked is not None
-        parked, self._parked = self._parked, None
-        self._woken.set()
-        try:
-            self._start(parked.result())
-        except RequestError as error:
-            logger.error("queue %s could not be claimed from, trying again: %s", self._queue, error)
-            self._is_refused = True
-
-    async def _exchange(self) -> None:
-        """Settle what has finished and claim for the slots it frees, in one commit."""
-        self._in_flight, self._finished = self._finished, []
-        held, self._held = self._held, []
-        free = self._slots - self._busy + len(self._in_flight)
-        claim = None
-        if self._parked is None and free > 0 and not self._worker.is_stopping:
-            claim = ClaimRequest(self._worker.id, self._queue, free)
-        try:
-            settled = await self._store.settle(self._in_flight, claim)
-        except Exception:
-            logger.exception("%d settlements could not be written; trying again", len(self._in_flight))
-            self._finished = self._in_flight + self._finished
-            self._held = held + self._held
-            self._in_flight = []
-            await asyncio.sleep(RETRY_S)
-            return
-        self._busy -= len(self._in_flight)
-        self._in_flight = []
-        self._worker.stopwatch.tally(self._queue, held, until=asyncio.get_running_loop().time())
-        self._start(settled.claims)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import apsw
 
 from jobwire.domain.errors import JobwireError, RequestError
+from jobwire.store.complaints import Complaints
 from jobwire.store.contract import LeaseLost
 from jobwire.store.operations import OpenTransaction
 from jobwire.store.sqlite.libraries import remember
@@ -41,6 +42,7 @@ class SqliteEngine:
         self.connection = connect(path)
         self._clock = clock
         self._final_hooks = final_hooks
+        self._complaints = Complaints(logger)
         migrate(self.connection)
         last = self.connection.execute(SqliteTransaction.sql.events["last_at"]).fetchone()
         self._last_now: int = last[0] if last else 0
@@ -69,7 +71,7 @@ class SqliteEngine:
         """Errors raised on purpose pass; the database's own become `unavailable`, logged here."""
         if isinstance(error, JobwireError | LeaseLost) or not isinstance(error, apsw.Error):
             return error
-        logger.error("the ledger refused a write: %s: %s", type(error).__name__, error)
+        self._complaints.say("the ledger refused a write: %s: %s", type(error).__name__, error)
         return RequestError("unavailable", "The ledger cannot be written right now; try again.", retry_after_s=1)
 
     def has_foreign_changes(self) -> bool:

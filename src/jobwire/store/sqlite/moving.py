@@ -28,7 +28,9 @@ class SqliteSide:
             raise SettingError("a ledger in memory cannot be moved: it is gone with its process; name a file")
         if is_source and not Path(path).exists():
             raise SettingError(f"there is no ledger at {path}; name the file that JOBWIRE_DB named so far")
-        self.address = f"sqlite:{Path(path).resolve()}"
+        self._path = Path(path).resolve()
+        self._is_new = not self._path.exists()
+        self.address = f"sqlite:{self._path}"
         try:
             self._connection = connect(path)
             self._connection.create_scalar_function("vector_line", _write_line, 1, deterministic=True)
@@ -53,8 +55,11 @@ class SqliteSide:
             self._connection.execute("ROLLBACK")
 
     def close(self) -> None:
-        """See Side."""
+        """See Side: a file that was made for nothing goes again."""
+        is_left_over = self._is_new and not self.has_ledger()
         self._connection.close()
+        if is_left_over:
+            self._path.unlink(missing_ok=True)
 
     def query(self, sql: str, /, **params: Any) -> list[tuple[Any, ...]]:
         """See Side."""
