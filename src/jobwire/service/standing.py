@@ -12,6 +12,7 @@ from contextlib import suppress
 from jobwire.domain.errors import RequestError
 from jobwire.service.call import Principal
 from jobwire.store import accounts
+from jobwire.store.complaints import Complaints
 from jobwire.store.contract import Store
 
 logger = logging.getLogger("jobwire.standing")
@@ -49,6 +50,7 @@ class Standing:
         self._store = store
         self._judge = judge
         self._forget = forget
+        self._complaints = Complaints(logger)
         self._seats: dict[str, set[_Seat]] = {}
         self._task: asyncio.Task[None] | None = None
         self._moved = asyncio.Event()
@@ -104,7 +106,7 @@ class Standing:
                     await self._judge_all()
                     mark = found
             except Exception as error:
-                logger.warning("open calls could not be judged; trying again: %s: %s", type(error).__name__, error)
+                self._complaints.say("open calls could not be judged, trying again: %s", error, error=error)
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await self._moved.wait()

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from jobwire.domain.states import Event
+from jobwire.store.complaints import Complaints
 from jobwire.store.contract import EventRow, Store, Wake
 from jobwire.store.event_log import read_last
 
@@ -84,6 +85,7 @@ class Tail:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._complaints = Complaints(logger)
         self._watches: dict[int, list[Watch]] = {}
         self._task: asyncio.Task[None] | None = None
         self._started: asyncio.Future[None] | None = None
@@ -160,7 +162,7 @@ class Tail:
             try:
                 await self._read_new()
             except Exception as error:
-                logger.warning("the event log cannot be read; trying again: %s: %s", type(error).__name__, error)
+                self._complaints.say("the event log cannot be read, trying again: %s", error, error=error)
             if self._watches:
                 used_at = loop.time()
             await asyncio.sleep(GAP_S)

@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 from jobwire.kinds.contract import Kind
 from jobwire.net.fetch import Fetcher, FetchPolicy
 from jobwire.net.webhook_signing import Keyring
+from jobwire.store.complaints import Complaints
 from jobwire.store.contract import NO_LAST, Reader, Store, Transaction, Wake
 from jobwire.store.webhook_deliveries import prune_deliveries
 from jobwire.store.webhook_hearing import hear_events, record_heard
@@ -59,6 +60,7 @@ class Deliverer:
         self._keyring = keyring
         self._policy = policy
         self._hire = hire
+        self._complaints = Complaints(logger)
         self._sender: Sender | None = None
         self._runner: Runner | None = None
         self._stopping = asyncio.Event()
@@ -125,8 +127,8 @@ class Deliverer:
             is_behind = False
             try:
                 is_behind = await self.run_round()
-            except Exception:
-                logger.exception("a round of webhooks failed; trying again")
+            except Exception as error:
+                self._complaints.say("a round of webhooks failed, trying again: %s", error, error=error)
             await _wait_for(self._stopping, HEAR_MS)
             if not is_behind:
                 await _wait_for(self._woken, ROUND_MS - HEAR_MS)
@@ -135,8 +137,8 @@ class Deliverer:
         """Whether there is any; where there is none, commits wake nobody."""
         try:
             return await self._read(has_endpoints)
-        except Exception:
-            logger.exception("the webhooks cannot be looked for; trying again")
+        except Exception as error:
+            self._complaints.say("the webhooks cannot be looked for, trying again: %s", error, error=error)
             return False
 
     async def run_round(self) -> bool:
