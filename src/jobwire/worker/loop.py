@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from jobwire.blobs.scratch import Scratch, remove_left
 from jobwire.domain.errors import RequestError
 from jobwire.domain.outcome import Completed, Outcome
 from jobwire.domain.settlement import Settlement
@@ -21,7 +22,6 @@ from jobwire.store.pending import Pending
 from jobwire.worker.attempt import Attempt, Stop, start_progress
 from jobwire.worker.context import Tools
 from jobwire.worker.executor import run_attempt
-from jobwire.worker.scratch import Scratch, remove_left
 from jobwire.worker.stopwatch import WRITE_S, Held, Stopwatch
 from jobwire.worker.threads import HandlerThreads
 from jobwire.worker.unrun import give_back, put_off
