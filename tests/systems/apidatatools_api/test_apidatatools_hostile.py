@@ -64,6 +64,12 @@ HOSTILE: dict[str, tuple[str, dict[str, str], Callable[[], bytes], str | None]] 
     ),
     "aliases of aliases": ("yaml-to-tsv", {}, ALIASES.encode, "INVALID_YAML"),
     "deep JSON": ("json-formatter", {}, lambda: b"[" * DEPTH + b"]" * DEPTH, "INVALID_JSON"),
+    "wide margins": (
+        "json-formatter",
+        {"tab_space": "16"},
+        lambda: b"[" * 60 + b"1," * 1_000_000 + b"1" + b"]" * 60,
+        "PAYLOAD_TOO_LARGE",
+    ),
     "deep JSON to convert": ("json-to-csv", {}, lambda: b'{"a":' * DEPTH + b"1" + b"}" * DEPTH, "INVALID_JSON"),
     "deep XML": ("xml-validator", {}, lambda: b"<a>" * DEPTH + b"</a>" * DEPTH, "INVALID_XML"),
     "deep YAML": ("yaml-to-tsv", {}, lambda: b"[" * DEPTH + b"]" * DEPTH, "INVALID_YAML"),
