@@ -47,6 +47,12 @@ SETTINGS = (
         "",
         "Address ranges that issuers' key sets may be fetched from although not public (`10.0.0.0/8`).",
     ),
+    Setting(
+        "JOBWIRE_LINK_KEYS",
+        "ledger",
+        "What links to files and uploads are signed with: keys of at least 32 characters, commas between, the first "
+        "for new links, all to check them. `ledger` is the ledger's own secret.",
+    ),
     Setting("JOBWIRE_LEASE_MS", "20000", "Milliseconds a worker's leases live without a heartbeat (200 to 3600000)."),
     Setting("JOBWIRE_DRAIN_S", "10", "Seconds a stopping worker waits before it gives jobs back (0 to 3600)."),
     Setting("JOBWIRE_RETENTION_DAYS", "30", "Days a finished job is kept (1 to 3650)."),
@@ -69,6 +75,8 @@ _PREFIX = re.compile(r"|[A-Za-z0-9_-][A-Za-z0-9._/-]{0,199}")
 _ENDPOINT = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?|https?://\[[0-9a-fA-F:.]+\](?::[0-9]{1,5})?")
 
 WEBHOOK_KEY_CHARS_MIN = 32
+LINK_KEY_CHARS_MIN = 32
+LEDGER_KEY = "ledger"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -119,6 +127,7 @@ class Settings:
     owner_backlog_max: int = 0
     webhook_allow: str = ""
     webhook_key: str = field(default="", repr=False)
+    link_keys: tuple[str, ...] = field(default=(LEDGER_KEY,), repr=False)
     limits: str = ""
     log: str = "info"
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -165,10 +174,23 @@ def read_settings(environment: Mapping[str, str] | None = None, **overrides: obj
         owner_backlog_max=number("JOBWIRE_OWNER_BACKLOG_MAX", 0, 1_000_000),
         webhook_allow=text("JOBWIRE_WEBHOOK_ALLOW"),
         webhook_key=webhook_key,
+        link_keys=read_link_keys(text("JOBWIRE_LINK_KEYS")),
         limits=text("JOBWIRE_LIMITS"),
         log=log,
         environment=environment,
     )
+
+
+def read_link_keys(text: str) -> tuple[str, ...]:
+    """The keys that links are signed with, the first for new ones; SettingError for one that is too short."""
+    keys = tuple(key.strip() for key in text.split(","))
+    for place, key in enumerate(keys, start=1):
+        if key != LEDGER_KEY and len(key) < LINK_KEY_CHARS_MIN:
+            raise SettingError(
+                f"JOBWIRE_LINK_KEYS: key {place} has {len(key)} characters; give {LINK_KEY_CHARS_MIN} or more, "
+                f"or `{LEDGER_KEY}`"
+            )
+    return keys
 
 
 def change_settings(settings: Settings, **flags: object) -> Settings:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 
 import uvicorn
 
+from jobwire.blobs.scratch import remove_left
 from jobwire.http.protocol import make_protocol
 from jobwire.upkeep.deliveries import Deliverer
 from jobwire.wiring import House
@@ -89,6 +90,7 @@ async def run_house(
     """
     catches_signals = stop is None
     stop = stop or asyncio.Event()
+    await asyncio.to_thread(remove_left)
     async with house.make_children(serves_http=listener is not None) as children:
         worker = house.make_worker(children) if house.settings.workers else None
         server = make_server(house) if listener else None

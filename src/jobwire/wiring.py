@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from jobwire.blobs.links import FileLinks
 from jobwire.blobs.opening import open_blobs
-from jobwire.config import SettingError, Settings, is_postgres
+from jobwire.config import LEDGER_KEY, SettingError, Settings, is_postgres
 from jobwire.dialects.azure import AZURE
 from jobwire.dialects.google import GOOGLE
 from jobwire.dialects.native import NATIVE
@@ -141,7 +141,8 @@ class House:
         return Deliverer(self.store, webhooks.keyring, webhooks.policy, hire=hire)
 
     def close(self) -> None:
-        """Close the ledger."""
+        """Close the ledger, and leave no file of work under way."""
+        self.services.scratch.close()
         self.store.close()
 
 
@@ -182,7 +183,7 @@ def open_house(
             limits=Limits(clock, store),
             store=store,
             blobs=open_blobs(settings.files, settings.environment),
-            links=FileLinks(bytes.fromhex(secret), clock),
+            links=open_links(settings, bytes.fromhex(secret), clock),
             registry=registry,
             settings=settings.environment,
             clock=clock,
@@ -255,6 +256,12 @@ def read_webhook_policy(settings: Settings) -> FetchPolicy:
 def make_keyring(settings: Settings, ledger_secret: str) -> Keyring:
     """The operator's key for webhook secrets before the ledger's own, which older secrets may have been made of."""
     return Keyring([make_key(text) for text in (settings.webhook_key, ledger_secret) if text])
+
+
+def open_links(settings: Settings, ledger_secret: bytes, clock: Callable[[], int]) -> FileLinks:
+    """What signs links, with the operator's keys where there are some."""
+    keys = [ledger_secret if key == LEDGER_KEY else key.encode() for key in settings.link_keys]
+    return FileLinks(ledger_secret, clock, keys=keys)
 
 
 def open_issuers(settings: Settings, store: Store, clock: Callable[[], int]) -> Issuers:

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from jobwire import Jobwire
+from jobwire.blobs.links import FileLinks
 from jobwire.cli.slips import find_slips
-from jobwire.config import SettingError, Settings, change_settings, read_settings
+from jobwire.config import LINK_KEY_CHARS_MIN, SettingError, Settings, change_settings, read_settings
 from jobwire.kinds.registry import make_kind
+from jobwire.wiring import open_links
 
 CODE = Settings(db="code.db", files=Path("code.db-files"), port=9_000, workers=3, systems="rentix", log="debug")
 
@@ -64,6 +66,19 @@ def test_a_variable_with_a_slip_in_its_name_is_told() -> None:
     assert list(find_slips([*settings, "JOBWIRE_WORKER"])) == [
         "the variable JOBWIRE_WORKER sets nothing; did you mean JOBWIRE_WORKERS?"
     ]
+
+
+def test_links_are_signed_with_the_keys_of_the_setting_in_their_order() -> None:
+    def links_of(*keys: str) -> FileLinks:
+        return open_links(read_settings({"JOBWIRE_LINK_KEYS": ", ".join(keys)}), b"s" * 32, lambda: 0)
+
+    new = "n" * LINK_KEY_CHARS_MIN
+    own, rolled, rotated = links_of().sign_parts("x"), links_of(new, "ledger"), links_of(new)
+    assert [links.is_signed(own, "x") for links in (links_of("ledger"), rolled, rotated)] == [True, True, False]
+    assert rolled.sign_parts("x") == rotated.sign_parts("x") != own
+    for keys in ((new, new[1:]), ("ledgers",), (new, "")):
+        with pytest.raises(SettingError, match=r"JOBWIRE_LINK_KEYS: key . has .* characters; give 32 or more"):
+            links_of(*keys)
 
 
 def test_a_job_is_declared_with_the_parameters_a_kind_has() -> None:

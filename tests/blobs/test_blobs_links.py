@@ -122,10 +122,28 @@ def test_another_secret_makes_other_links(links: FileLinks, clock: Clock) -> Non
     assert refusal_of(FileLinks(b"t" * 32, clock), path, query) == "forbidden"
 
 
+def test_the_first_key_signs_the_others_still_check_and_the_ledgers_own_seals(clock: Clock) -> None:
+    old = FileLinks(SECRET, clock)
+    rolled = FileLinks(SECRET, clock, keys=[b"n" * 32, SECRET])
+    new = FileLinks(SECRET, clock, keys=[b"n" * 32])
+    of_old, of_new = (split(links.sign(SHA, name="a", content_type="a/b", lifetime_s=60)) for links in (old, rolled))
+    assert rolled.check(*of_old) == rolled.check(*of_new) == new.check(*of_new)
+    for links, link in ((new, of_old), (old, of_new)):
+        assert refusal_of(links, *link) == "forbidden"
+    text = old.sign_parts("x", "a", "bc")
+    assert old.is_signed(text, "x", "a", "bc") and rolled.is_signed(text, "x", "a", "bc")
+    wrong = ((text, "y", "a", "bc"), (text, "x", "ab", "c"), (text[:-1], "x", "a", "bc"), ("\ud800ă", "x", "a", "bc"))
+    assert not new.is_signed(text, "x", "a", "bc") and not any(old.is_signed(*parts) for parts in wrong)
+    seal = old.seal(SHA, name="a", content_type="a/b")
+    assert new.is_sealed(SHA, name="a", content_type="a/b", seal=seal)
+
+
 def test_a_short_secret_is_refused_and_one_of_32_bytes_is_not(clock: Clock) -> None:
     with pytest.raises(ValueError, match="has 31 bytes; give 32 or more"):
         FileLinks(b"s" * (SECRET_BYTES_MIN - 1), clock)
-    assert FileLinks(b"s" * SECRET_BYTES_MIN, clock)
+    with pytest.raises(ValueError, match="has 31 bytes; give 32 or more"):
+        FileLinks(SECRET, clock, keys=[b"s" * (SECRET_BYTES_MIN - 1)])
+    assert FileLinks(b"s" * SECRET_BYTES_MIN, clock, keys=[b"k" * SECRET_BYTES_MIN])
 
 
 @pytest.mark.parametrize("lifetime_s", [0, -1, LIFETIME_S_MAX + 1])

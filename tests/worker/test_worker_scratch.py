@@ -13,9 +13,9 @@ import pytest
 from worker_house import error_of, kind_of, run, working_house
 from worker_targets import append, work_in_scratch
 
+from jobwire.blobs.scratch import PREFIX, Scratch, remove_left
 from jobwire.domain.phases import Phase
 from jobwire.kinds.contract import Context
-from jobwire.worker.scratch import PREFIX, Scratch, remove_left
 
 KILLED = """
 import asyncio, sys

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlencode
 
@@ -45,12 +45,18 @@ class LinkTarget:
 
 
 class FileLinks:
-    """Signs and checks links with one secret of at least 32 bytes. `clock` gives Unix milliseconds."""
+    """Signs links with the first of `keys` and takes what any of them has signed; without keys it is `secret`.
 
-    def __init__(self, secret: bytes, clock: Callable[[], int]) -> None:
-        if len(secret) < SECRET_BYTES_MIN:
-            raise ValueError(f"the secret of file links has {len(secret)} bytes; give {SECRET_BYTES_MIN} or more")
+    `secret` is the ledger's own, and seals what only the ledger is to know. Each has 32 bytes or more; `clock` gives
+    Unix milliseconds.
+    """
+
+    def __init__(self, secret: bytes, clock: Callable[[], int], *, keys: Sequence[bytes] = ()) -> None:
+        for key in (secret, *keys):
+            if len(key) < SECRET_BYTES_MIN:
+                raise ValueError(f"the secret of file links has {len(key)} bytes; give {SECRET_BYTES_MIN} or more")
         self._secret = secret
+        self._keys = tuple(keys) or (secret,)
         self._clock = clock
 
     def sign(self, sha256: str, *, name: str, content_type: str, lifetime_s: int) -> str:
@@ -69,7 +75,8 @@ class FileLinks:
         path = f"{FILES_PATH}{sha256}/{quote(target.name, safe='')}"
         if _PATH.fullmatch(path) is None:
             raise ValueError(f"a file's address is 64 hex digits in lower case, not {sha256[:80]!r}")
-        query = {"type": target.content_type, "exp": target.expires_at_s, "sig": self._signature(target)}
+        signature = _sign(self._keys[0], *_list_parts(target))
+        query = {"type": target.content_type, "exp": target.expires_at_s, "sig": signature}
         return f"{path}?{urlencode(query)}"
 
     def check(self, path: str, query: Mapping[str, str]) -> LinkTarget:
@@ -82,8 +89,7 @@ class FileLinks:
         if place is None or _EXPIRY.fullmatch(expiry) is None:
             raise _forbidden()
         target = LinkTarget(place[1], unquote(place[2]), query.get("type", ""), int(expiry))
-        given = query.get("sig", "").encode(errors="replace")
-        if not hmac.compare_digest(given, self._signature(target).encode()):
+        if not self._is_signed(query.get("sig", ""), *_list_parts(target)):
             raise _forbidden()
         if self._clock() >= target.expires_at_s * 1_000:
             raise RequestError("gone", "this link has expired; read the job again for a new one")
@@ -91,25 +97,36 @@ class FileLinks:
 
     def seal(self, sha256: str, *, name: str, content_type: str) -> str:
         """Proves that a kept file's description was made by this ledger and not sent by a customer."""
-        return self._sign_parts("jobwire kept file", sha256, name, content_type)
+        return _sign(self._secret, "jobwire kept file", sha256, name, content_type)
 
     def is_sealed(self, sha256: str, *, name: str, content_type: str, seal: str) -> bool:
         """Whether `seal` was made for exactly this description."""
-        expected = self.seal(sha256, name=name, content_type=content_type)
-        return hmac.compare_digest(seal.encode(errors="replace"), expected.encode())
+        return _is_equal(seal, self.seal(sha256, name=name, content_type=content_type))
 
     def sign_parts(self, purpose: str, *parts: str) -> str:
         """A signature in hex of these texts, good for this purpose only."""
-        return self._sign_parts("jobwire text", purpose, *parts)
+        return _sign(self._keys[0], "jobwire text", purpose, *parts)
 
-    def _signature(self, target: LinkTarget) -> str:
-        expiry = str(target.expires_at_s)
-        return self._sign_parts("jobwire file link", target.sha256, target.name, target.content_type, expiry)
+    def is_signed(self, signature: str, purpose: str, *parts: str) -> bool:
+        """Whether `sign_parts` has made the signature of exactly these texts; in a time that tells nothing of it."""
+        return self._is_signed(signature, "jobwire text", purpose, *parts)
 
-    def _sign_parts(self, *parts: str) -> str:
-        # The length of each part stands before it: no two lists have the same text.
-        text = "".join(f"{len(part)}:{part}" for part in parts)
-        return hmac.new(self._secret, text.encode(errors="replace"), hashlib.sha256).hexdigest()
+    def _is_signed(self, signature: str, *parts: str) -> bool:
+        return any(_is_equal(signature, _sign(key, *parts)) for key in self._keys)
+
+
+def _list_parts(target: LinkTarget) -> tuple[str, ...]:
+    return ("jobwire file link", target.sha256, target.name, target.content_type, str(target.expires_at_s))
+
+
+def _sign(key: bytes, *parts: str) -> str:
+    # The length of each part stands before it: no two lists have the same text.
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    return hmac.new(key, text.encode(errors="replace"), hashlib.sha256).hexdigest()
+
+
+def _is_equal(given: str, expected: str) -> bool:
+    return hmac.compare_digest(given.encode(errors="replace"), expected.encode())
 
 
 def show_disposition(name: str) -> str:

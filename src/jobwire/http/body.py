@@ -2,8 +2,6 @@
 
 import asyncio
 import math
-import os
-import tempfile
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from jobwire.blobs.scratch import Scratch
 from jobwire.domain.errors import RequestError
 from jobwire.http.answer import Receive
 from jobwire.kinds.spelling import quote
@@ -18,7 +17,6 @@ from jobwire.kinds.spelling import quote
 JSON_DEPTH_MAX = 64
 BODY_SECONDS_MAX = 60
 UPLOAD_SECONDS_MAX = 900
-SPOOL_BYTES = 1_048_576
 
 
 class ClientGone(Exception):  # noqa: N818 - states a fact
@@ -120,12 +118,13 @@ def _refuse_size(bytes_max: int) -> RequestError:
 
 
 @asynccontextmanager
-async def spool_upload(receive: Receive, headers: Mapping[str, str], bytes_max: int) -> AsyncIterator[Path]:
+async def spool_upload(
+    receive: Receive, headers: Mapping[str, str], bytes_max: int, *, scratch: Scratch
+) -> AsyncIterator[Path]:
     """A raw body as a file that is gone at the end, unless it was moved away; errors as read_bytes."""
-    descriptor, name = tempfile.mkstemp(prefix="jobwire-upload-")
-    path = Path(name)
+    opened, path = scratch.make_file()
     try:
-        with os.fdopen(descriptor, "wb", buffering=SPOOL_BYTES) as file:
+        with opened as file:
             async for part in _read_parts(receive, headers, bytes_max=bytes_max, seconds_max=UPLOAD_SECONDS_MAX):
                 await asyncio.to_thread(file.write, part)
         yield path

@@ -245,7 +245,8 @@ async def _read_body(
         case "batch":
             return await _read_batch(exchange, served, headers), None
         case "upload":
-            upload = spool_upload(exchange.receive, headers, served.body_bytes_max)
+            scratch = exchange.site.services.scratch
+            upload = spool_upload(exchange.receive, headers, served.body_bytes_max, scratch=scratch)
             return None, await resources.enter_async_context(upload)
 
 

@@ -1,10 +1,11 @@
 """Everything a route may use, in one value: made once by the wiring, read by http, the systems and the dashboard."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jobwire.blobs.contract import Blobs
 from jobwire.blobs.links import FileLinks
+from jobwire.blobs.scratch import Scratch
 from jobwire.kinds.registry import Registry
 from jobwire.service.estimates import Estimates
 from jobwire.service.jobs import Jobs
@@ -31,3 +32,4 @@ class Services:
     registry: Registry
     settings: Mapping[str, str]
     clock: Callable[[], int]
+    scratch: Scratch = field(default_factory=Scratch)

@@ -18,8 +18,10 @@ logger = logging.getLogger("jobwire.tail")
 
 POLL_S = 1.0
 LINGER_S = 5.0
-# Reads come at most so often: a busy ledger commits a thousand times a second.
+# A busy ledger commits a thousand times a second: reading takes a tenth of the time at most, and a pause is no longer
+# than this. Always as long as this it was a third of a small call that is waited for.
 GAP_S = 0.01
+PAUSES_A_READ = 9
 ENTRIES_MAX = 50
 BUFFERED_MAX = 256
 # Whoever is woken reads and answers; other requests come in between.
@@ -159,13 +161,14 @@ class Tail:
         # A watch that was opened just now keeps it up, however long nobody had waited before.
         while not self.is_ended and (self._watches or loop.time() - used_at < LINGER_S):
             self._moved.clear()
+            began_at = loop.time()
             try:
                 await self._read_new()
             except Exception as error:
                 self._complaints.say("the event log cannot be read, trying again: %s", error, error=error)
             if self._watches:
                 used_at = loop.time()
-            await asyncio.sleep(GAP_S)
+            await asyncio.sleep(min(GAP_S, PAUSES_A_READ * (loop.time() - began_at)))
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S):
                     await self._moved.wait()

@@ -13,6 +13,7 @@ import msgspec
 
 from jobwire.blobs.contract import Blobs
 from jobwire.blobs.links import FileLinks
+from jobwire.blobs.scratch import Scratch
 from jobwire.domain.errors import JobError
 from jobwire.domain.ids import show_id
 from jobwire.domain.progress import advance
@@ -23,7 +24,6 @@ from jobwire.store.files import hold_files, name_job
 from jobwire.worker.attempt import Attempt, Stop, encode_progress
 from jobwire.worker.children import Children
 from jobwire.worker.invocation import decode_result, target_of
-from jobwire.worker.scratch import Scratch
 
 logger = logging.getLogger("jobwire.job")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from jobwire.blobs.scratch import Scratch
 from jobwire.domain.errors import JobError, RequestError
 from jobwire.domain.outcome import Completed, Failed, Outcome, PublicError, Snoozed
 from jobwire.kinds.contract import Snooze
@@ -17,7 +18,6 @@ from jobwire.kinds.schema import decode_input, encode_output
 from jobwire.store.contract import LeaseLost
 from jobwire.worker.attempt import Attempt
 from jobwire.worker.context import LoopContext, ThreadContext, Tools
-from jobwire.worker.scratch import Scratch
 from jobwire.worker.threads import HandlerThreads
 
 logger = logging.getLogger("jobwire.worker")

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from jobwire.blobs.scratch import Scratch, remove_left
 from jobwire.domain.errors import RequestError
 from jobwire.domain.outcome import Outcome
 from jobwire.domain.settlement import Settlement
@@ -21,7 +22,6 @@ from jobwire.worker.attempt import Attempt, Stop, start_progress
 from jobwire.worker.context import Tools
 from jobwire.worker.executor import run_attempt
 from jobwire.worker.pump import Pump
-from jobwire.worker.scratch import Scratch, remove_left
 from jobwire.worker.stopwatch import WRITE_S, Stopwatch
 from jobwire.worker.threads import HandlerThreads
 from jobwire.worker.unrun import give_back, put_off

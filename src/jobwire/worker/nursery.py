@@ -217,11 +217,14 @@ def _become_child(nursery_pid: int, channel: int, output: int) -> NoReturn:
         os._exit(child.ORPHANED_STATUS)
 
 
+# Looked up before the first fork: each child has two options to set.
+_prctl = getattr(ctypes.CDLL(None), "prctl", None)
+
+
 def set_process_option(option: int, value: int) -> None:
     """prctl(2) where there is one (Linux); elsewhere nothing."""
-    prctl = getattr(ctypes.CDLL(None), "prctl", None)
-    if prctl is not None:
-        prctl(option, ctypes.c_ulong(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0))
+    if _prctl is not None:
+        _prctl(option, ctypes.c_ulong(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0))
 
 
 def count_oom_kills() -> int:

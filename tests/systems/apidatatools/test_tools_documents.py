@@ -158,6 +158,9 @@ def test_html_is_minified_to_its_depth_and_no_deeper():
 
 def test_no_part_of_odd_html_is_lost():
     assert "let a = 1" in run_text("html-formatter", "<p>x</p><script>let a = 1")
+    assert run_text("html-formatter", "<div>x  <b a") == "<div>\n  x <b a\n"
+    assert run_text("html-formatter", "<pre>a  <b\n") == "<pre>a  <b\n\n"
+    assert run_text("html-to-markdown", "<p>x</p>1 < 2 &amp; <b") == "x\n\n1 < 2 & <b\n"
     assert "<![CDATA[a\nb]]>" in run_text("html-formatter", "<svg><![CDATA[a\nb]]></svg>")
     assert "<![if IE]>" in run_text("html-formatter", "<![if IE]><p>x</p><![endif]>")
     assert "\u2013\u20ac" in run_text("html-minify", "<p>&#150;&#x80;</p>")

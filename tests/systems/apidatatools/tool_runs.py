@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jobwire.systems.apidatatools.tools import TOOLS, json_pieces, json_tokens, pieces
+from jobwire.systems.apidatatools.tools import TOOLS, json_format, json_pieces, json_tokens, pieces
 from jobwire.systems.apidatatools.tools.contract import Sink, Source, ToolError
 
 
@@ -35,6 +35,7 @@ def refuse(name: str, data: bytes | str, **headers: str) -> ToolError:
 
 def cut_small(patch: pytest.MonkeyPatch, size: int) -> None:
     """Have all JSON read in pieces of that size."""
+    patch.setattr(json_format, "WHOLE_BYTES_MAX", size)
     patch.setattr(json_tokens, "_CHUNK_BYTES", size)
     patch.setattr(pieces, "SEARCH_BYTES", size)
     for name in ("PIECE_BYTES", "PIECE_BYTES_MAX", "_HEAD_BYTES", "_WINDOW_BYTES"):

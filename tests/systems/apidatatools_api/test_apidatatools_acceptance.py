@@ -39,7 +39,7 @@ def test_1_a_small_body_is_formatted_at_once_and_its_file_can_be_fetched(custome
     assert body["status"] == "success"
     assert uuid.UUID(body["request_id"])
     assert '{\n  "k": 1\n}' in body["preview"]
-    assert re.fullmatch(r"apidatatools_convert_[0-9a-f]{32}\.json", body["file"].rpartition("/")[2])
+    assert re.fullmatch(r"apidatatools_convert_[A-Za-z0-9_-]{92}\.json", body["file"].rpartition("/")[2])
     file = fetch(body["file"])
     assert file.status_code == 200
     assert file.text == body["preview"]

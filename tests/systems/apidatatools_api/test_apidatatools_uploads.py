@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,15 @@ import httpx
 import pytest
 from apidatatools_house import MOUNT, Customer, RunningTools, run_tools
 
+from jobwire.blobs.links import FileLinks
 from jobwire.domain.errors import RequestError
 from jobwire.systems.apidatatools import form_data
 from jobwire.systems.apidatatools.form_data import cut_file, read_boundary
 from jobwire.systems.apidatatools.records import UPLOAD_LIFETIME_S
+from jobwire.systems.apidatatools.results import Result, find_result, name_result, read_result
 from jobwire.systems.apidatatools.routes_uploads import FORM_FIELDS_BYTES_MAX
+from jobwire.systems.apidatatools.tools import TOOLS
+from jobwire.systems.apidatatools.tools.contract import Tool
 
 
 def put_together(*parts: tuple[str, bytes], boundary: str = "b", end: bytes = b"--\r\n") -> bytes:
@@ -210,29 +215,86 @@ def test_a_result_is_saved_in_ranges_and_never_a_page(customer: Customer) -> Non
     part = httpx.get(url, headers={"Range": "bytes=2-5"}, timeout=60)
     assert (part.status_code, part.content) == (206, whole.content[2:6])
     assert httpx.head(url, timeout=60).headers["content-length"] == str(len(whole.content))
-    for wrong in (url[:-6] + "0.json", url + "/x", url.replace("apidatatools_convert_", "..%2F")):
+    for wrong in (url[:-9] + "0000.json", url + "/x", url.replace("apidatatools_convert_", "..%2F")):
         assert httpx.get(wrong, timeout=60).status_code == 404
+
+
+def change_each(name: str) -> Iterator[str]:
+    """The name with each of its characters changed, and cut."""
+    for place, letter in enumerate(name):
+        yield f"{name[:place]}{'A' if letter != 'A' else 'B'}{name[place + 1 :]}"
+    yield from (name[1:], name[:-1], name + "n", name.upper(), name + "?exp=9999999999")
+
+
+def test_nothing_of_a_result_name_can_be_changed(customer: Customer) -> None:
+    links, now = customer.running.house.services.links, customer.running.house.services.clock()
+    name = customer.run("json-formatter", "[7]").json()["file"].rpartition("/")[2]
+    made = find_result(links, name, now=now)
+    assert made is not None
+    assert made.content_type == "application/json"
+    assert [wrong for wrong in change_each(name) if find_result(links, wrong, now=now)] == []
+    for wrong in (name.replace(".json", ".html"), name[:21] + "AAAA" + name[25:], name[:-9] + "AAAA.json"):
+        answer = httpx.get(f"{customer.running.base}{MOUNT}/downloads/{wrong}", timeout=60)
+        assert (answer.status_code, answer.json()["error"]) == (404, "FILE_NOT_FOUND")
+
+
+def test_a_result_name_is_good_to_its_last_millisecond_and_under_its_own_key() -> None:
+    links = FileLinks(b"s" * 32, lambda: 0)
+    result = Result("ab" * 32, "json", 2_000_000_000)
+    name = name_result(links, result)
+    assert find_result(links, name, now=2_000_000_000_000 - 1) == read_result(name) == result
+    assert find_result(links, name, now=2_000_000_000_000) is None
+    assert find_result(FileLinks(b"t" * 32, lambda: 0), name, now=0) is None
+    assert find_result(FileLinks(b"t" * 32, lambda: 0, keys=[b"u" * 32, b"s" * 32]), name, now=0) == result
+
+
+@pytest.mark.parametrize("tool", TOOLS.values(), ids=lambda tool: tool.name)
+def test_the_ending_of_a_result_tells_its_type(tool: Tool) -> None:
+    (wanted,) = [one for one in tool.options if one.header == "x-destination-format"] or [None]
+    for choice in wanted.choices if wanted else [""]:
+        ending, content_type = tool.name_output({"x-destination-format": choice})
+        assert Result("ab" * 32, ending, 1).content_type == content_type
+
+
+def test_a_result_with_a_random_name_of_an_older_version_is_there_until_it_ends(customer: Customer) -> None:
+    house = customer.running.house
+    sha256 = house.services.blobs.put_bytes(b"[1]").sha256
+    now = house.services.clock()
+    for name, expires_at in (("0" * 32, now + 60_000), ("1" * 32, now)):
+        asyncio.run(_write(
+            customer.running,
+            "INSERT INTO apidatatools_download (name, owner, sha256, content_type, expires_at) VALUES"
+            f" ('apidatatools_convert_{name}.json', {customer.owner}, '{sha256}', 'application/json', {expires_at})",
+        ))  # fmt: skip
+    base = f"{customer.running.base}{MOUNT}/downloads/apidatatools_convert_"
+    assert httpx.get(f"{base}{'0' * 32}.json", timeout=60).json() == [1]
+    assert httpx.get(f"{base}{'1' * 32}.json", timeout=60).status_code == 404
+    customer.announce("a.json")
+    left = "SELECT COUNT(*) FROM apidatatools_download WHERE owner = :owner"
+    assert house.store.read(lambda reader: reader.query(left, owner=customer.owner)).result() == [(1,)]
 
 
 @pytest.mark.slow
 def test_results_and_uploads_end(house_engine: str, tmp_path: Path) -> None:
-    with run_tools(tmp_path) as house:
-        customer = house.make_customer("late")
-        url = customer.run("json-formatter", "{}").json()["file"]
+    with run_tools(tmp_path, APIDATATOOLS_KEPT_HOURS="72") as house:
+        customer, services = house.make_customer("late"), house.house.services
+        url = customer.run("json-formatter", '{"late":[1]}').json()["file"]
         key = customer.upload("a.json", b"{}")
         announced = customer.announce("b.json")
-        assert httpx.get(url, timeout=60).status_code == 200
-
-        def end(table: str) -> None:
-            asyncio.run(_write(house, f"UPDATE {table} SET expires_at = 1"))
-
-        end("apidatatools_download")
-        end("apidatatools_upload")
-        gone = httpx.get(url, timeout=60)
-        assert (gone.status_code, gone.json()["error"]) == (404, "FILE_NOT_FOUND")
+        asyncio.run(_write(house, "UPDATE apidatatools_upload SET expires_at = 1"))
         absent = customer.run("json-formatter", json.dumps({"file": key}), source_type="file")
         assert (absent.status_code, absent.json()["error"]) == (404, "FILE_NOT_FOUND")
         assert customer.send_form(announced, b"{}").status_code == 403
+        # Longer than a released file is held: the link's own time counts.
+        later_s = services.clock() / 1_000 + 71 * 3_600
+        asyncio.run(_write(house, f"DELETE FROM file_hold WHERE expires_at <= {later_s * 1_000:.0f}"))
+        collector = house.house.make_collector()
+        asyncio.run(collector.collect(later_s))
+        assert httpx.get(url, timeout=60).status_code == 200
+        asyncio.run(_write(house, "UPDATE file_hold SET expires_at = 1"))
+        assert asyncio.run(collector.collect(later_s)) > 0
+        gone = httpx.get(url, timeout=60)
+        assert (gone.status_code, gone.json()["error"]) == (404, "FILE_NOT_FOUND")
 
 
 async def _write(house: RunningTools, sql: str) -> None:
@@ -245,7 +307,8 @@ def test_what_a_job_keeps_has_an_end(customer: Customer) -> None:
     (row,) = house.store.read(
         lambda reader: reader.query(
             "SELECT COUNT(*), COUNT(h.expires_at), MAX(h.expires_at) FROM file_hold AS h"
-            " JOIN job AS j ON h.holder = 'job:' || j.number WHERE j.owner = :owner",
+            " JOIN job AS j ON h.holder IN ('job:' || j.number, 'apidatatools:result:' || j.number)"
+            " WHERE j.owner = :owner",
             owner=customer.owner,
         )
     ).result()

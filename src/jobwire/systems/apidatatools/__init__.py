@@ -26,7 +26,7 @@ def make_kinds(services: Services) -> Sequence[Kind]:
     settings.check()
     return [
         make_kind(
-            ToolWork(TOOLS[tool], services.blobs, settings).run,
+            ToolWork(TOOLS[tool], services.blobs, settings, links=services.links, clock=services.clock).run,
             name=kind,
             queue=QUEUE,
             attempts=ATTEMPTS_MAX,

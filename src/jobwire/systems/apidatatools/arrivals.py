@@ -5,8 +5,6 @@ may be posted anew; once it is, it is a kept file like any other, and the one in
 """
 
 import asyncio
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from jobwire.blobs.contract import Inbox
 from jobwire.domain.errors import RequestError
@@ -73,9 +71,9 @@ async def _take(services: Services, inbox: Inbox, upload: UploadRow) -> None:
         return
     # Its policy says the same; but a storage that does not hold to policies must not open ours.
     check_size(size_bytes, settings.file_bytes_max)
-    with TemporaryDirectory(prefix="jobwire-upload-") as folder:
+    with services.scratch.make_folder() as folder:
         try:
-            arrived = await asyncio.to_thread(inbox.bring, upload.key, Path(folder))
+            arrived = await asyncio.to_thread(inbox.bring, upload.key, folder)
         except FileNotFoundError:
             return  # another call has taken it
         blob = await asyncio.to_thread(services.blobs.put, arrived)

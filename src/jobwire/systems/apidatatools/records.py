@@ -1,4 +1,4 @@
-"""Uploads and downloads as portable SQL. quota.py counts the calls."""
+"""Uploads as portable SQL, and results with random names, which are made no more. quota.py counts the calls."""
 
 from typing import Final, NamedTuple
 
@@ -29,7 +29,7 @@ class UploadRow(NamedTuple):
 
 
 class DownloadRow(NamedTuple):
-    """A result that may be fetched by who knows its name."""
+    """A result of an older version, which may be fetched by who knows its random name."""
 
     sha256: str
     content_type: str
@@ -52,6 +52,7 @@ def find_upload(reader: Reader, upload: str, *, now: int) -> UploadRow | None:
 def add_upload(tx: Transaction, owner: int, *, upload: str, filename: str, lifetime_ms: int) -> None:
     """Announce an upload that waits for its bytes as long as `lifetime_ms`; what has ended is forgotten."""
     tx.execute("DELETE FROM apidatatools_upload WHERE expires_at <= :now", now=tx.now)
+    tx.execute("DELETE FROM apidatatools_download WHERE expires_at <= :now", now=tx.now)
     tx.execute(
         "INSERT INTO apidatatools_upload (id, owner, filename, size_bytes, created_at, expires_at)"
         " VALUES (:id, :owner, :filename, 0, :now, :expires)",
@@ -111,22 +112,8 @@ def measure_uploads(reader: Reader, owner: int, *, now: int) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
-def add_download(tx: Transaction, owner: int, *, name: str, sha256: str, content_type: str, expires_at: int) -> None:
-    """Let a result be fetched under `name` until `expires_at`; what has ended is forgotten."""
-    tx.execute("DELETE FROM apidatatools_download WHERE expires_at <= :now", now=tx.now)
-    tx.execute(
-        "INSERT INTO apidatatools_download (name, owner, sha256, content_type, expires_at)"
-        " VALUES (:name, :owner, :sha256, :type, :expires)",
-        name=name,
-        owner=owner,
-        sha256=sha256,
-        type=content_type,
-        expires=expires_at,
-    )
-
-
 def find_download(reader: Reader, name: str, *, now: int) -> DownloadRow | None:
-    """The result of that name, unless it has ended."""
+    """The result of that random name, unless it has ended."""
     found = reader.query(
         "SELECT sha256, content_type FROM apidatatools_download WHERE name = :name AND expires_at > :now",
         name=name,

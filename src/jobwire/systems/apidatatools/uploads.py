@@ -4,7 +4,6 @@ arrivals.py finds them again when a call names one.
 """
 
 import base64
-import hmac
 import re
 import secrets
 from collections.abc import Mapping
@@ -65,8 +64,7 @@ def sign_form(links: FileLinks, upload: UploadRow, *, bytes_max: int) -> dict[st
 def check_form(links: FileLinks, upload: UploadRow, fields: Mapping[str, str], *, size_bytes: int) -> None:
     """RequestError forbidden unless these are the signed fields of this upload, payload_too_large above its size."""
     policy = fields.get(POLICY, "")
-    expected = links.sign_parts(_PURPOSE, policy)
-    if not hmac.compare_digest(fields.get(SIGNATURE, "").encode(errors="replace"), expected.encode()):
+    if not links.is_signed(fields.get(SIGNATURE, ""), _PURPOSE, policy):
         raise _forbid()
     # Signed by us, so it has the form that sign_form gives it.
     *named, (_, least, most) = msgspec.json.decode(base64.b64decode(policy))["conditions"]

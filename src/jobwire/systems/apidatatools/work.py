@@ -1,22 +1,22 @@
 """The jobs: one kind a tool. Each brings its file in, runs the tool in a child process and keeps what it wrote."""
 
 import asyncio
-import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from jobwire.blobs.contract import Blobs
+from jobwire.blobs.links import FileLinks
 from jobwire.domain.errors import JobError
 from jobwire.kinds.contract import ChildLimits, Context, FinalJob
 from jobwire.net.fetch import Fetcher
 from jobwire.store.contract import Transaction
-from jobwire.store.files import name_job, release_files
+from jobwire.store.files import hold_files, name_job, release_files
 from jobwire.systems.apidatatools.fields import MOUNT
 from jobwire.systems.apidatatools.quota import return_unit
-from jobwire.systems.apidatatools.records import add_download
+from jobwire.systems.apidatatools.results import Result, name_result, read_result
 from jobwire.systems.apidatatools.running import ToolReport, ToolRequest, run_tool
 from jobwire.systems.apidatatools.settings import ToolSettings
 from jobwire.systems.apidatatools.tools.contract import Tool
@@ -46,17 +46,19 @@ class ToolInput(msgspec.Struct, frozen=True):
 class ToolWork:
     """Runs one tool on what its callers name: fetched within the settings' policy, or read from `blobs`."""
 
-    def __init__(self, tool: Tool, blobs: Blobs, settings: ToolSettings) -> None:
+    def __init__(
+        self, tool: Tool, blobs: Blobs, settings: ToolSettings, *, links: FileLinks, clock: Callable[[], int]
+    ) -> None:
         self._tool = tool
         self._blobs = blobs
         self._settings = settings
+        self._links = links
+        self._clock = clock
 
     async def run(self, ctx: Context, call: ToolInput) -> dict[str, Any]:
-        """Run the tool and keep its file."""
-        ending, content_type = self._tool.name_output(call.options)
-        name = f"apidatatools_convert_{secrets.token_hex(16)}.{ending}"
+        """Run the tool and keep its file, which `conclude` holds: what ends before that has told nobody of it."""
         with ctx.scratch() as folder:
-            target = folder / name
+            target = folder / "result"
             report = await self._run_limited(
                 ctx,
                 ToolRequest(
@@ -68,20 +70,13 @@ class ToolWork:
                     output_bytes_max=self._settings.file_bytes_max,
                 ),
             )
-            kept_s = self._settings.kept_s
-            saved = await ctx.save_file(target, name=name, content_type=content_type, keep_s=kept_s)
-
-        def publish(tx: Transaction) -> None:
-            expires_at = tx.now + kept_s * 1_000
-            add_download(
-                tx, ctx.owner, name=name, sha256=saved.sha256, content_type=content_type, expires_at=expires_at
-            )
-
-        await ctx.write(publish)
+            blob = await asyncio.to_thread(self._blobs.put, target)
+        ending, _ = self._tool.name_output(call.options)
+        made = Result(blob.sha256, ending, self._clock() // 1_000 + self._settings.kept_s)
         return {
             "status": "success",
             "request_id": call.request_id,
-            "file": f"{call.base_url}{MOUNT}/downloads/{name}",
+            "file": f"{call.base_url}{MOUNT}/downloads/{name_result(self._links, made)}",
             "preview": report.preview,
         }
 
@@ -122,8 +117,15 @@ class ToolWork:
         return fetched.path
 
 
+class _Shown(msgspec.Struct, frozen=True):
+    file: str
+
+
 def conclude(tx: Transaction, final: FinalJob) -> None:
-    """The job's files end a day later, and what did not succeed costs no unit."""
+    """What was sent ends a day later, what was made with its link; what did not succeed costs no unit."""
     release_files(tx, name_job(final.number))
     if not final.completed:
         return_unit(tx, final.owner, month=msgspec.json.decode(final.input, type=ToolInput).month)
+    elif made := read_result(msgspec.json.decode(final.output or "", type=_Shown).file.rpartition("/")[2]):
+        holder = f"apidatatools:result:{final.number}"
+        hold_files(tx, holder, files=[made.sha256], expires_at=made.expires_at_s * 1_000)

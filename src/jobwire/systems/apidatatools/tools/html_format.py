@@ -1,6 +1,7 @@
 """HTML indented without changing what a browser shows: only white space beside blocks moves."""
 
 import re
+from collections import Counter
 from html.parser import HTMLParser
 from typing import Final
 
@@ -88,22 +89,27 @@ INDENT_MAX: Final = 40
 
 
 class HtmlIndenter(HTMLParser):
-    """Feed it a document and take `out`: blocks on lines of their own, text between them on one line."""
+    """Takes one document: blocks on lines of their own, text between them on one line. Its time is linear."""
 
     def __init__(self, indent: int) -> None:
         super().__init__(convert_charrefs=False)
         self.out: list[str] = []
         self._indent = indent
         self._stack: list[str] = []
+        self._open: Counter[str] = Counter()
         self._line: list[str] = []
         self._verbatim: str | None = None
         self._verbatim_depth = 0
 
-    def finish(self) -> str:
+    def format(self, text: str) -> str:
         """The whole document."""
+        # Behind the last > nothing ends, and the parser would look for it from each < there to the end of the text.
+        end = text.rfind(">") + 1
+        self.feed(text[:end])
         self.close()
         # A script that never ends is not handed out.
         self._line.append(self.rawdata)
+        self.handle_data(text[end:])
         self._end_line()
         return "".join(self.out)
 
@@ -116,7 +122,7 @@ class HtmlIndenter(HTMLParser):
         if tag in _BLOCKS:
             self._end_line()
             while self._stack and self._stack[-1] in _ENDS.get(tag, _P):
-                self._stack.pop()
+                self._open[self._stack.pop()] -= 1
         self._line.append(text)
         if tag in _VOID:
             if tag in _BLOCKS:
@@ -126,6 +132,7 @@ class HtmlIndenter(HTMLParser):
         elif tag in _BLOCKS:
             self._end_line()
             self._stack.append(tag)
+            self._open[tag] += 1
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
@@ -141,9 +148,10 @@ class HtmlIndenter(HTMLParser):
             return
         if tag in _BLOCKS:
             self._end_line()
-            if tag in self._stack:
-                while self._stack.pop() != tag:
-                    pass
+            if self._open[tag]:
+                while (ended := self._stack.pop()) != tag:
+                    self._open[ended] -= 1
+                self._open[tag] -= 1
         self._line.append(f"</{tag}>")
         if tag in _BLOCKS:
             self._end_line()

@@ -26,9 +26,7 @@ from jobwire.systems.apidatatools.tools.json_format import tab_space
 
 def format_html(source: Source, options: Options, sink: Sink) -> ToolResult:
     """Write the document indented; white space that a browser shows stays."""
-    indenter = HtmlIndenter(read_int(options, "x-tab-space"))
-    indenter.feed(source.read_text())
-    sink.write_text(indenter.finish())
+    sink.write_text(HtmlIndenter(read_int(options, "x-tab-space")).format(source.read_text()))
     return ToolResult()
 
 
@@ -68,11 +66,17 @@ def html_to_markdown(source: Source, options: Options, sink: Sink) -> ToolResult
         with warnings.catch_warnings():
             # A text that looks like a file name or an address is text all the same.
             warnings.simplefilter("ignore")
-            text = markdownify.markdownify(source.read_text(), heading_style="ATX")
+            text = markdownify.markdownify(_end_tags(source.read_text()), heading_style="ATX")
     except RecursionError as error:
         raise ToolError("INVALID_HTML", "the HTML is nested too deep to convert; flatten it") from error
     sink.write_text(text.strip() + "\n")
     return ToolResult()
+
+
+def _end_tags(text: str) -> str:
+    """The text without starts of tags behind its last end: from each of them the reader would look for one."""
+    end = text.rfind(">") + 1
+    return text[:end] + text[end:].replace("<", "&lt;")
 
 
 def markdown_to_html(source: Source, options: Options, sink: Sink) -> ToolResult:

@@ -17,7 +17,7 @@ from jobwire.systems.apidatatools.tools.contract import Option, Options, Sink, S
 LIMITS: Final = PhotoLimits()
 
 _FORMATS: Final = ("jpg", "jpeg", "png", "gif", "webp", "base64")
-_TYPES: Final = {
+CONTENT_TYPES: Final = {
     "jpg": "image/jpeg",
     "jpeg": "image/jpeg",
     "png": "image/png",
@@ -39,15 +39,15 @@ def convert_image(source: Source, options: Options, sink: Sink) -> ToolResult:
     said, wanted = str(options["x-source-format"]), str(options["x-destination-format"])
     with TemporaryDirectory(dir=sink.path.parent) as folder:
         path = _unpack(source, Path(folder) / "picture") if said == "base64" else source.path
-        picture, found = _decode(path, keep_alpha=_TYPES.get(wanted) != "image/jpeg")
-        if said != "base64" and _TYPES[said] != found:
+        picture, found = _decode(path, keep_alpha=CONTENT_TYPES.get(wanted) != "image/jpeg")
+        if said != "base64" and CONTENT_TYPES[said] != found:
             raise ToolError("INVALID_IMAGE", f"x-source-format is {said!r}, but the file is {found}; say what it is")
         if wanted == "base64":
             sink.write_text(base64.b64encode(path.read_bytes()).decode())
             return ToolResult()
     saved = io.BytesIO()
     try:
-        picture.save(saved, **_SAVED[_TYPES[wanted]])
+        picture.save(saved, **_SAVED[CONTENT_TYPES[wanted]])
     except (ValueError, OSError) as error:
         raise ToolError("INVALID_IMAGE", f"the picture does not fit into {wanted}; make it smaller") from error
     with sink.open_bytes() as out:
@@ -85,7 +85,7 @@ def _decode(path: Path, *, keep_alpha: bool) -> tuple[Image.Image, str]:
 
 def _choose_output(options: Options) -> tuple[str, str]:
     wanted = str(options["x-destination-format"])
-    return ("txt", "text/plain") if wanted == "base64" else (wanted, _TYPES[wanted])
+    return ("txt", "text/plain") if wanted == "base64" else (wanted, CONTENT_TYPES[wanted])
 
 
 TOOLS: Final = (

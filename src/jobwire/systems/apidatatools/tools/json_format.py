@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
+
+import msgspec
 
 from jobwire.systems.apidatatools.tools.contract import (
     Option,
@@ -13,12 +15,14 @@ from jobwire.systems.apidatatools.tools.contract import (
     ToolResult,
     read_int,
 )
-from jobwire.systems.apidatatools.tools.json_pieces import check_json, format_text, open_pieces
+from jobwire.systems.apidatatools.tools.json_pieces import REFUSED, RenderJson, check_json, open_pieces
 from jobwire.systems.apidatatools.tools.json_repair_hint import suggesting
 from jobwire.systems.apidatatools.tools.json_tokens import read_rest
-from jobwire.systems.apidatatools.tools.pieces import Render
 
 TAB_SPACE_MAX: Final = 16
+
+WHOLE_BYTES_MAX: Final = 16 << 20
+"""A file of so many bytes is tried as a whole before it is cut: 0.97 of the speed of the reader alone, not 0.68."""
 
 
 def tab_space(default: int) -> Option:
@@ -29,16 +33,18 @@ def tab_space(default: int) -> Option:
 def format_json(source: Source, options: Options, sink: Sink) -> ToolResult:
     """Write the source indented."""
     indent = read_int(options, "x-tab-space")
-    return _write(source, sink, _Layout(partial(format_text, indent=indent), indent))
+    return _write(source, sink, _Layout(_format_by(indent), indent))
 
 
 def minify_json(source: Source, options: Options, sink: Sink) -> ToolResult:
     """Write the source without white space; values on lines of their own stay so."""
-    return _write(source, sink, _Layout(partial(format_text, indent=-1), None))
+    return _write(source, sink, _Layout(_format_by(-1), None))
 
 
 def validate_json(source: Source, options: Options, sink: Sink) -> ToolResult:
     """Write the source as it is when it is JSON."""
+    if _write_whole(source, sink, check_json):
+        return ToolResult()
     with suggesting(source), open_pieces(source) as (file, pieces):
         for _ in pieces.read(check_json):
             pass
@@ -51,10 +57,15 @@ def validate_json(source: Source, options: Options, sink: Sink) -> ToolResult:
     return ToolResult()
 
 
+def _format_by(indent: int) -> RenderJson:
+    """Indents; below 0 there is no white space."""
+    return cast(RenderJson, partial(msgspec.json.format, indent=indent))  # of texts, too, which the types mix up
+
+
 class _Layout(NamedTuple):
     """How JSON is written: what a compiled writer makes of a text, and the same indentation, None for none."""
 
-    render: Render
+    render: RenderJson
     indent: int | None
 
     def end_element(self, depth: int) -> bytes:
@@ -66,7 +77,24 @@ class _Layout(NamedTuple):
         return _join_tokens(chunks) if self.indent is None else indent_tokens(chunks, self.indent, depth=depth)
 
 
+def _write_whole(source: Source, sink: Sink, render: RenderJson) -> bool:
+    """Whether the source was small and plain JSON, and what `render` makes of it is written."""
+    text = source.read_plain(WHOLE_BYTES_MAX)
+    if text is None:
+        return False
+    try:
+        made = render(text)
+    except (*REFUSED, MemoryError):
+        # Indentation may take a thousand times the source's bytes: pieces of it may fit one after another.
+        return False
+    with sink.open_bytes() as out:
+        out.write(made)
+    return True
+
+
 def _write(source: Source, sink: Sink, layout: _Layout) -> ToolResult:
+    if _write_whole(source, sink, layout.render):
+        return ToolResult()
     with suggesting(source), open_pieces(source) as (file, pieces), sink.open_bytes() as out:
         between = b""
         for piece in pieces.read(layout.render):

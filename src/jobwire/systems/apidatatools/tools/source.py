@@ -50,6 +50,18 @@ class Source:
         with self.open_text() as text:
             yield cast(BinaryIO, io.BufferedReader(_Transcoded(text), buffer_size=1 << 16))
 
+    def read_plain(self, bytes_max: int) -> bytes | None:
+        """All the bytes of a file that has at most so many and is UTF-8, or else None; a mark is not looked for."""
+        if self.size_bytes > bytes_max:
+            return None
+        text = self.path.read_bytes()
+        if not text.isascii():
+            try:
+                text.decode()
+            except UnicodeDecodeError:
+                return None
+        return text
+
     def read_text(self) -> str:
         """The whole text, lines ended by a line feed; ToolError PAYLOAD_TOO_LARGE above TEXT_BYTES_MAX."""
         if self.size_bytes > TEXT_BYTES_MAX:

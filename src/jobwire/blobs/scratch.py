@@ -1,7 +1,7 @@
-"""Folders for the files of work under way: gone when it ends, or with the next worker where its process was killed.
+"""Places for the files of work under way: gone when it ends, or with the next process where this one was killed.
 
-A worker's folders lie in one, which it holds a lock on. The lock goes with the process, however that ends; a process
-id would say nothing, since it may be another process' by now.
+What a process has lies in one folder, which it holds a lock on. The lock goes with the process, however that ends; a
+process id would say nothing, since it may be another process' by now.
 """
 
 import fcntl
@@ -11,14 +11,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir, mkdtemp
-from typing import Final
+from tempfile import TemporaryDirectory, gettempdir, mkdtemp, mkstemp
+from typing import BinaryIO, Final
 
 PREFIX: Final = "jobwire-scratch-"
+SPOOL_BYTES: Final = 1_048_576
 
 
 class Scratch:
-    """The folders of one worker, in the folder for temporary files (`TMPDIR`); none before the first is asked for."""
+    """The folder of one worker or server, in that for temporary files (`TMPDIR`); none before it is asked for."""
 
     def __init__(self) -> None:
         self._opening = threading.Lock()
@@ -27,27 +28,37 @@ class Scratch:
     @contextmanager
     def make_folder(self) -> Iterator[Path]:
         """A new empty folder, removed with all that is in it when the context ends."""
-        with TemporaryDirectory(dir=self._open(), ignore_cleanup_errors=True) as name:
+        with TemporaryDirectory(dir=self.open(), ignore_cleanup_errors=True) as name:
             yield Path(name)
+
+    def make_file(self) -> tuple[BinaryIO, Path]:
+        """A new empty file, open for writing, to be removed or moved away by the caller."""
+        descriptor, name = mkstemp(dir=self.open())
+        return os.fdopen(descriptor, "wb", buffering=SPOOL_BYTES), Path(name)
+
+    def open(self) -> Path:
+        """The folder, which somebody may have tidied up meanwhile: then it is a new one."""
+        with self._opening:
+            if self._home is not None and not self._home[0].exists():
+                self._forget(self._home)
+            while self._home is None:
+                self._home = _make_home()
+            return self._home[0]
 
     def close(self) -> None:
         """Remove whatever is left."""
         with self._opening:
             if self._home is not None:
-                folder, lock = self._home
-                shutil.rmtree(folder, ignore_errors=True)
-                os.close(lock)
-                self._home = None
+                shutil.rmtree(self._home[0], ignore_errors=True)
+                self._forget(self._home)
 
-    def _open(self) -> Path:
-        with self._opening:
-            while self._home is None:
-                self._home = _make_home()
-            return self._home[0]
+    def _forget(self, home: tuple[Path, int]) -> None:
+        os.close(home[1])
+        self._home = None
 
 
 def remove_left() -> int:
-    """Remove the folders of this user's workers that are gone; returns how many there were."""
+    """Remove the folders of this user's processes that are gone; returns how many there were."""
     count = 0
     for folder in Path(gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError), _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB) as lock:
@@ -58,7 +69,7 @@ def remove_left() -> int:
 
 
 def _make_home() -> tuple[Path, int] | None:
-    """A folder and the lock on it; None if it was taken for a dead worker's before it had its lock."""
+    """A folder and the lock on it; None if it was taken for a dead process's before it had its lock."""
     folder = Path(mkdtemp(prefix=PREFIX))
     try:
         lock = _lock(folder, fcntl.LOCK_EX)
