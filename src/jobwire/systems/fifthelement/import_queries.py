@@ -25,7 +25,7 @@ def read_import_query(query: Mapping[str, str]) -> dict[str, Any]:
 
 
 def names_file(wanted: Mapping[str, Any], *, is_body_sent: bool) -> bool:
-    """Whether the query says where the file is, rather than the body; RequestError where more than one of them does."""
+    """Whether the query, not the body, says where the file is; RequestError where both do, or it does twice."""
     places = [name for name in ("url", "source") if name in wanted]
     if len(places) + is_body_sent > 1:
         others = " and ".join([*places[1:], *(["a body"] if is_body_sent else [])])
