@@ -5,14 +5,18 @@ import uuid
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from jobwire.dialects.parse import read_name
+from jobwire.dialects.spec import IdForm
 from jobwire.domain.ids import (
     ID_LENGTH,
     ID_PREFIX,
     RANDOM_BITS,
     make_key,
+    read_dashed,
     read_hex,
     read_id,
     read_uuid,
+    show_hex,
     show_id,
     show_tail,
     show_uuid,
@@ -65,6 +69,17 @@ def test_an_id_that_fits_into_no_version_is_a_uuid_in_form(number: int) -> None:
     shown = show_uuid(key)
     assert len(shown) == 36
     assert read_uuid(shown) == key or shown[14] == "4"
+
+
+@given(st.uuids())
+@example(uuid.UUID("0688147e-c618-4f98-9d91-4119e293c94e"))
+def test_hex_digits_name_the_same_job_with_dashes(given_id: uuid.UUID) -> None:
+    key = read_hex(given_id.hex)
+    assert key is not None
+    assert show_hex(key) == given_id.hex
+    assert read_dashed(str(given_id)) == read_dashed(str(given_id).upper()) == key
+    assert read_name("id", str(given_id), IdForm(form="hex")) == (key, None)
+    assert read_dashed(given_id.hex) is None
 
 
 @given(st.tuples(TIMES, BITS), st.tuples(TIMES, BITS))

@@ -1,4 +1,4 @@
-"""Many rows in one statement: each value comes back as what it was, whatever engine keeps it."""
+"""Many rows in one statement: each value comes back, and is found, as what it was, whatever engine keeps it."""
 
 from jobwire.store.contract import Store, Transaction
 
@@ -16,4 +16,9 @@ def test_rows_come_back_as_they_were(store: Store) -> None:
         tx.insert("tried", ("id",), [])
 
     store.write(work).result()
+    wanted = ['text with "quotes", \\ and ș 😀', "[1, 2]", "absent", "{}"]
+    find = store.write(lambda tx: tx.find("tried", ("id", "n"), "said", wanted, same="shared"))
+    assert sorted(find.result()) == [("a", 2**62), ("c", 0)]
+    assert store.write(lambda tx: tx.find("tried", ("id",), "said", wanted, same="other")).result() == []
+    assert store.write(lambda tx: tx.find("tried", ("id",), "said", [])).result() == []
     assert store.read(lambda reader: reader.query("SELECT * FROM tried ORDER BY id")).result() == ROWS

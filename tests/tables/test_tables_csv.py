@@ -1,5 +1,7 @@
 """CSV is read strictly, row by row: whatever is wrong with a record costs that record, told with its line."""
 
+import csv
+import io
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,9 @@ from hypothesis import strategies as st
 from table_files import read_text
 
 from jobwire.domain.errors import JobError
-from jobwire.tables.spec import COLUMNS_MAX, FIELD_CHARS_MAX, NAME_CHARS_MAX, RECORD_CHARS_MAX
+from jobwire.tables.csv_writer import CsvWriter
+from jobwire.tables.formulas import neutralise
+from jobwire.tables.spec import COLUMNS_MAX, FIELD_CHARS_MAX, NAME_CHARS_MAX, RECORD_CHARS_MAX, Column
 
 HEAD = "name,price,year\n"
 
@@ -137,3 +141,14 @@ def test_a_file_without_a_header_is_refused_as_a_whole(tmp_path: Path, text: str
 
 def test_a_table_may_have_as_many_columns_as_the_limit_and_no_rows(tmp_path: Path) -> None:
     assert read_text(tmp_path, ",".join(f"c{n}" for n in range(COLUMNS_MAX)) + "\n") == ([], [])
+
+
+cells = st.none() | st.text(st.sampled_from("a,\"\r\n ;ш='\t"), max_size=6)
+
+
+@given(st.integers(1, 3).flatmap(lambda width: st.lists(st.lists(cells, min_size=width, max_size=width), min_size=1)))
+def test_rows_are_written_as_the_library_writes_them(rows: list[list[str | None]]) -> None:
+    expected, written = io.StringIO(newline=""), io.StringIO(newline="")
+    csv.writer(expected).writerows([[None if c is None else neutralise(c) for c in row] for row in rows])
+    CsvWriter(written, [Column("a")] * len(rows[0])).write(rows)
+    assert written.getvalue() == expected.getvalue()

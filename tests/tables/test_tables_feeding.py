@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from jobwire.tables.feeding import PIPE_BYTES, feed, read_fed
+from jobwire.tables.feeding import PIPE_BYTES, encode_page, feed, read_fed
 
 DEADLINE_S = 30
 
 
-async def make_pages(count: int, rows: int = 100) -> AsyncGenerator[list[Any], None]:
+async def make_pages(count: int, rows: int = 100) -> AsyncGenerator[bytes, None]:
     for page in range(count):
-        yield [[page, "x" * 100] for _ in range(rows)]
+        yield encode_page([[page, "x" * 100] for _ in range(rows)])
 
 
 def run(work: Any) -> Any:
@@ -40,11 +40,11 @@ def test_work_that_fails_ends_the_feeding(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     was_ended = False
 
-    async def endless() -> AsyncGenerator[list[Any], None]:
+    async def endless() -> AsyncGenerator[bytes, None]:
         nonlocal was_ended
         try:
             while True:
-                yield [["x" * 10_000]]
+                yield encode_page([["x" * 10_000]])
         finally:
             was_ended = True
 
@@ -60,8 +60,8 @@ def test_work_that_fails_ends_the_feeding(tmp_path: Path) -> None:
 def test_pages_that_fail_end_the_work(tmp_path: Path) -> None:
     was_cancelled = asyncio.Event()
 
-    async def broken() -> AsyncGenerator[list[Any], None]:
-        yield [[1]]
+    async def broken() -> AsyncGenerator[bytes, None]:
+        yield encode_page([[1]])
         raise LookupError("no such repository")
 
     async def work() -> None:
@@ -78,6 +78,6 @@ def test_pages_that_fail_end_the_work(tmp_path: Path) -> None:
 
 def test_rows_without_their_end_are_no_table(tmp_path: Path) -> None:
     path = tmp_path / "cut"
-    path.write_bytes(b'[["a"]]\n')
+    path.write_bytes(encode_page([["a"]]))
     with pytest.raises(EOFError):
         list(read_fed(path))

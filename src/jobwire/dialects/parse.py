@@ -13,7 +13,7 @@ from jobwire.dialects.sent import NATIVE_PAGE, PageWords, Sent
 from jobwire.dialects.spec import Dialect, IdForm, JobReference
 from jobwire.dialects.taking import Parts, find_sent
 from jobwire.domain.errors import RequestError
-from jobwire.domain.ids import read_hex, read_id, read_uuid
+from jobwire.domain.ids import read_dashed, read_hex, read_id, read_uuid
 from jobwire.domain.job import Page
 from jobwire.domain.phases import Phase
 from jobwire.kinds.faults import Fault, find_faults
@@ -72,7 +72,7 @@ def read_name(style: str, text: str, ids: IdForm = NATIVE_IDS) -> JobName | None
             key = read_uuid(text.removeprefix(ids.prefix)) if text.startswith(ids.prefix) else None
         case "hex":
             after = text.removeprefix(ids.prefix) if text.startswith(ids.prefix) else ""
-            key = read_hex(after) or read_uuid(text) or read_id(text, ids.prefix)
+            key = read_hex(after) or read_dashed(text) or read_id(text, ids.prefix)
         case "number":
             return _read_number(text.removeprefix(ids.prefix)) if text.startswith(ids.prefix) else None
         case "tail":

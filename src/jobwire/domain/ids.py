@@ -86,5 +86,13 @@ def read_hex(text: str) -> str | None:
     return _spell(int(text, 16))
 
 
+def read_dashed(text: str) -> str | None:
+    """The 26 characters of the job whose digits of `show_hex` stand in `text` with a UUID's dashes, or None.
+
+    Whatever version they look like: one in 64 of them is spelled as `show_uuid` spells another job.
+    """
+    return None if _UUID.fullmatch(text) is None else read_hex(text.replace("-", ""))
+
+
 def _spell(number: int) -> str:
     return "".join([_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5)])

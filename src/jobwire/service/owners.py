@@ -141,13 +141,25 @@ class Owners:
         JWT, for callers that expect one. RequestError not_found for an unknown owner, invalid_request for a scope
         that cannot be one or an expiry that has passed.
         """
+        return await self._store.write(
+            lambda tx: self.create_key_in(tx, owner_name, scopes=scopes, expires_at=expires_at, as_jwt=as_jwt)
+        )
+
+    def create_key_in(
+        self,
+        tx: Transaction,
+        owner_name: str,
+        *,
+        scopes: Sequence[str] = SCOPES_DEFAULT,
+        expires_at: int | None = None,
+        as_jwt: bool = False,
+    ) -> NewKey:
+        """`create_key` in the transaction that keeps what belongs to the key; errors as there."""
         check_scopes(scopes)
         if expires_at is not None and expires_at <= self._clock():
             raise RequestError("invalid_request", f"expires_at is {expires_at}, which has passed; give a later time")
         listed = msgspec.json.encode(sorted(set(scopes))).decode()
-        return await self._store.write(
-            lambda tx: _insert_key(tx, _require_owner(tx, owner_name), listed, expires_at=expires_at, as_jwt=as_jwt)
-        )
+        return _insert_key(tx, _require_owner(tx, owner_name), listed, expires_at=expires_at, as_jwt=as_jwt)
 
     async def rotate_key(
         self,

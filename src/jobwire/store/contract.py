@@ -176,6 +176,13 @@ class Transaction(Reader, Protocol):
 
         On SQLite 3 µs a row of 14 columns; as values of their own, whose names it looks up, they take 13."""
 
+    def find(
+        self, table: str, columns: Sequence[str], key: str, values: Sequence[str], /, **shared: Any
+    ) -> list[tuple[Any, ...]]:
+        """The rows whose text column `key` has one of the values and whose other columns are as `shared` says.
+
+        On SQLite 0.7 µs a value; 25 at a time as parameters, whose names it looks up, they take 1.3."""
+
     def attempt(self, work: Callable[[], T]) -> tuple[T | None, Exception | None]:
         """Runs `work`; if it fails, gives its error, and nothing that it wrote stays. Raises only where the whole
         transaction is over."""

@@ -63,6 +63,13 @@ class Statements:
         if rows:
             self._run(_insert(table, tuple(columns), tuple(shared), self.each), rows_=encode_json(rows), **shared)
 
+    def find(
+        self, table: str, columns: Sequence[str], key: str, values: Sequence[str], /, **shared: Any
+    ) -> list[tuple[Any, ...]]:
+        """See Transaction.find."""
+        select = _find(table, tuple(columns), key, tuple(shared), self.each)
+        return self.query(select, values_=encode_json(values), **shared) if values else []
+
     def attempt(self, work: Callable[[], T]) -> tuple[T | None, Exception | None]:
         """See Transaction.attempt."""
         self.finish()
@@ -98,6 +105,14 @@ def _insert(table: str, columns: tuple[str, ...], shared: tuple[str, ...], each:
     values = [*(f":{name}" for name in shared), *(f"value ->> {place}" for place in range(len(columns)))]
     names = ", ".join((*shared, *columns))
     return f"INSERT INTO {table} ({names}) SELECT {', '.join(values)} FROM {each}(:rows_)"  # noqa: S608
+
+
+@lru_cache
+def _find(table: str, columns: tuple[str, ...], key: str, shared: tuple[str, ...], each: str) -> str:
+    names = ", ".join(f"t.{name}" for name in columns)
+    same = "".join(f" AND t.{name} = :{name}" for name in shared)
+    # CROSS JOIN: the values lead, each to its place in the index.
+    return f"SELECT {names} FROM {each}(:values_) AS given CROSS JOIN {table} AS t WHERE t.{key} = given.value{same}"  # noqa: S608
 
 
 def encode_json(value: Any) -> str:

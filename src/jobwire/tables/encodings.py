@@ -1,10 +1,11 @@
-"""The encoding of a text file, read as a whole: by its mark, UTF-8, or a guess for what is no UTF-8 anywhere."""
+"""The encoding of a text, read as a whole: by its mark, UTF-8, or a guess for what is no UTF-8 anywhere."""
 
 import codecs
 import re
 import string
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import charset_normalizer
 
@@ -32,6 +33,14 @@ class NoEncodingError(Exception):
         self.offset = offset
 
 
+class Decoded(NamedTuple):
+    """A text and the encoding it was read in; not sure where that was guessed, or where bytes did not fit."""
+
+    text: str
+    encoding: str
+    is_sure: bool
+
+
 def find_mark(head: bytes) -> str | None:
     """The encoding that a file's first four bytes name."""
     return next((name for mark, name in MARKS if head.startswith(mark)), None)
@@ -48,10 +57,30 @@ def detect_encoding(path: Path, *, known: str | None = None) -> str:
     if fault is None:
         return name
     offset, is_mixed = fault
-    guessed = None if known or is_mixed else _guess(path, offset)
+    guessed = None if known or is_mixed else _guess(_read_around(path, offset))
     if guessed is None or _find_fault(path, guessed) is not None:
         raise NoEncodingError(name, offset)
     return guessed
+
+
+def decode_text(data: bytes, *, declared: Iterable[str] = ()) -> Decoded:
+    """A whole text by its mark, as the first `declared` encoding that fits, or as `detect_encoding` would have it.
+
+    Never refuses: what does not fit becomes U+FFFD.
+    """
+    if (marked := find_mark(data[:4])) is not None:
+        return Decoded(data.decode(marked, "replace"), marked, True)
+    for name in declared:
+        try:
+            return Decoded(data.decode(name), name, True)
+        except (LookupError, ValueError):
+            continue
+    try:
+        return Decoded(data.decode(), "utf-8", True)
+    except UnicodeDecodeError as error:
+        offset = error.start
+    encoding = (_guess(_cut_around(data, offset)) if data[:offset].isascii() else None) or "utf-8"
+    return Decoded(data.decode(encoding, "replace"), encoding, False)
 
 
 def _find_fault(path: Path, encoding: str) -> tuple[int, bool] | None:
@@ -76,10 +105,18 @@ def _find_fault(path: Path, encoding: str) -> tuple[int, bool] | None:
             offset += len(chunk)
 
 
-def _guess(path: Path, offset: int) -> str | None:
+def _read_around(path: Path, offset: int) -> bytes:
     with path.open("rb") as file:
         file.seek(max(0, offset - GUESS_BYTES // 2))
-        sample = file.read(GUESS_BYTES)
+        return file.read(GUESS_BYTES)
+
+
+def _cut_around(data: bytes, offset: int) -> bytes:
+    first = max(0, offset - GUESS_BYTES // 2)
+    return data[first : first + GUESS_BYTES]
+
+
+def _guess(sample: bytes) -> str | None:
     # Asked for these, the guesser is wrong for three texts of four, long ones too.
     if _WESTERN.fullmatch(sample):
         return "cp1252"

@@ -6,7 +6,7 @@ The feeder reads the ledger while the child writes; the pipe makes whoever is fa
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -15,16 +15,24 @@ import msgspec
 
 PIPE_BYTES: Final = 1 << 20
 
-_END: Final = b"[]\n"
+LENGTH_BYTES: Final = 4
+
+_END: Final = bytes(LENGTH_BYTES)
 _SET_PIPE_BYTES: Final = getattr(fcntl, "F_SETPIPE_SZ", None)
 
 T = TypeVar("T")
 
-encode_page = msgspec.json.Encoder().encode
+_encode = msgspec.msgpack.Encoder().encode
 
 
-async def feed(pipe: Path, pages: AsyncGenerator[list[Any], None], *, work: Callable[[], Awaitable[T]]) -> T:
-    """The result of `work()`, which reads `pages` from the named pipe by `read_fed`, in another process.
+def encode_page(rows: Sequence[Sequence[Any]]) -> bytes:
+    """Rows as they travel: their length, then MessagePack, whose texts need no escapes."""
+    data = _encode(rows)
+    return len(data).to_bytes(LENGTH_BYTES) + data
+
+
+async def feed(pipe: Path, pages: AsyncGenerator[bytes, None], *, work: Callable[[], Awaitable[T]]) -> T:
+    """The result of `work()`, which reads `pages` (encode_page) from the pipe by `read_fed`, in another process.
 
     Whichever side fails first ends the other, and its error is raised.
     """
@@ -59,20 +67,19 @@ def _open_pipe(pipe: Path) -> Iterator[int]:
 
 def read_fed(pipe: Path) -> Iterator[list[list[Any]]]:
     """The pages that `feed` sends, in the process that works on them; EOFError if they break off."""
-    decode = msgspec.json.Decoder(list[list[Any]]).decode
-    with pipe.open("rb", buffering=PIPE_BYTES) as lines:
-        for line in lines:
-            if line == _END:
+    decode = msgspec.msgpack.Decoder(list[list[Any]]).decode
+    with pipe.open("rb", buffering=PIPE_BYTES) as file:
+        while length := file.read(LENGTH_BYTES):
+            if length == _END:
                 return
-            yield decode(line)
+            yield decode(file.read(int.from_bytes(length)))
     raise EOFError("the rows ended before their end was told")
 
 
-async def _send_all(end: int, pages: AsyncGenerator[list[Any], None]) -> None:
+async def _send_all(end: int, pages: AsyncGenerator[bytes, None]) -> None:
     async with aclosing(pages):
         async for page in pages:
-            if page:
-                await _send(end, encode_page(page) + b"\n")
+            await _send(end, page)
     await _send(end, _END)
 
 

@@ -17,7 +17,12 @@ _CONVERTERS: dict[ColumnKind, Callable[[Any], Any]] = {
 
 
 @contextmanager
-def open_jsonl(path: Path, columns: Sequence[Column]) -> Iterator["JsonlWriter"]:
+def open_jsonl(
+    path: Path,
+    columns: Sequence[Column],
+    *,
+    rows_before: int = 0,
+) -> Iterator["JsonlWriter"]:
     """A writer of a new file of JSON lines."""
     with path.open("xb") as file:
         yield JsonlWriter(file, columns)

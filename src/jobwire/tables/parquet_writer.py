@@ -23,7 +23,12 @@ _TYPES: Final[Mapping[ColumnKind, pa.DataType]] = {
 
 
 @contextmanager
-def open_parquet(path: Path, columns: Sequence[Column]) -> Iterator["ParquetWriter"]:
+def open_parquet(
+    path: Path,
+    columns: Sequence[Column],
+    *,
+    rows_before: int = 0,
+) -> Iterator["ParquetWriter"]:
     """A writer of a new Parquet file."""
     # What Arrow's own allocators reserve counts against a child's limit of address space.
     pa.set_memory_pool(pa.system_memory_pool())

@@ -3,9 +3,14 @@
 Everything here is for child processes: files of strangers are read there, and there alone.
 """
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
+
+from jobwire.domain.errors import JobError
 
 Format = Literal["csv", "jsonl", "parquet", "xlsx"]
 ColumnKind = Literal["text", "integer", "json", "time", "vector"]
@@ -59,3 +64,19 @@ class Column(msgspec.Struct, frozen=True):
 
     name: str
     kind: ColumnKind = "text"
+
+
+@contextmanager
+def refuse_large() -> Iterator[None]:
+    """JobError table_file_too_large where a file grows over what a child process may write."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.EFBIG:
+            raise
+        raise explain_large() from error
+
+
+def explain_large() -> JobError:
+    """The error for a table whose file would be too large."""
+    return JobError("table_file_too_large", "the table makes a file of more than 1 GiB; export a part of it")

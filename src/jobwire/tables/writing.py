@@ -3,7 +3,6 @@
 `write_table` runs in a child process: a hundred thousand rows of XLSX are seconds of Python.
 """
 
-import errno
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -11,12 +10,11 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from jobwire.domain.errors import JobError
 from jobwire.tables.csv_writer import open_csv
 from jobwire.tables.feeding import read_fed
 from jobwire.tables.jsonl_writer import open_jsonl
 from jobwire.tables.parquet_writer import open_parquet
-from jobwire.tables.spec import Column, Format
+from jobwire.tables.spec import Column, Format, refuse_large
 from jobwire.tables.xlsx_writer import open_xlsx
 
 
@@ -28,7 +26,9 @@ class Writer(Protocol):
 
 
 class _Open(Protocol):
-    def __call__(self, path: Path, columns: Sequence[Column], /) -> AbstractContextManager[Writer]: ...
+    def __call__(
+        self, path: Path, columns: Sequence[Column], /, *, rows_before: int
+    ) -> AbstractContextManager[Writer]: ...
 
 
 WRITERS: Final[dict[Format, _Open]] = {
@@ -40,12 +40,16 @@ WRITERS: Final[dict[Format, _Open]] = {
 
 
 class WriteRequest(msgspec.Struct, frozen=True):
-    """A table to write: rows come through the pipe `feed`, the file `path` is new."""
+    """A table to write: rows come through the pipe `feed`, the file `path` is new.
+
+    Where `rows_before` rows of the same table stand in other files, this one goes on after them (joining.py).
+    """
 
     feed: str
     path: str
     format: Format
     columns: list[Column]
+    rows_before: int = 0
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -61,21 +65,28 @@ def write_table(request: WriteRequest) -> Written:
     Raises JobError (permanent) table_cell_too_long (XLSX) or table_file_too_large.
     """
     path = Path(request.path)
-    try:
-        rows = write_rows(path, request.format, columns=request.columns, pages=read_fed(Path(request.feed)))
-    except OSError as error:
-        if error.errno != errno.EFBIG:
-            raise
-        raise JobError(
-            "table_file_too_large", "the table makes a file of more than 1 GiB; export a part of it"
-        ) from error
+    with refuse_large():
+        rows = write_rows(
+            path,
+            request.format,
+            columns=request.columns,
+            pages=read_fed(Path(request.feed)),
+            rows_before=request.rows_before,
+        )
     return Written(rows, path.stat().st_size)
 
 
-def write_rows(path: Path, form: Format, *, columns: Sequence[Column], pages: Iterator[list[list[Any]]]) -> int:
+def write_rows(
+    path: Path,
+    form: Format,
+    *,
+    columns: Sequence[Column],
+    pages: Iterator[list[list[Any]]],
+    rows_before: int = 0,
+) -> int:
     """Write pages of rows into a new file; returns how many rows."""
     count = 0
-    with WRITERS[form](path, columns) as writer:
+    with WRITERS[form](path, columns, rows_before=rows_before) as writer:
         for page in pages:
             writer.write(page)
             count += len(page)

@@ -21,14 +21,17 @@ CELL_CHARS_MAX: Final = 32_767
 
 @contextmanager
 def open_xlsx(
-    path: Path, columns: Sequence[Column], *, sheet_rows_max: int = SHEET_ROWS_MAX
+    path: Path, columns: Sequence[Column], *, rows_before: int = 0, sheet_rows_max: int = SHEET_ROWS_MAX
 ) -> Iterator["XlsxWriter"]:
-    """A writer of a new workbook: sheets "Rows", "Rows 2" and so on, each with the header."""
+    """A writer of a new workbook: sheets "Rows", "Rows 2" and so on, each with the header.
+
+    After `rows_before` rows in other files it goes on where they end: what they have filled stays empty in it.
+    """
     options = {"constant_memory": True, "tmpdir": str(path.parent), "strings_to_urls": False}
     with path.open("xb") as file:
         book = xlsxwriter.Workbook(file, options)
         try:
-            yield XlsxWriter(book, columns, sheet_rows_max=sheet_rows_max)
+            yield XlsxWriter(book, columns, rows_before=rows_before, sheet_rows_max=sheet_rows_max)
             book.close()
         finally:
             # A workbook that is given up would keep its parts open and complain about it.
@@ -40,13 +43,21 @@ def open_xlsx(
 class XlsxWriter:
     """Every value text except whole numbers: a spreadsheet would round, date or run it otherwise."""
 
-    def __init__(self, book: xlsxwriter.Workbook, columns: Sequence[Column], *, sheet_rows_max: int) -> None:
+    def __init__(
+        self, book: xlsxwriter.Workbook, columns: Sequence[Column], *, rows_before: int, sheet_rows_max: int
+    ) -> None:
         self._book = book
         self._columns = columns
         self._cells = [CELLS[column.kind] for column in columns]
         self._sheet_rows_max = sheet_rows_max
         self._sheets = 0
-        self._open_sheet()
+        if rows_before == 0:
+            self._open_sheet()
+            return
+        full, last = divmod(rows_before - 1, sheet_rows_max - 1)
+        for _ in range(full + 1):
+            self._add_sheet()
+        self._row = last + 2
 
     def write(self, rows: Sequence[list[Any]]) -> None:
         """See Writer.write; JobError table_cell_too_long."""
@@ -55,9 +66,12 @@ class XlsxWriter:
                 self._open_sheet()
             self._write_row(row)
 
-    def _open_sheet(self) -> None:
+    def _add_sheet(self) -> None:
         self._sheets += 1
         self._sheet = self._book.add_worksheet(SHEET if self._sheets == 1 else f"{SHEET} {self._sheets}")
+
+    def _open_sheet(self) -> None:
+        self._add_sheet()
         for place, column in enumerate(self._columns):
             self._sheet.write_string(0, place, column.name)
         self._row = 1

@@ -247,6 +247,19 @@ class TestTokens:
         assert mine.get("/repositories", headers=mine_too).status_code == 200
 
 
+def test_no_agent_is_there_and_nothing_makes_up_an_answer(new_client: NewClient) -> None:
+    client = new_client(scopes=("jobs:read",))
+    refused = client.post("/chat/helper", json={"message": "Where are the lakes?"})
+    assert code_of(refused) == (404, "NotFoundError")
+    assert refused.json()["error"]["details"]["instead"] == "POST /repositories/{repositoryId}/documents/query"
+    assert int(refused.headers["x-ratelimit-remaining"]) < int(refused.headers["x-ratelimit-limit"])
+    for body in ({}, {"message": ""}, {"message": 1}):
+        wrong = client.post("/chat/helper", json=body)
+        assert code_of(wrong) == (400, "ValidationError") and list(wrong.json()["error"]["details"]) == ["message"]
+    unable = new_client(scopes=("jobs:write",)).post("/chat/helper", json={"message": "?"})
+    assert code_of(unable) == (403, "ForbiddenError")
+
+
 def test_the_documentation_stands_where_the_vendor_has_it(waiting: Client) -> None:
     page = httpx.get(f"{waiting.running.base}/v1/documentation")
     assert page.status_code == 200 and "/repositories/{repositoryId}/crawl" in page.text

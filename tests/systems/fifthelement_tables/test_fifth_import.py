@@ -296,8 +296,12 @@ def test_the_call_takes_bytes_or_a_url_and_says_the_rest_in_its_query(shelf: She
             {"process": "maybe"},
             {"format": "xls"},
             {"rows": "1"},
+            {"url": site},
+            {"source": "/v1/files/x"},
         ):
             assert client.post(path, params=wrong, content=HOMES.encode()).status_code == 400
+        twice = client.post(path, params={"url": site, "source": "/v1/files/x"}).json()["error"]["details"]
+        assert twice == {"url": "says where the file is, and so does source; send one of them"}
         kinds = "boolean, date, datetime, integer, number, text"
         for types, told in (
             ("price", {"types": "'price' is no pair; write column:type, as price:number,built:date"}),

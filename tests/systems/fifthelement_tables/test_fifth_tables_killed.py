@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from flights import write_flights
 from table_house import DEADLINE_S, Shelf, TableHouse, run_tables
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
 ROWS = 30_000
+PARTS = {"PART_BYTES": str(1 << 20)}
 
 
 @pytest.fixture
@@ -33,13 +35,18 @@ def idle(tmp_path: Path) -> Iterator[TableHouse]:
 
 
 @contextmanager
-def worker(folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def worker(folder: Path, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
     """A worker on the folder's ledger; dead after the block, with its children."""
     scratch = folder / "scratch"
     scratch.mkdir(exist_ok=True)
     process = subprocess.Popen(
         [sys.executable, str(HERE / "table_worker.py"), str(folder), address_in(folder)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1])]), "TMPDIR": str(scratch)},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1])]),
+            "TMPDIR": str(scratch),
+            **environment,
+        },
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -63,8 +70,8 @@ def find_scratch(folder: Path, pattern: str) -> Callable[[], bool]:
     return lambda: any(path.stat().st_size > 0 for path in (folder / "scratch").glob(pattern))
 
 
-def kill_when(folder: Path, is_so: Callable[[], Any]) -> None:
-    with worker(folder):
+def kill_when(folder: Path, is_so: Callable[[], Any], **environment: str) -> None:
+    with worker(folder, **environment):
         wait_for(is_so)
 
 
@@ -89,21 +96,29 @@ def test_an_import_goes_on_where_it_was_killed(idle: TableHouse, tmp_path: Path)
         check_whole(shelf, number, ROWS)
 
 
-def test_an_export_that_was_killed_is_made_whole(idle: TableHouse, tmp_path: Path) -> None:
+def test_an_export_goes_on_behind_the_last_part_it_kept(idle: TableHouse, tmp_path: Path) -> None:
     shelf = idle.open_shelf("Airline")
     source = shelf.keep(write_flights(tmp_path / "flights.csv", ROWS))
     loading = shelf.start(IMPORT, source=source, title="flight", process=False)
     with worker(tmp_path):
         check_whole(shelf, loading, ROWS)
-    number = shelf.start(EXPORT, format="csv")
-    for _ in range(2):
-        kill_when(tmp_path, find_scratch(tmp_path, "jobwire-scratch-*/*/table"))
-        for left in (tmp_path / "scratch").glob("jobwire-scratch-*/*/table"):
-            left.unlink()
-    with worker(tmp_path):
+    number = shelf.start(EXPORT, format="xlsx")
+    store = idle.house.store
+
+    def read_parts() -> list[Any]:
+        return [msgspec.json.decode(part)["reached"] for part in store.steps(number).result().values()]
+
+    for kill in range(2):
+        asked, before = tmp_path / f"asked {kill}", len(read_parts())
+        kill_when(tmp_path, lambda before=before: len(read_parts()) > before, ASKED=str(asked), **PARTS)
+    behind = max(part["after"] for part in read_parts())
+    assert not any(part["is_over"] for part in read_parts()), "killed in the middle"
+    last = tmp_path / "asked at last"
+    with worker(tmp_path, ASKED=str(last), **PARTS):
         ended = shelf.wait(number)
         assert ended.phase is Phase.COMPLETED, ended.error
-        assert ended.result["rows"] == ROWS
+        assert ended.result["rows"] == ended.result["documentsProcessed"] == ROWS
+        assert min(last.read_text().splitlines()) == behind, "nothing before that is read again"
         copy = idle.open_shelf("Copy")
         again = copy.wait(copy.start(IMPORT, source=ended.result["downloadUrl"], process=False))
     assert again.result["added"] == ROWS

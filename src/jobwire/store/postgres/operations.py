@@ -78,6 +78,14 @@ class PostgresTransaction(OpenTransaction):
                 rows=encode_json([{**shared, **dict(zip(columns, row, strict=True))} for row in rows]),
             )
 
+    def find(
+        self, table: str, columns: Sequence[str], key: str, values: Sequence[str], /, **shared: Any
+    ) -> list[tuple[Any, ...]]:
+        """See Transaction.find."""
+        same = "".join(f" AND {name} = :{name}" for name in shared)
+        select = f"SELECT {', '.join(columns)} FROM {table} WHERE {key} = ANY(CAST(:values_ AS text[])){same}"  # noqa: S608
+        return self.query(select, values_=text_array(values), **shared) if values else []
+
     # submission
 
     def _find_sent(self, keys: Collection[str]) -> dict[tuple[int, str], int]:

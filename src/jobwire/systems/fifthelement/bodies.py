@@ -65,6 +65,12 @@ class QueryBody(msgspec.Struct, frozen=True, rename="camel"):
     limit: Annotated[int, Meta(ge=1, le=FOUND_MAX)] = RESULTS_DEFAULT
 
 
+class ChatBody(msgspec.Struct, frozen=True, rename="camel"):
+    """A message to an agent."""
+
+    message: Annotated[str, Meta(min_length=1)]
+
+
 class TokenBody(msgspec.Struct, frozen=True, rename="camel"):
     """A new API key of the caller."""
 

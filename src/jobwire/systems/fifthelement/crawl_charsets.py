@@ -1,19 +1,13 @@
-"""Decode a page whatever it says of its charset: byte order mark, header, page, the bytes themselves, in turn."""
+"""Decodes a page whatever it says of its charset: mark, header, page, and at last as tables/encodings.py guesses."""
 
 import codecs
 import re
 from typing import Final
 
-from charset_normalizer import from_bytes
+from jobwire.tables.encodings import decode_text
 
 SNIFFED_BYTES: Final = 4_096
-GUESSED_BYTES: Final = 65_536
 
-_MARKS: Final = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
 _META: Final = re.compile(rb"<meta[^>]{0,300}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE)
 _HEADER: Final = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE)
 _FAMILIES: Final = ("utf-8", "utf-16", "cp125", "cp866", "cp874", "cp932", "iso8859", "koi8", "mac-", "gb", "big5")
@@ -30,18 +24,9 @@ _WIDER: Final = {
 
 def decode_page(body: bytes, content_type: str) -> str:
     """The text of a page; what no charset can say becomes U+FFFD. Never raises for what the page says."""
-    for mark, charset in _MARKS:
-        if body.startswith(mark):
-            return body[len(mark) :].decode(charset, "replace")
     header, meta = _HEADER.search(content_type), _META.search(body[:SNIFFED_BYTES])
-    named = [header[1] if header else None, meta[1].decode("ascii") if meta else None, "utf-8"]
-    for charset_ in filter(None, map(_find_charset, named)):
-        try:
-            return body.decode(charset_)
-        except (UnicodeError, ValueError):
-            continue
-    best = from_bytes(body[:GUESSED_BYTES]).best()
-    return body.decode(best.encoding if best else "cp1252", "replace")
+    named = [header[1] if header else None, meta[1].decode("ascii") if meta else None]
+    return decode_text(body, declared=filter(None, map(_find_charset, named))).text
 
 
 def _find_charset(name: str | None) -> str | None:

@@ -155,3 +155,5 @@ IMPORTED = Notes(
     ),
     is_body_optional=True,
 )
+
+CHAT = Notes("No agents run here, so that every one of them is not found.", refusals=("agent_not_found",))

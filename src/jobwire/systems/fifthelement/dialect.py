@@ -2,8 +2,16 @@
 
 from jobwire.dialects.sent import PageField, PageWords
 from jobwire.dialects.spec import Carrier, Dialect, Envelope, ErrorField, RateLimit, Route, Wait
-from jobwire.systems.fifthelement import described, routes_documents, routes_jobs, routes_repositories, routes_tokens
+from jobwire.systems.fifthelement import (
+    described,
+    routes_chat,
+    routes_documents,
+    routes_jobs,
+    routes_repositories,
+    routes_tokens,
+)
 from jobwire.systems.fifthelement.bodies import (
+    ChatBody,
     DocumentBody,
     DocumentChange,
     QueryBody,
@@ -155,6 +163,10 @@ FIFTHELEMENT = Dialect(
         Route(
             "DELETE", "/user-api-tokens/{tokenId}", endpoint=routes_tokens.remove_token, scope="jobs:write",
             response=described.Deleted, summary="End a key made here",
+        ),
+        Route(
+            "POST", "/chat/{agent}", endpoint=routes_chat.post_chat, scope="jobs:read", body="json", status=404,
+            request=ChatBody, notes=described.CHAT, summary="Write to an agent; there are none here",
         ),
     ),
 )  # fmt: skip

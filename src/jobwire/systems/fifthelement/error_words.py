@@ -18,6 +18,7 @@ ERRORS: Final[Mapping[str, ErrorWord]] = {
     "repository_not_found": ErrorWord(404, word="NotFoundError"),
     "document_not_found": ErrorWord(404, word="NotFoundError"),
     "token_not_found": ErrorWord(404, word="NotFoundError"),
+    "agent_not_found": ErrorWord(404, word="NotFoundError"),
     "method_not_allowed": ErrorWord(405, word=_VALIDATION),
     "conflict": ErrorWord(400, word=_VALIDATION),
     "not_finished": ErrorWord(400, word=_VALIDATION),

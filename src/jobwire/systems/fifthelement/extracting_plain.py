@@ -1,27 +1,17 @@
 """Bytes to text: finds out the encoding; plain text as it is, tables of CSV as lines of `column: value`."""
 
-import codecs
 import csv
 import io
 import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from charset_normalizer import from_bytes
-
 from jobwire.domain.errors import JobError
 from jobwire.systems.fifthelement.file_types import HEAD_BYTES, find_delimiter
+from jobwire.tables import encodings
 
-CHARSET_SAMPLE_BYTES: Final = 262_144
 CSV_FIELD_CHARS_MAX: Final = 131_072
 
-_BOMS: Final = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 # What no text needs and databases refuse; U+FFFE and U+0002 are how PDFium marks a hyphen at a line's end.
 _HYPHEN: Final = re.compile("[\x02\ufffe][\r\n]*")
 _CONTROLS: Final = re.compile("[\0-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
@@ -44,18 +34,10 @@ def clean_text(text: str) -> str:
 
 
 def decode_text(data: bytes, *, declared: str | None = None) -> tuple[str, tuple[str, ...]]:
-    """The bytes as text, and warnings: by its mark, as declared, as UTF-8, or by the likeliest encoding."""
-    for bom, encoding in _BOMS:
-        if data.startswith(bom):
-            return data.decode(encoding, "replace"), ()
-    for encoding in filter(None, (declared, "utf-8")):
-        try:
-            return data.decode(encoding), ()
-        except (UnicodeDecodeError, LookupError):
-            continue
-    found = from_bytes(data[:CHARSET_SAMPLE_BYTES]).best()
-    encoding = found.encoding if found is not None else "utf-8"
-    text = data.decode(encoding, "replace")
+    """The bytes as text, and warnings, as tables/encodings.py reads them."""
+    text, encoding, is_sure = encodings.decode_text(data, declared=[declared] if declared else ())
+    if is_sure:
+        return text, ()
     lost = text.count("\ufffd")
     said = f", {lost} characters could not be read" if lost else ""
     return text, (f"the encoding is not said and was taken for {encoding}{said}",)

@@ -6,7 +6,8 @@ from typing import Final
 
 DOCUMENT_PREFIX: Final = "doc_"
 
-_RANDOM_BITS: Final = 80
+_RANDOM_DIGITS: Final = 20
+_VARIANT: Final = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
 _DASHED: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _HEX: Final = re.compile(r"[0-9A-Fa-f]{32}")
 _DOCUMENT: Final = re.compile(r"doc_[A-Za-z0-9]{1,64}")
@@ -14,21 +15,18 @@ _DOCUMENT: Final = re.compile(r"doc_[A-Za-z0-9]{1,64}")
 
 def make_id(now_ms: int) -> str:
     """The 32 hex digits of a new UUID of version 7: ordered by time, not guessable."""
-    return _shape(now_ms, secrets.randbits(_RANDOM_BITS))
+    return make_ids(now_ms, 1)[0]
 
 
 def make_ids(now_ms: int, count: int) -> list[str]:
-    """So many ids in ascending order, three times as fast as one by one."""
-    step = _RANDOM_BITS // 8
-    drawn = secrets.token_bytes(step * count)
-    return sorted(_shape(now_ms, int.from_bytes(drawn[start : start + step])) for start in range(0, len(drawn), step))
-
-
-def _shape(now_ms: int, random: int) -> str:
-    bits = (now_ms << _RANDOM_BITS) | random
-    bits = bits & ~(0xF << 76) | (7 << 76)
-    bits = bits & ~(0x3 << 62) | (2 << 62)
-    return f"{bits:032x}"
+    """So many ids in ascending order."""
+    drawn, head = secrets.token_hex(_RANDOM_DIGITS // 2 * count), f"{now_ms:012x}7"
+    return sorted(
+        [
+            head + drawn[start : start + 3] + _VARIANT[drawn[start + 3]] + drawn[start + 4 : start + 19]
+            for start in range(0, len(drawn), _RANDOM_DIGITS)
+        ]
+    )
 
 
 def show_document_id(stored: str) -> str:

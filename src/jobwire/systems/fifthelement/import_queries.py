@@ -24,6 +24,16 @@ def read_import_query(query: Mapping[str, str]) -> dict[str, Any]:
     return wanted
 
 
+def names_file(wanted: Mapping[str, Any], *, is_body_sent: bool) -> bool:
+    """Whether the query, not the body, says where the file is; RequestError where both do, or it does twice."""
+    places = [name for name in ("url", "source") if name in wanted]
+    if len(places) + is_body_sent > 1:
+        others = " and ".join([*places[1:], *(["a body"] if is_body_sent else [])])
+        detail = f"says where the file is, and so does {others}; send one of them"
+        raise refuse_faults([Fault(f"/{places[0]}", detail)])
+    return bool(places)
+
+
 def _read_type(pair: str) -> tuple[str, str]:
     # From the right: a column's name may hold a colon.
     column, colon, of_type = pair.rpartition(":")

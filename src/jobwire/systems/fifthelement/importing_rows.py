@@ -17,6 +17,7 @@ from jobwire.systems.fifthelement.subjects import keep_repository
 from jobwire.systems.fifthelement.table_documents import DocumentLine
 from jobwire.systems.fifthelement.table_records import (
     ImportState,
+    find_originals,
     find_rows,
     keep_import,
     read_import,
@@ -69,18 +70,33 @@ def keep_batch(tx: Transaction, jobs: Jobs, target: Target, batch: Batch) -> Imp
         return state
     keep_repository(tx, target.owner, target.repository)
     known = find_rows(tx, target.owner, target.repository, [line.row_key for line in batch.lines])
+    originals = find_originals(
+        tx,
+        target.owner,
+        target.repository,
+        [line.document for line in batch.lines if line.document is not None and line.row_key not in known],
+    )
+    recognised: list[tuple[DocumentLine, str]] = []
     new: dict[str, tuple[DocumentLine, KeptText | None]] = {}
     changed = unchanged = 0
     for line, text in zip(batch.lines, batch.texts, strict=True):
         if line.row_key in new:
             unchanged += 1
-        elif (found := known.get(line.row_key)) is None:
+        elif (found := known.get(line.row_key)) is not None:
+            if found.row_hash == line.row_hash:
+                unchanged += 1
+            else:
+                _change(tx, jobs, target, found.document, row=(line, text))
+                changed += 1
+        elif (original := originals.get(line.document or "")) is None:
             new[line.row_key] = (line, text)
-        elif found.row_hash == line.row_hash:
+        elif original.says(title=line.title, content_sha256=line.content_sha256, metadata=line.metadata):
+            recognised.append((line, original.id))
             unchanged += 1
         else:
-            _change(tx, jobs, target, found.document, row=(line, text))
+            _change(tx, jobs, target, original.id, row=(line, text))
             changed += 1
+    _know(tx, target, recognised)
     _add(tx, jobs, target, list(new.values()))
     state = ImportState(batch.end, state.added + len(new), state.changed + changed, state.unchanged + unchanged)
     keep_import(tx, target.owner, target.job, state)
@@ -108,8 +124,9 @@ def _add(tx: Transaction, jobs: Jobs, target: Target, new: Sequence[tuple[Docume
         created_at=tx.now,
         updated_at=tx.now,
     )
-    for document, (line, text) in zip(ids, new, strict=True):
-        records.hold_blobs(tx, document, line.blob, text.text_blob if text else None)
+    for document, _, _, text_blob, _, source_blob, *_ in documents:
+        if text_blob or source_blob:
+            records.hold_blobs(tx, document, source_blob, text_blob)
     _know(tx, target, [(line, document) for document, (line, _) in zip(ids, new, strict=True)])
     if target.processes:
         for document in ids:

@@ -13,7 +13,7 @@ from jobwire.service.call import Call, Reply
 from jobwire.store.contract import Transaction
 from jobwire.store.files import hold_files, name_job
 from jobwire.systems.fifthelement.bodies import name_repository, read_start_body
-from jobwire.systems.fifthelement.import_queries import name_source, read_import_query
+from jobwire.systems.fifthelement.import_queries import name_source, names_file, read_import_query
 from jobwire.systems.fifthelement.job_shape import IDS, REFERENCE
 from jobwire.systems.fifthelement.routes_documents import keep_upload
 from jobwire.systems.fifthelement.routes_repositories import expect_repository
@@ -57,7 +57,8 @@ async def post_export(call: Call) -> Reply:
 async def post_import(call: Call) -> Reply:
     """Import the rows of a file into a repository: the body is its bytes; `url` or `source` says where else."""
     wanted, files = read_import_query(call.query), list[str]()
-    if not wanted.keys() & {"url", "source"}:
+    is_body_sent = call.upload is not None and call.upload.stat().st_size > 0
+    if not names_file(wanted, is_body_sent=is_body_sent):
         files = [await keep_upload(call)]
         wanted["source"] = name_source(call.services.links, files[0])
     return await _start(call, IMPORT, wanted, files=files)

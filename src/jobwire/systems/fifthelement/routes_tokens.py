@@ -5,6 +5,8 @@ from typing import Any, Final
 from jobwire.dialects.parse import read_form
 from jobwire.domain.errors import RequestError
 from jobwire.service.call import Call, Reply
+from jobwire.service.owners import NewKey
+from jobwire.store import accounts
 from jobwire.store.contract import Reader, Transaction
 from jobwire.systems.fifthelement.bodies import TokenBody, clean_text
 from jobwire.systems.fifthelement.members import WORKSPACE_SCOPE
@@ -17,12 +19,14 @@ async def post_token(call: Call) -> Reply:
     """A new key that may do what its maker may; it is shown this once."""
     principal, services = call.principal, call.services
     name = clean_text(read_form(TokenBody, call.body).name)
-    if await services.store.read(lambda reader: _count(reader, principal.owner)) >= TOKENS_MAX:
-        raise RequestError("conflict", f"The workspace has {TOKENS_MAX} keys, which is the limit; delete one first")
     scopes = sorted(principal.scopes - {WORKSPACE_SCOPE})
-    made = await services.owners.create_key(principal.owner_name, scopes=scopes)
 
-    def keep(tx: Transaction) -> int:
+    def make(tx: Transaction) -> tuple[NewKey, int]:
+        accounts.hold_owner(tx, principal.owner)
+        if _count(tx, principal.owner) >= TOKENS_MAX:
+            limit = f"The workspace has {TOKENS_MAX} keys, which is the limit; delete one first"
+            raise RequestError("conflict", limit)
+        made = services.owners.create_key_in(tx, principal.owner_name, scopes=scopes)
         tx.execute(
             "INSERT INTO fifthelement_token (owner, key_id, name, created_at) VALUES (:owner, :id, :name, :now)",
             owner=principal.owner,
@@ -30,9 +34,9 @@ async def post_token(call: Call) -> Reply:
             name=name,
             now=tx.now,
         )
-        return tx.now
+        return made, tx.now
 
-    created_at = await services.store.write(keep)
+    made, created_at = await services.store.write(make)
     return Reply({"id": made.id, "name": name, "token": made.key, "createdAt": moment(created_at)})
 
 

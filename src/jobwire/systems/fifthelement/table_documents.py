@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from jobwire.domain.errors import JobError
+from jobwire.systems.fifthelement.ids import read_document_id
 from jobwire.tables.archives import unpack_archive
 from jobwire.tables.checking import ColumnType, make_checker
 from jobwire.tables.csv_writer import open_csv
@@ -88,7 +89,8 @@ class ReadReport(msgspec.Struct, frozen=True):
 class DocumentLine(msgspec.Struct, frozen=True, array_like=True):
     """A document-to-be: `row_key` tells the same row in another file, `row_hash` whether it says the same.
 
-    Both are in hex; `metadata` is JSON text. A file of an archive has no content but a `blob`, its bytes' address.
+    Both are in hex; `metadata` is JSON text; `document` is the id that a row of an export had. A file of an archive
+    has no content but a `blob`, its bytes' address.
     """
 
     row_key: str
@@ -99,6 +101,7 @@ class DocumentLine(msgspec.Struct, frozen=True, array_like=True):
     metadata: str
     blob: str | None = None
     media_type: str | None = None
+    document: str | None = None
 
 
 def read_documents(request: ReadRequest) -> ReadReport:
@@ -203,9 +206,11 @@ def _choose_maker(first: Row, mapping: Mapping, *, form: str) -> Callable[[Row],
         assert isinstance(checked, Row)
         values = checked.values
         text = _show_row(values) if content is None else _show(values[content])
-        metadata = {name: value for name, value in values.items() if name not in (title, content)}
         key = None if mapping.key is None else _show(values[mapping.key])
-        return _make_line(row.line, _show(values[title]), text, metadata, key=key, title_field=title)
+        shown = _show(values.pop(title))
+        if content is not None:
+            values.pop(content, None)
+        return _make_line(row.line, shown, text, values, key=key, title_field=title)
 
     return make
 
@@ -228,13 +233,23 @@ def _make_exported(*, is_neutralised: bool) -> Callable[[Row], DocumentLine | Ba
         if title in (None, ""):
             return BadRow(row.line, "is empty; every row needs it", "title")
         content, key = "" if content is None else _show(content), None if key is None else _show(key)
-        return _make_line(row.line, _show(title), content, metadata or {}, key=key, title_field="title")
+        document = None if key is None else read_document_id(key)
+        return _make_line(
+            row.line, _show(title), content, metadata or {}, key=key, title_field="title", document=document
+        )
 
     return make
 
 
 def _make_line(
-    line: int, title: str, content: str, metadata: dict[str, Any], *, key: str | None, title_field: str
+    line: int,
+    title: str,
+    content: str,
+    metadata: dict[str, Any],
+    *,
+    key: str | None,
+    title_field: str,
+    document: str | None = None,
 ) -> DocumentLine | BadRow:
     for name, text, limit in ((title_field, title, TITLE_CHARS_MAX), ("content", content, RECORD_CHARS_MAX)):
         if len(text) > limit:
@@ -251,7 +266,9 @@ def _make_line(
     content_sha256 = sha256(data).hexdigest()
     row_hash = _hash(head, content_sha256.encode(), encoded)
     row_key = row_hash if key is None else _hash(b"key", key.encode())
-    return DocumentLine(row_key, row_hash, title, content, content_sha256, encoded.decode(), media_type=TEXT_TYPE)
+    return DocumentLine(
+        row_key, row_hash, title, content, content_sha256, encoded.decode(), None, TEXT_TYPE, document
+    )
 
 
 def _read_archive(path: Path, folder: Path) -> Iterator[DocumentLine | BadRow]:
@@ -277,7 +294,8 @@ def _read_archive(path: Path, folder: Path) -> Iterator[DocumentLine | BadRow]:
 
 def _hash(*parts: bytes) -> str:
     """16 bytes in hex; the length of each part counts, so that no two lists have the same text."""
-    return blake2b(b"".join([b"%d:%b" % (len(part), part) for part in parts]), digest_size=HASH_BYTES).hexdigest()
+    told = [told for part in parts for told in (len(part), part)]
+    return blake2b(b"%d:%b" * len(parts) % tuple(told), digest_size=HASH_BYTES).hexdigest()
 
 
 def _show_row(values: dict[str, Any]) -> str:

@@ -4,15 +4,17 @@ Every function works inside the transaction or snapshot it is given, and the own
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
+from hashlib import sha256
 from typing import Final, NamedTuple
+
+import msgspec
 
 from jobwire.kinds.contract import FinalJob
 from jobwire.store.contract import Reader, Transaction
 from jobwire.systems.fifthelement.subjects import conclude_job
 
-KEYS_A_STATEMENT: Final = 25
-"""SQLite looks each parameter up by its name: a key costs more the more there are in a statement."""
+_NOTHING: Final = sha256(b"").hexdigest()
+_decode: Final = msgspec.json.Decoder().decode
 
 DELETE_HOOKS: Final = ("DELETE FROM fifthelement_row_key WHERE owner = :owner AND document = :document",)
 
@@ -24,6 +26,21 @@ class KnownRow(NamedTuple):
     document: str
 
 
+class Original(NamedTuple):
+    """A document that a row of an export may tell of, as it is now."""
+
+    id: str
+    title: str
+    content_sha256: str | None
+    metadata: str
+
+    def says(self, *, title: str, content_sha256: str | None, metadata: str) -> bool:
+        """Whether it has these; no text at all is the empty one."""
+        if (self.title, self.content_sha256 or _NOTHING) != (title, content_sha256 or _NOTHING):
+            return False
+        return bool(self.metadata == metadata or _decode(self.metadata) == _decode(metadata))
+
+
 class ImportState(NamedTuple):
     """How far an import has come: `kept_bytes` of its rows, and what became of them."""
 
@@ -33,23 +50,18 @@ class ImportState(NamedTuple):
     unchanged: int = 0
 
 
-def find_rows(reader: Reader, owner: int, repository: str, keys: Sequence[str]) -> dict[str, KnownRow]:
+def find_rows(tx: Transaction, owner: int, repository: str, keys: Sequence[str]) -> dict[str, KnownRow]:
     """The rows of these keys that were imported before."""
-    found: dict[str, KnownRow] = {}
-    for start in range(0, len(keys), KEYS_A_STATEMENT):
-        named = {f"k{place}": key for place, key in enumerate(keys[start : start + KEYS_A_STATEMENT])}
-        rows = reader.query(_select_rows(len(named)), owner=owner, repository=repository, **named)
-        found.update({key: KnownRow(row_hash, document) for key, row_hash, document in rows})
-    return found
+    columns = ("row_key", "row_hash", "document")
+    rows = tx.find("fifthelement_row_key", columns, "row_key", keys, owner=owner, repository=repository)
+    return {key: KnownRow(row_hash, document) for key, row_hash, document in rows}
 
 
-@lru_cache(maxsize=KEYS_A_STATEMENT)
-def _select_rows(count: int) -> str:
-    names = ", ".join(f":k{place}" for place in range(count))
-    return (
-        "SELECT row_key, row_hash, document FROM fifthelement_row_key"  # noqa: S608 - numbered names
-        f" WHERE owner = :owner AND repository = :repository AND row_key IN ({names})"
-    )
+def find_originals(tx: Transaction, owner: int, repository: str, documents: Sequence[str]) -> dict[str, Original]:
+    """Those of the documents that are in the repository."""
+    columns = ("id", "title", "content_sha256", "metadata")
+    rows = tx.find("fifthelement_document", columns, "id", documents, owner=owner, repository=repository)
+    return {row[0]: Original(*row) for row in rows}
 
 
 def read_import(reader: Reader, owner: int, job: int) -> ImportState:

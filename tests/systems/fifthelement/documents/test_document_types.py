@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from jobwire.domain.errors import JobError
 from jobwire.systems.fifthelement.chunking import CHUNK_CHARS_MAX, cut_text
+from jobwire.systems.fifthelement.crawl_charsets import decode_page
 from jobwire.systems.fifthelement.extracting import ExtractReport, ExtractRequest, extract_slice
 from jobwire.systems.fifthelement.extracting_plain import clean_text
 from jobwire.systems.fifthelement.file_types import detect_type
@@ -129,11 +130,26 @@ def test_rows_of_a_table_are_lines_that_stand_alone(tmp_path: Path) -> None:
     assert report.facts == {"columns": "name, city", "rows": "2"}
 
 
-def test_a_text_in_an_unsaid_encoding_is_read_with_a_warning(tmp_path: Path) -> None:
-    said = "Улица в Кишинёве была тихая, и только ветер шумел в старых липах. " * 5
-    text, report = extract(tmp_path, said.encode("windows-1251"))
-    assert text == said.strip()
-    assert report.warnings == ["the encoding is not said and was taken for cp1251"]
+RUSSIAN = "Улица в Кишинёве была тихая, и только ветер шумел в старых липах. " * 5
+GERMAN = "Die Straße ist länger als das Gebäude, für 3 € – schön. "
+
+
+@pytest.mark.parametrize(
+    ("data", "seen", "taken"),
+    [
+        (RUSSIAN.encode("windows-1251"), RUSSIAN, "cp1251"),
+        (GERMAN.encode("cp1252"), GERMAN, "cp1252"),
+        # Damaged after good letters: another encoding would garble those.
+        (RUSSIAN.encode() + b"\xff", RUSSIAN + "\ufffd", "utf-8, 1 characters could not be read"),
+    ],
+)
+def test_a_text_in_an_unsaid_encoding_is_read_with_a_warning(
+    tmp_path: Path, data: bytes, seen: str, taken: str
+) -> None:
+    text, report = extract(tmp_path, data)
+    assert text == seen.strip()
+    assert report.warnings == [f"the encoding is not said and was taken for {taken}"]
+    assert decode_page(data, "text/html") == seen, "a page is read as a file is"
 
 
 @pytest.mark.parametrize(
