@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from typing import NoReturn
 
+from jobwire.blobs.scratch import Scratch
 from jobwire.domain.outcome import Completed
 from jobwire.domain.webhooks import SENDER_QUEUE
 from jobwire.kinds.contract import Kind
@@ -16,7 +17,6 @@ from jobwire.worker.attempt import Attempt, start_progress
 from jobwire.worker.children import Children
 from jobwire.worker.context import Tools
 from jobwire.worker.executor import run_attempt
-from jobwire.worker.scratch import Scratch
 from jobwire.worker.threads import HandlerThreads
 
 LEASE_MS = 5_000
