@@ -1,8 +1,8 @@
 """The doorbell: tells other processes after a commit that there is work, and hears them; polls where it is not heard.
 
 Rung outside the writer's transactions, because a NOTIFY in a commit makes all commits of the server take turns: right
-behind a commit if the last ring was long enough ago, else soon. What it says is a hint: a parked claim is served by the
-poll at the latest.
+behind a commit if the last ring was long enough ago, else soon. What it says is a hint: a parked claim is served by
+the poll at the latest.
 """
 
 import logging
