@@ -139,6 +139,12 @@ def test_a_submission_waits_for_two_answers_and_a_claim_too(ledger: Ledger, monk
     assert len(trips) == 4
 
 
+def test_a_batch_that_no_socket_takes_at_once_is_kept(ledger: Ledger) -> None:
+    ledger.submit()
+    jobs = [ledger.new(input=f'"{"x" * 2_000_000}"') for _ in range(4)]
+    assert len(ledger.receive(*jobs)) == 4
+
+
 def test_a_submission_that_the_tables_refuse_fails_alone(ledger: Ledger) -> None:
     stands_still, go_on = Event(), Event()
 

@@ -62,6 +62,8 @@ class Session:
         # Not select(), which refuses descriptors from 1024 on.
         self._readable = select.poll()
         self._readable.register(self.connection.fileno(), select.POLLIN)
+        self._movable = select.poll()
+        self._movable.register(self.connection.fileno(), select.POLLIN | select.POLLOUT)
 
     @property
     def is_lost(self) -> bool:
@@ -136,6 +138,10 @@ class Session:
         """One of each statement that was sent."""
         connection = self.connection.pgconn
         connection.pipeline_sync()
+        while connection.flush():
+            # A large batch goes piece by piece, and the server says something meanwhile.
+            self._movable.poll()
+            connection.consume_input()
         results: list[pq.abc.PGresult] = []
         has_ended = False
         while True:
