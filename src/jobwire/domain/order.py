@@ -5,7 +5,7 @@ before the turn that is being served now. So an owner's flood pays with its own 
 one round, and a claim stays a walk along one index.
 
 A position is counted in cells: each level's cell holds 64 of the level below, the lowest spans 8 rounds of turns, so
-that a rank is a few sums of at most 63 numbers and a count within one lowest cell, a leaf.
+that a rank is a few sums of at most 64 numbers and a count within half a lowest cell, a leaf.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

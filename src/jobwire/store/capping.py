@@ -71,8 +71,7 @@ class Capping(Counting):
         scanned, width = 0, limit
         while len(admitted.spots) < limit:
             if scanned >= SCANNED_MAX:
-                if not admitted.spots:
-                    self.unfinished_queues.add(queue)
+                self.unfinished_queues.add(queue)
                 break
             candidates = self._pick(queue, min(width, SCANNED_MAX - scanned))
             if not candidates:

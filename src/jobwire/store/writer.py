@@ -14,6 +14,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from jobwire.domain.errors import RequestError
 from jobwire.domain.job import NewJob, Receipt
 from jobwire.store.contract import Claim, ClaimRequest, Wake
 from jobwire.store.operations import OpenTransaction
@@ -241,8 +242,9 @@ class Writer:
                     raise
                 if engine.waits_to_rerun(error):
                     continue
-                # A commit that failed is nobody's fault, and it may not be known whether it did.
-                if not (is_run or is_careful or is_alone) and isinstance(error, Exception):
+                # It may not be known whether a commit was done: then it is refused as one.
+                is_unknown = is_run and isinstance(error, RequestError)
+                if not (is_unknown or is_careful or is_alone) and isinstance(error, Exception):
                     is_careful = True
                     continue
                 fail_all(writes, engine.map_error(error))
@@ -322,7 +324,11 @@ class Writer:
                     claims = transaction.claim(waiting[0].request)
                     if not claims:
                         break
-                    served.append((waiting.popleft(), claims))
+                    parked = waiting.popleft()
+                    served.append((parked, claims))
+                    if len(claims) < parked.request.limit:
+                        # Nothing is left for the others: a statement less between a submission and its start.
+                        break
 
     def _wake(self, wake: Wake) -> None:
         for listener in self._listeners:

@@ -21,26 +21,36 @@ class Gate:
     def __init__(self, monkeypatch, moment):
         self._moment = moment
         self._to_come = 0
+        self._has_commit = False
         self.reached, self.may_go_on = threading.Event(), threading.Event()
-        real, gate = Session.execute_script, self
-        monkeypatch.setattr(Session, "execute_script", lambda session, script: gate.pass_on(real, session, script))
+        real_send, real_take, gate = Session.send, Session._take_results, self
+
+        def send(session, sql, *rest, **named):
+            gate._has_commit = gate._has_commit or sql == "COMMIT"
+            return real_send(session, sql, *rest, **named)
+
+        monkeypatch.setattr(Session, "send", send)
+        monkeypatch.setattr(Session, "_take_results", lambda session: gate.pass_on(real_take, session))
 
     def arm(self, *, skipping=0):
         """Hold the COMMIT after so many."""
         self._to_come = skipping + 1
 
-    def pass_on(self, real, session, script):
-        if not self._to_come or not script.rstrip().endswith("COMMIT"):
-            return real(session, script)
+    def pass_on(self, real, session):
+        is_commit, self._has_commit = self._has_commit, False
+        if not self._to_come or not is_commit:
+            return real(session)
         self._to_come -= 1
         if self._to_come:
-            return real(session, script)
+            return real(session)
         if self._moment == "after":
-            real(session, script)
+            real(session)
         self.reached.set()
         assert self.may_go_on.wait(WAIT_S)
+        if self._moment == "before":
+            return real(session)
         # The server is gone, and with it the answer.
-        return real(session, script)
+        raise psycopg.OperationalError("the server is gone")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store_ledger import DONE, FLAKY, SHUTDOWN, WAIT_S, Ledger, decide
+from store_ledger import DONE, FLAKY, LEASE_MS, SHUTDOWN, WAIT_S, Ledger, decide
 
 from jobwire.domain.order import WEIGHT_MAX, give_turns
 from jobwire.store.postgres.floors import UNFLOORED_SHORT_INTERVAL_S
@@ -23,6 +23,9 @@ BATCHES = st.lists(
     max_size=8,
 )
 WEIGHTS = st.lists(st.sampled_from([1, 2, 3, 7, WEIGHT_MAX]), min_size=3, max_size=3)
+READ_OF_STATE = """
+SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'state'
+"""
 _serials = count(1)
 
 
@@ -152,6 +155,21 @@ def test_upkeep_lets_positions_count_from_the_index_when_enough_jobs_have_come(
         ledger.store.fold().result(WAIT_S)
     [(pages,)] = ledger.query("SELECT relallvisible FROM pg_class WHERE oid = 'ready'::regclass")
     assert (pages > 0) is is_seen
+
+
+def test_upkeep_does_not_walk_over_all_jobs_although_its_plans_are_from_when_there_were_few(ledger: Ledger) -> None:
+    def keep_up(tx: object) -> int:
+        before = tx.query(READ_OF_STATE)[0][0]
+        tx.promote(100)
+        tx.rescue(100)
+        tx.heartbeat("w1", lease_ms=LEASE_MS, progress=())
+        return int(tx.query(READ_OF_STATE)[0][0] - before)
+
+    ledger.store.write(keep_up).result(WAIT_S)
+    for _ in range(4):
+        ledger.submit_many(500)
+    ledger.claim(3)
+    assert ledger.store.write(keep_up).result(WAIT_S) < 50
 
 
 def test_a_full_claim_raises_the_floor_and_nothing_below_it_waits_longer_than_a_second(ledger: Ledger) -> None:

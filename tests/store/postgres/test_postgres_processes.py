@@ -8,8 +8,12 @@ import pytest
 from store_ledger import DONE, FLAKY, WAIT_S, Ledger, decide
 
 from jobwire.domain.caps import Cap
+from jobwire.domain.errors import RequestError
 from jobwire.domain.states import State
+from jobwire.store import policies
 from jobwire.store.contract import ClaimRequest, EventRow, Wake
+from jobwire.store.postgres import doorbell, engine
+from jobwire.store.postgres.session import Session
 
 THREADS = 4
 
@@ -49,6 +53,7 @@ def test_a_parked_claim_is_served_by_what_another_process_submits(ledger: Ledger
 
 def test_a_parked_claim_is_served_although_nobody_rings(ledger: Ledger, other: Ledger) -> None:
     ledger.store._writer.tell_others = lambda wake: None
+    ledger.store._engine.take_turn = lambda queues: None
     parked = other.park(worker="w2")
     number = ledger.submit()
     assert [claim.number for claim in parked.result(WAIT_S)] == [number]
@@ -66,6 +71,95 @@ def test_a_listener_hears_of_another_process_s_commits_and_tells_nobody_further(
     other.submit(queue="back")
     ledger.submit(queue="q")
     assert [wake.queues for wake in heard_here].count(frozenset({"q"})) == 2
+
+
+def test_a_commit_tells_others_by_itself_when_it_is_time_to(
+    ledger: Ledger, other: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rung = Event()
+    other.store.listen(lambda wake: rung.set() if wake.queues else None)
+    ledger.submit()
+    assert rung.wait(WAIT_S)
+    rung.clear()
+    monkeypatch.setattr(doorbell, "READY_INTERVAL_S", 0.0)
+    monkeypatch.setattr(ledger.store._doorbell, "ring", lambda wake: None)
+    ledger.submit()
+    assert ledger.store._engine.has_rung
+    assert rung.wait(WAIT_S)
+    monkeypatch.setattr(doorbell, "READY_INTERVAL_S", 60.0)
+    ledger.submit()
+    assert not ledger.store._engine.has_rung
+
+
+@pytest.mark.parametrize("is_closed", [False, True], ids=["said-again", "connection-lost"])
+def test_a_commit_stands_although_it_could_not_be_told(
+    ledger: Ledger, other: Ledger, monkeypatch: pytest.MonkeyPatch, *, is_closed: bool
+) -> None:
+    told = []
+    ends = (
+        "pg_terminate_backend(pg_backend_pid())::text"
+        if is_closed
+        else "(1 / (length(:payload) - length(:payload)))::text"
+    )
+    monkeypatch.setattr(engine, "RING", f"SELECT {ends}, :channel::text, :payload::text")
+    monkeypatch.setattr(ledger.store._doorbell, "ring", told.append)
+    ledger.store._engine.take_turn = lambda queues: {"channel": "c", "payload": "p"}
+    number = ledger.submit()
+    assert [wake.queues for wake in told] == [{"q"}]
+    assert ledger.query("SELECT number FROM job") == [(number,)]
+    ledger.store._engine.take_turn = lambda queues: None
+    assert ledger.submit() > number
+
+
+def test_what_another_process_has_declared_holds_for_the_next_transaction(ledger: Ledger, other: Ledger) -> None:
+    for owner in (1, 2):
+        ledger.submit_many(3, owner=owner)
+    assert ledger.claim_one().owner == 1
+    other.set_cap(Cap("owner", "2", 1))
+    assert [claim.owner for claim in ledger.claim(5)] == [2, 1, 1]
+    other.store.write(lambda tx: policies.keep_fairness(tx, {"plain": False})).result(WAIT_S)
+    numbers = [ledger.submit(owner=owner, queue="plain") for owner in (3, 3, 4)]
+    assert [ledger.position(number, owner=owner) for number, owner in zip(numbers, (3, 3, 4), strict=True)] == [
+        0,
+        1,
+        2,
+    ]
+
+
+def test_a_submission_waits_for_two_answers_and_a_claim_too(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger.submit_many(2)
+    ledger.claim_one()
+    trips: list[int] = []
+    take = Session._take_results
+    monkeypatch.setattr(Session, "_take_results", lambda session: trips.append(1) or take(session))
+    monkeypatch.setattr(Session, "execute_script", None)
+    ledger.submit()
+    assert len(trips) == 2
+    ledger.store.claim(ClaimRequest("w1", "q", 1)).result(WAIT_S)
+    assert len(trips) == 4
+
+
+def test_a_batch_that_no_socket_takes_at_once_is_kept(ledger: Ledger) -> None:
+    ledger.submit()
+    jobs = [ledger.new(input=f'"{"x" * 2_000_000}"') for _ in range(4)]
+    assert len(ledger.receive(*jobs)) == 4
+
+
+def test_a_submission_that_the_tables_refuse_fails_alone(ledger: Ledger) -> None:
+    stands_still, go_on = Event(), Event()
+
+    def hold(tx: object) -> None:
+        stands_still.set()
+        assert go_on.wait(WAIT_S)
+
+    ledger.store.write(hold)
+    assert stands_still.wait(WAIT_S)
+    answers = [ledger.store.submit([ledger.new(priority=priority)]) for priority in (5, 10, 5)]
+    go_on.set()
+    with pytest.raises(RequestError, match="cannot be written"):
+        answers[1].result(WAIT_S)
+    kept = sorted(answers[index].result(WAIT_S)[0].number for index in (0, 2))
+    assert sorted(number for (number,) in ledger.query("SELECT number FROM job")) == kept
 
 
 def test_g2_twins_in_flight_through_several_processes_come_to_one_job(ledger: Ledger, other: Ledger) -> None:

@@ -1,7 +1,8 @@
 """The doorbell: tells other processes after a commit that there is work, and hears them; polls where it is not heard.
 
-Rung outside the writer's transactions, because a NOTIFY in a commit makes all commits of the server take turns. What
-it says is a hint: a parked claim is served by the poll at the latest.
+Rung outside the writer's transactions, because a NOTIFY in a commit makes all commits of the server take turns: right
+behind a commit if the last ring was long enough ago, else soon. What it says is a hint: a parked claim is served by
+the poll at the latest.
 """
 
 import logging
@@ -10,7 +11,7 @@ import os
 import select
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from secrets import token_hex
 
@@ -19,6 +20,7 @@ import psycopg
 
 from jobwire.store.contract import Wake
 from jobwire.store.posted import Foreign
+from jobwire.store.postgres.engine import RING
 from jobwire.store.postgres.placeholders import text_array
 from jobwire.store.postgres.session import Session
 
@@ -67,6 +69,7 @@ class Doorbell:
         self._queues: set[str] = set()
         self._changed = False
         self._is_closed = False
+        self._channel: str | None = None
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         self._rung_at = -CHANGED_INTERVAL_S
@@ -83,6 +86,18 @@ class Doorbell:
             is_news = before != (bool(self._queues), self._changed)
         if is_news:
             self._poke()
+
+    def take_turn(self, queues: frozenset[str]) -> Mapping[str, str] | None:
+        """What a commit that made these queues ready is to tell by itself; None leaves it to `ring`.
+
+        It saves a thread and a round trip, 0.3 ms of a machine that has just slept.
+        """
+        now = time.monotonic()
+        with self._lock:
+            if not queues or self._channel is None or self._queues or now - self._rung_at < READY_INTERVAL_S:
+                return None
+            self._rung_at = now
+        return self._encode_ring(self._channel, sorted(queues), changed=True)
 
     def close(self) -> None:
         """End the thread and its connection."""
@@ -105,13 +120,13 @@ class Doorbell:
             begun_at = time.monotonic()
             try:
                 with closing(self._connect()) as session:
-                    channel = self._listen(session)
+                    self._channel = self._listen(session)
                     if not is_first:
                         # Whatever was rung while nobody listened.
                         self._hear(Foreign(None, changed=True))
                     is_first = False
                     while not self._is_closed:
-                        self._serve(session, channel)
+                        self._serve(session, self._channel)
             except Exception as error:
                 # Nobody else serves claims that wait here for other processes: it outlives whatever goes wrong in it.
                 failures = 1 if time.monotonic() - begun_at > RECONNECT_MAX_S else failures + 1
@@ -170,10 +185,13 @@ class Doorbell:
         with self._lock:
             queues, changed = sorted(self._queues), self._changed
             self._queues, self._changed = set(), False
+        session.execute(RING, self._encode_ring(channel, queues, changed=changed))
+
+    def _encode_ring(self, channel: str, queues: list[str], *, changed: bool) -> Mapping[str, str]:
         payload = msgspec.json.encode(Ring(self._sender, queues, changed))
         if len(payload) > PAYLOAD_BYTES_MAX:
             payload = msgspec.json.encode(Ring(self._sender, None, changed))
-        session.execute("SELECT pg_notify(:channel, :payload)", {"channel": channel, "payload": payload.decode()})
+        return {"channel": channel, "payload": payload.decode()}
 
     def _poll(self, session: Session) -> None:
         queues = self._waiting()

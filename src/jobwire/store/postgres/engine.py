@@ -9,12 +9,14 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import psycopg
 
 from jobwire.domain.errors import JobwireError, RequestError
+from jobwire.store.callers import Rows
 from jobwire.store.contract import LeaseLost
 from jobwire.store.postgres.floors import Floors
 from jobwire.store.postgres.operations import LedgerFacts, PostgresTransaction
@@ -31,28 +33,33 @@ RERUNS_MAX = 20
 # claim of 500 at 20,000 jobs took 31 ms when it hashed the whole table, 4 when it walked). And a process that stands
 # still with a transaction open must not hold its locks for ever, nor a submission its group, when its key is one that
 # a caller has submitted in an open transaction of its own: such a submission is refused.
-BEGIN = """
-BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+SETTINGS = """
 SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('jit', 'off', true),
        set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
        set_config('enable_mergejoin', 'off', true), set_config('idle_in_transaction_session_timeout', '30s', true),
        set_config('lock_timeout', '2s', true),
-       pg_advisory_xact_lock_shared('queue_policy'::regclass::oid::bigint);
-SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint, EXISTS (SELECT FROM cap),
-       ARRAY(SELECT queue FROM queue_policy WHERE is_fair = 0)
+       pg_advisory_xact_lock_shared('queue_policy'::regclass::oid::bigint)
 """
-# One round trip; the mark takes 30 µs, the commit's fsync milliseconds. A commit that wrote nothing leaves none.
-COMMIT = """
+# Behind the lock. Statements that are sent before the time is known here read it where it was set.
+FACTS = """
+SELECT set_config('jobwire.now', at::text, true)::bigint, EXISTS (SELECT FROM cap),
+       ARRAY(SELECT queue FROM queue_policy WHERE is_fair = 0 ORDER BY queue)
+  FROM greatest(:last_at, coalesce(:now::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)) AS at
+"""
+# The mark takes 30 µs, the commit's fsync milliseconds. A commit that wrote nothing leaves none.
+MARK = """
 INSERT INTO commit_mark (process, no, at, is_done)
-SELECT {process}, {no}, {at}, true WHERE pg_current_xact_id_if_assigned() IS NOT NULL;
-COMMIT
+SELECT :process, :no, current_setting('jobwire.now')::bigint, true WHERE pg_current_xact_id_if_assigned() IS NOT NULL
 """
 # Waits for a commit that is under way, and for the standby; what was told once is told again.
 ASK = """
 INSERT INTO commit_mark AS mark (process, no, at, is_done) VALUES ({process}, {no}, {at}, false)
 ON CONFLICT (process, no) DO UPDATE SET is_done = mark.is_done RETURNING is_done
 """
-FORGET = "DELETE FROM commit_mark WHERE process = {process} AND no >= {no} - {kept} AND no < {no};"
+# Behind the commit, in a transaction of its own, which is not synced; inside, commits of the server would take turns.
+RING = "SELECT pg_notify(:channel, :payload)"
+FORGET = "DELETE FROM commit_mark WHERE process = :process AND no >= :no - :kept AND no < :no"
 MARKS_KEPT = 1_000
 
 
@@ -74,6 +81,13 @@ class PostgresEngine:
         self._stop = threading.Event()
         self._process = secrets.randbits(63)
         self._commit_no = 0
+        self._facts: LedgerFacts | None = None
+        self._has_begun = False
+        self._is_committed = False
+        self.take_turn: Callable[[frozenset[str]], Mapping[str, str] | None] = lambda queues: None
+        """What a commit that made these queues ready may tell others by itself, and where; doorbell.py."""
+        self.has_rung = False
+        """Whether the last commit did."""
         self._reruns = 0
         self._lost_at: float | None = None
         self._session: Session | None = connect()
@@ -81,28 +95,47 @@ class PostgresEngine:
         self._last_now: int = row[0] if row is not None and row[0] is not None else 0
 
     def begin(self) -> PostgresTransaction:
-        """Open a write transaction at a time that never goes back."""
+        """Open a write transaction at a time that never goes back.
+
+        It begins with its first statement, on the facts of the last one; if they are others now, it is run again.
+        """
         session = self._session
         if session is None:
             session = self._session = self._connect()
         session.doom = None
-        try:
-            row: Any = session.execute_script(BEGIN).fetchone()
-        except psycopg.Error:
-            # Lost, or a server that has become a standby: another connection may be led elsewhere.
-            session.close()
-            raise
+        self._has_begun = False
+        guessed = self._facts if self._reruns == 0 else None
+        session.send(BEGIN)
+        session.send(SETTINGS)
+        now = None if self._clock is None else self._clock()
+        session.send(FACTS, {"last_at": self._last_now, "now": now}, lambda rows: self._learn(session, rows, guessed))
+        if guessed is None:
+            session.receive()
+        facts = guessed or self._facts
+        assert facts is not None
         self._commit_no += 1
-        self._last_now = max(self._last_now, row[0] if self._clock is None else self._clock())
         self._transaction = PostgresTransaction(
             session,
-            self._last_now,
+            self._last_now if guessed is None else None,
             self._final_hooks,
             floors=self._floors,
-            facts=LedgerFacts(row[1], row[2]),
+            facts=facts,
             is_rerun=self._reruns > 0,
         )
         return self._transaction
+
+    def _learn(self, session: Session, rows: Rows, guessed: LedgerFacts | None) -> None:
+        """The transaction's time, and what it rests on."""
+        row: Any = rows.fetchone()
+        self._has_begun = True
+        self._last_now = row[0]
+        self._facts = LedgerFacts(row[1], row[2])
+        if guessed is None:
+            return
+        self._transaction.now = row[0]
+        if guessed != self._facts:
+            session.doom = Overtaken("the queues' policies or the caps have changed")
+            raise session.doom
 
     def commit(self) -> None:
         """Make it durable; when the connection is lost meanwhile, only if its mark is there."""
@@ -110,17 +143,36 @@ class PostgresEngine:
         assert session is not None
         if session.doom is not None:
             raise session.doom
+        mark = {"process": self._process, "no": self._commit_no}
+        self._is_committed = self.has_rung = False
         try:
-            forget = FORGET if self._commit_no % MARKS_KEPT == 0 else ""
-            session.execute_script(self._fill_in(forget + COMMIT))
+            if not self._has_begun:
+                session.receive()
+            if self._commit_no % MARKS_KEPT == 0:
+                session.send(FORGET, mark | {"kept": MARKS_KEPT})
+            session.send(MARK, mark)
+            session.send("COMMIT", tell=self._note_commit)
+            ring = self.take_turn(frozenset(self._transaction.ready_queues))
+            if ring is not None:
+                session.send(RING, ring, self._note_ring)
+            session.receive()
         except psycopg.Error as error:
+            if self._is_committed:
+                logger.warning("a commit was done that could not be told to others at once: %s", error)
             # Only an answer of that severity says that it was undone; "terminating connection" says nothing.
-            if error.diag.severity_nonlocalized == "ERROR" or not self._was_committed():
+            elif error.diag.severity_nonlocalized == "ERROR" or not self._was_committed():
                 raise
-            session.close()
-            logger.warning("the connection was lost during a commit that was done: %s", error)
+            else:
+                session.close()
+                logger.warning("the connection was lost during a commit that was done: %s", error)
         self._reruns = 0
         self._lost_at = None
+
+    def _note_commit(self, rows: Rows) -> None:
+        self._is_committed = True
+
+    def _note_ring(self, rows: Rows) -> None:
+        self.has_rung = True
 
     def _was_committed(self) -> bool:
         """Whether the transaction whose COMMIT got no answer is there; RequestError if nobody can be asked."""
@@ -130,7 +182,8 @@ class PostgresEngine:
             session: Session | None = None
             try:
                 session = self._connect()
-                row: Any = session.execute_script(self._fill_in(ASK)).fetchone()
+                ask = ASK.format(process=self._process, no=self._commit_no, at=self._last_now)
+                row: Any = session.execute_script(ask).fetchone()
             except psycopg.Error as error:
                 if session is not None:
                     session.close()
@@ -150,9 +203,6 @@ class PostgresEngine:
             self._session = session
             return True
 
-    def _fill_in(self, script: str) -> str:
-        return script.format(process=self._process, no=self._commit_no, at=self._last_now, kept=MARKS_KEPT)
-
     def rollback(self) -> None:
         """Undo it, if it is still open; a lost connection has undone it."""
         self._floors.drop_all()
@@ -162,10 +212,15 @@ class PostgresEngine:
         try:
             if not session.is_lost:
                 session.doom = None
+                # Whatever it comes to is undone.
+                with suppress(psycopg.Error, Overtaken):
+                    session.receive()
+                session.doom = None
                 session.execute_script("ROLLBACK")
         except psycopg.Error:
             pass
-        if session.is_lost:
+        # One that did not begin may be on a server that has become a standby: another may be led elsewhere.
+        if session.is_lost or not self._has_begun:
             session.close()
             self._session = None
 

@@ -6,9 +6,9 @@ statement each, and the guards hold while other processes write: rows of `ready`
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -29,6 +29,8 @@ from jobwire.store.statements import load_sql
 from jobwire.store.transaction import FinalHook, decode_numbers, encode_error, encode_json
 from jobwire.store.webhooks import keep_wishes
 
+T = TypeVar("T")
+
 _decode_moved = msgspec.json.Decoder(list[tuple[str, int, int, int, int]]).decode
 
 
@@ -48,18 +50,39 @@ class PostgresTransaction(OpenTransaction):
     def __init__(
         self,
         session: Session,
-        now: int,
+        now: int | None,
         final_hooks: Mapping[str, FinalHook],
         *,
         floors: Floors,
         facts: LedgerFacts,
         is_rerun: bool = False,
     ) -> None:
-        super().__init__(session, now, final_hooks)
+        super().__init__(session, now or 0, final_hooks)
         self._floors = floors
         self._is_capped = facts.is_capped
         self._unfair = facts.unfair_queues
         self._is_rerun = is_rerun
+
+    @property
+    def now(self) -> int:
+        """The time of the transaction; waits for it if it has only just begun."""
+        if not self._now:
+            self.connection.receive()
+        return self._now
+
+    @now.setter
+    def now(self, at: int) -> None:
+        self._now = at
+
+    def attempt(self, work: Callable[[], T]) -> tuple[T | None, Exception | None]:
+        """See Transaction.attempt; what is refused later is the work's, too."""
+
+        def complete() -> T:
+            value = work()
+            self.connection.receive()
+            return value
+
+        return super().attempt(complete)
 
     def query(self, sql: str, /, **params: Any) -> list[tuple[Any, ...]]:
         """All rows of a SELECT."""
@@ -99,17 +122,17 @@ class PostgresTransaction(OpenTransaction):
         if any(job.webhook is not None or job.rerun_of is not None for job in jobs):
             keep_wishes(self, jobs, numbers)
         hold_inputs(self, jobs, numbers)
-        self._run(
-            self.sql.submit["insert"],
-            now=self.now,
-            event=int(Event.SUBMITTED),
-            lo=numbers[0],
-            hi=numbers[-1],
-            jobs=encode_json([(number, 1) for number in numbers]),
-            numbers=int_array(numbers),
-            turns=int_array(turns),
-            **self._columns(jobs),
-            **self._cell_columns(jobs, turns),
+        insertion = {
+            "now": self.now,
+            "event": int(Event.SUBMITTED),
+            "lo": numbers[0],
+            "hi": numbers[-1],
+            "jobs": encode_json([(number, 1) for number in numbers]),
+            "numbers": int_array(numbers),
+            "turns": int_array(turns),
+        }
+        self.connection.send(
+            self.sql.submit["insert"], insertion | self._columns(jobs) | self._cell_columns(jobs, turns)
         )
         new = list(zip(jobs, numbers, strict=True))
         if any(job.concurrency_key is not None or job.rerun_of is not None for job in jobs):
@@ -213,7 +236,6 @@ class PostgresTransaction(OpenTransaction):
             queue=request.queue,
             worker=request.worker,
             limit=request.limit,
-            now=self.now,
             event=int(Event.CLAIMED),
             floor_priority=floor.priority,
             floor_turn=floor.turn,
@@ -269,7 +291,7 @@ class PostgresTransaction(OpenTransaction):
             name, columns["outputs"] = "complete", text_array(s.output for s in rows)
         else:
             name, columns = "decide", columns | self._decision_columns(rows)
-        numbers = self._one(self.sql.settle[name], now=self.now, event=int(event), **columns)[0]
+        numbers = self._one(self.sql.settle[name], event=int(event), **columns)[0]
         accepted = set(decode_numbers(numbers))
         if not accepted:
             return []

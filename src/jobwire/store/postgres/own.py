@@ -76,8 +76,12 @@ class _OwnSession:
 
     def __init__(self, link: Link) -> None:
         self.execute: Callable[..., Rows] = link.execute
+        self.send = self.execute
         self.execute_portable: Callable[..., Rows] = link.execute_portable
         self.doom: BaseException | None = None
+
+    def receive(self) -> None:
+        """Nothing is sent ahead."""
 
 
 class OwnTransactions:

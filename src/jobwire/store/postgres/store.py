@@ -5,7 +5,7 @@ of processes may open the same ledger.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
@@ -22,6 +22,7 @@ from jobwire.store.contract import (
     Place,
     Reader,
     Transaction,
+    Wake,
 )
 from jobwire.store.pending import Pending
 from jobwire.store.postgres.doorbell import Doorbell
@@ -65,7 +66,7 @@ class PostgresStore(PostingStore):
         self._engine: PostgresEngine | None = None
         self._writer = Writer(self._open_engine, watches_others=False)
         self._doorbell = Doorbell(self._connect, hear=self._writer.hear, waiting=self._writer.waiting_queues)
-        self._writer.tell_others = self._doorbell.ring
+        self._writer.tell_others = self._tell_others
         self._gets: Serving[Get] = Serving(
             self._connect, answer_gets, name="jobwire-get", threads=1, together_max=GETS_MAX
         )
@@ -74,6 +75,13 @@ class PostgresStore(PostingStore):
         )
         self._polls: LoopPolls | None = None
         self._own = OwnTransactions(self._read, clock, self.final_hooks)
+
+    def _take_turn(self, queues: frozenset[str]) -> Mapping[str, str] | None:
+        return self._doorbell.take_turn(queues)
+
+    def _tell_others(self, wake: Wake) -> None:
+        if self._engine is not None and not self._engine.has_rung:
+            self._doorbell.ring(wake)
 
     def _connect(self) -> Session:
         return Session(self._dsn, can_prepare=self._can_prepare, has_wall=self.has_wall)
@@ -87,6 +95,7 @@ class PostgresStore(PostingStore):
         finally:
             session.close()
         self._engine = PostgresEngine(self._connect, self._clock, self.final_hooks)
+        self._engine.take_turn = self._take_turn
         return self._engine
 
     def write_on(self, link: Link, work: Callable[[Transaction], T]) -> T:

@@ -10,6 +10,7 @@ SELECT coalesce(json_agg(json_build_array(queue, priority, leaves))::text, '[]')
       GROUP BY j.queue, j.priority, leaf) AS counted
     GROUP BY queue, priority) AS lanes;
 -- :position
+-- Counted from the edge of a leaf that is nearer, on or back: 4,194,304 is half of one.
 -- BETWEEN tells the planner how few rows it will be: of the comparison of two columns it thinks a third of all jobs,
 -- and starts parallel workers, 8 ms instead of 0.6 at eight million waiting.
 SELECT (coalesce((SELECT sum(n) FROM cell
@@ -22,15 +23,22 @@ SELECT (coalesce((SELECT sum(n) FROM cell
                      AND cell >= (:turn >> 35) << 6 AND cell < :turn >> 29), 0)
       + coalesce((SELECT sum(n) FROM cell
                    WHERE queue = :queue AND level = 0 AND priority = :priority
-                     AND cell >= (:turn >> 29) << 6 AND cell < :turn >> 23), 0)
+                     AND cell >= (:turn >> 29) << 6 AND cell < (:turn + 4194304) >> 23), 0)
       + coalesce((SELECT sum(n) FROM cell_delta
-                   WHERE queue = :queue AND (priority, cell) < (:priority, :turn >> 23)), 0)
+                   WHERE queue = :queue AND (priority, cell) < (:priority, (:turn + 4194304) >> 23)), 0)
       + (SELECT count(*) FROM ready
-          WHERE queue = :queue AND priority = :priority AND turn BETWEEN (:turn >> 23) << 23 AND :turn
-            AND (turn, number) < (:turn, :number))
+          WHERE queue = :queue AND priority = :priority
+            AND turn BETWEEN ((:turn + 4194304) >> 23) << 23 AND :turn AND (turn, number) < (:turn, :number))
+      - (SELECT count(*) FROM ready
+          WHERE queue = :queue AND priority = :priority
+            AND turn BETWEEN :turn AND (((:turn + 4194304) >> 23) << 23) - 1 AND (turn, number) >= (:turn, :number))
       + (SELECT count(*) FROM blocked
-          WHERE queue = :queue AND priority = :priority AND turn BETWEEN (:turn >> 23) << 23 AND :turn
-            AND (turn, number) < (:turn, :number)))::bigint,
+          WHERE queue = :queue AND priority = :priority
+            AND turn BETWEEN ((:turn + 4194304) >> 23) << 23 AND :turn AND (turn, number) < (:turn, :number))
+      - (SELECT count(*) FROM blocked
+          WHERE queue = :queue AND priority = :priority
+            AND turn BETWEEN :turn AND (((:turn + 4194304) >> 23) << 23) - 1
+            AND (turn, number) >= (:turn, :number)))::bigint,
        (SELECT scope FROM blocked
          WHERE queue = :queue AND priority = :priority AND turn = :turn AND number = :number);
 -- :take_deltas

@@ -1,5 +1,7 @@
 -- :claim
-WITH k AS MATERIALIZED (
+-- Sent with BEGIN, before the time is known here.
+WITH begun AS MATERIALIZED (SELECT current_setting('jobwire.now')::bigint AS at),
+k AS MATERIALIZED (
   SELECT ctid AS row, queue, priority, turn, number FROM ready
    WHERE queue = :queue AND (priority, turn, number) >= (:floor_priority, :floor_turn, :floor_number)
    ORDER BY priority, turn, number LIMIT :limit FOR UPDATE SKIP LOCKED),
@@ -8,7 +10,7 @@ taken AS (
 started AS (
   UPDATE state AS s
      SET state = 1, reason = 0, version = s.version + 1, fence = s.fence + 1, attempt = s.attempt + 1,
-         started_at = :now
+         started_at = (SELECT at FROM begun)
     FROM k
    WHERE s.number = k.number AND s.state = 0
   RETURNING s.number, s.fence, s.version, s.attempt, s.losses, s.progress, k.priority, k.turn),
@@ -21,7 +23,7 @@ counted AS (
   SELECT queue, priority, turn >> 23, -count(*) FROM k GROUP BY queue, priority, turn >> 23),
 logged AS (
   INSERT INTO event_inbox (at, event, lo, hi, jobs)
-  SELECT :now, :event, min(number), max(number),
+  SELECT (SELECT at FROM begun), :event, min(number), max(number),
          '[' || string_agg('[' || number || ',' || version || ']', ',' ORDER BY priority, turn, number) || ']'
     FROM started HAVING count(*) > 0)
 SELECT s.number, s.fence, j.key, j.owner, j.kind, s.attempt, j.attempts_max, s.losses, j.created_at, j.input,

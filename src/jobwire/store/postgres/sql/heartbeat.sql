@@ -12,8 +12,9 @@ UPDATE state SET progress = r.progress, version = version + 1
           FROM json_array_elements(:rows::json) AS r (value)) AS r
  WHERE state.number = r.number AND state.fence = r.fence AND state.state = 1;
 -- :held
-SELECT coalesce(json_agg(json_build_array(l.number, l.fence, (s.cancel_requested_at IS NOT NULL)::int))::text, '[]')
-  FROM lease AS l JOIN state AS s USING (number)
+SELECT coalesce(json_agg(json_build_array(l.number, l.fence,
+         (SELECT (s.cancel_requested_at IS NOT NULL)::int FROM state AS s WHERE s.number = l.number)))::text, '[]')
+  FROM lease AS l
  WHERE l.worker = :worker;
 -- :retire
 DELETE FROM worker WHERE id = :worker;

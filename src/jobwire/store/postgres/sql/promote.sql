@@ -6,9 +6,11 @@ DELETE FROM due WHERE number = ANY (translate(:numbers, '[]', '{}')::bigint[]);
 -- :become_ready
 UPDATE state SET run_at = NULL, version = version + 1 WHERE number = ANY (translate(:numbers, '[]', '{}')::bigint[]);
 -- :late
+-- Not a join: its plan, made while the tables were small, walked over all jobs, 14 ms at 120,000.
 SELECT coalesce(json_agg(number)::text, '[]') FROM
-  (SELECT d.number FROM deadline AS d JOIN state AS s USING (number)
-    WHERE d.at <= :now AND s.state = 0 ORDER BY d.at, d.number LIMIT :limit FOR UPDATE OF d SKIP LOCKED) AS locked;
+  (SELECT d.number FROM deadline AS d
+    WHERE d.at <= :now AND (SELECT s.state FROM state AS s WHERE s.number = d.number) = 0
+    ORDER BY d.at, d.number LIMIT :limit FOR UPDATE OF d SKIP LOCKED) AS locked;
 -- :pass_deadlines
 DELETE FROM deadline WHERE number IN
   (SELECT d.number FROM deadline AS d

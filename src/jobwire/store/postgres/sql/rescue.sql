@@ -1,9 +1,12 @@
 -- :expired
-SELECT l.number, l.fence, s.attempt, j.attempts_max, s.losses, (s.cancel_requested_at IS NOT NULL)::int
+-- LATERAL keeps the leases outside: a plan made while the tables were small walked over all jobs, 14 ms at 120,000.
+SELECT l.number, l.fence, s.attempt, (SELECT attempts_max FROM job AS j WHERE j.number = l.number), s.losses,
+       (s.cancel_requested_at IS NOT NULL)::int
   FROM lease AS l
   LEFT JOIN worker AS w ON w.id = l.worker
-  JOIN state AS s ON s.number = l.number
-  JOIN job AS j ON j.number = l.number
- WHERE (w.id IS NULL OR w.expires_at <= :now) AND s.state = 1 AND s.fence = l.fence
- ORDER BY l.number LIMIT :limit
-   FOR UPDATE OF s SKIP LOCKED;
+ CROSS JOIN LATERAL
+       (SELECT attempt, losses, cancel_requested_at FROM state
+         WHERE number = l.number AND state = 1 AND fence = l.fence
+           FOR UPDATE SKIP LOCKED) AS s
+ WHERE w.id IS NULL OR w.expires_at <= :now
+ ORDER BY l.number LIMIT :limit;

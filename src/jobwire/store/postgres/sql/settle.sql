@@ -7,10 +7,11 @@ SELECT number FROM
     WHERE number = ANY (translate(:numbers, '[]', '{}')::bigint[]) ORDER BY number FOR UPDATE) AS locked
  WHERE cancel_requested_at IS NOT NULL;
 -- :complete
-WITH settled AS (
+WITH begun AS MATERIALIZED (SELECT current_setting('jobwire.now')::bigint AS at),
+settled AS (
   UPDATE state AS s
-     SET state = 2, reason = 0, version = s.version + 1, losses = 0, finalized_at = :now, output = r.output,
-         error = NULL, progress = coalesce(r.progress, s.progress)
+     SET state = 2, reason = 0, version = s.version + 1, losses = 0, finalized_at = (SELECT at FROM begun),
+         output = r.output, error = NULL, progress = coalesce(r.progress, s.progress)
     FROM unnest(:numbers::bigint[], :fences::bigint[], :outputs::text[], :progresses::text[])
            AS r (number, fence, output, progress)
    WHERE s.number = r.number AND s.fence = r.fence AND s.state = 1
@@ -21,11 +22,13 @@ freed AS (
   DELETE FROM live WHERE number = ANY (ARRAY(SELECT number FROM settled))),
 logged AS (
   INSERT INTO event_inbox (at, event, lo, hi, jobs)
-  SELECT :now, :event, min(number), max(number), '[' || string_agg('[' || number || ',' || version || ']', ',') || ']'
+  SELECT (SELECT at FROM begun), :event, min(number), max(number),
+         '[' || string_agg('[' || number || ',' || version || ']', ',') || ']'
     FROM settled HAVING count(*) > 0)
 SELECT coalesce(json_agg(number)::text, '[]') FROM settled;
 -- :decide
-WITH settled AS (
+WITH begun AS MATERIALIZED (SELECT current_setting('jobwire.now')::bigint AS at),
+settled AS (
   UPDATE state AS s
      SET state = r.state, reason = r.reason, version = s.version + 1, fence = s.fence + r.moves_fence,
          attempt = greatest(0, s.attempt - r.refund), losses = CASE WHEN r.loss > 0 THEN s.losses + 1 ELSE 0 END,
@@ -43,7 +46,8 @@ freed AS (
   DELETE FROM live WHERE number = ANY (ARRAY(SELECT number FROM settled WHERE state >= 2))),
 logged AS (
   INSERT INTO event_inbox (at, event, lo, hi, jobs)
-  SELECT :now, :event, min(number), max(number), '[' || string_agg('[' || number || ',' || version || ']', ',') || ']'
+  SELECT (SELECT at FROM begun), :event, min(number), max(number),
+         '[' || string_agg('[' || number || ',' || version || ']', ',') || ']'
     FROM settled HAVING count(*) > 0)
 SELECT coalesce(json_agg(number)::text, '[]') FROM settled;
 -- :end_live

@@ -12,6 +12,7 @@ SELECT json_group_array(json_array(queue, priority, json(leaves))) FROM
       GROUP BY j.queue, j.priority, leaf)
     GROUP BY queue, priority);
 -- :position
+-- Counted from the edge of a leaf that is nearer, on or back: 4,194,304 is half of one.
 SELECT coalesce((SELECT sum(n) FROM cell
                   WHERE queue = :queue AND level = 3 AND (priority, cell) < (:priority, :turn >> 41)), 0)
      + coalesce((SELECT sum(n) FROM cell
@@ -22,13 +23,19 @@ SELECT coalesce((SELECT sum(n) FROM cell
                     AND cell >= (:turn >> 35) << 6 AND cell < :turn >> 29), 0)
      + coalesce((SELECT sum(n) FROM cell
                   WHERE queue = :queue AND level = 0 AND priority = :priority
-                    AND cell >= (:turn >> 29) << 6 AND cell < :turn >> 23), 0)
+                    AND cell >= (:turn >> 29) << 6 AND cell < (:turn + 4194304) >> 23), 0)
      + (SELECT count(*) FROM ready
-         WHERE queue = :queue AND priority = :priority AND turn >= (:turn >> 23) << 23
+         WHERE queue = :queue AND priority = :priority AND turn >= ((:turn + 4194304) >> 23) << 23
            AND (turn, number) < (:turn, :number))
+     - (SELECT count(*) FROM ready
+         WHERE queue = :queue AND priority = :priority AND turn < ((:turn + 4194304) >> 23) << 23
+           AND (turn, number) >= (:turn, :number))
      + (SELECT count(*) FROM blocked
-         WHERE queue = :queue AND priority = :priority AND turn >= (:turn >> 23) << 23
-           AND (turn, number) < (:turn, :number)),
+         WHERE queue = :queue AND priority = :priority AND turn >= ((:turn + 4194304) >> 23) << 23
+           AND (turn, number) < (:turn, :number))
+     - (SELECT count(*) FROM blocked
+         WHERE queue = :queue AND priority = :priority AND turn < ((:turn + 4194304) >> 23) << 23
+           AND (turn, number) >= (:turn, :number)),
        (SELECT scope FROM blocked
          WHERE queue = :queue AND priority = :priority AND turn = :turn AND number = :number);
 -- :fold
