@@ -299,7 +299,7 @@ class Jobwire:
             run_at = door.clock() + _milliseconds(delay)
         elif isinstance(run_at, datetime):
             run_at = int(run_at.timestamp() * 1000)
-        return [door.jobs.build(owner, name, value, run_at=run_at, **rest) for value in inputs]
+        return door.jobs.build_many(owner, name, inputs, run_at=run_at, **rest)
 
     def _name_of(self, function: Callable[..., Any]) -> str:
         for kind in self._kinds:

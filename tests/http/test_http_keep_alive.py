@@ -1,5 +1,5 @@
-"""A connection that polls: its one keep-alive timer, which looks at the last request before it closes, and its headers,
-which are parsed once, not for every poll."""
+"""A connection that polls: its one keep-alive timer, which looks at the last request before it closes, and its
+headers, which are not parsed for every poll."""
 
 import asyncio
 
