@@ -12,6 +12,7 @@ import msgspec
 from jobwire.domain.errors import RequestError
 from jobwire.domain.ids import make_key, read_id, show_id
 from jobwire.domain.job import JobFilter, JobRow, NewJob, Receipt
+from jobwire.domain.order import PRIORITY_DEFAULT
 from jobwire.domain.phases import FINAL_PHASES, Phase
 from jobwire.kinds.registry import Registry
 from jobwire.kinds.schema import check_input
@@ -106,22 +107,27 @@ class Jobs:
         known = self._registry.get(kind)
         text = check_input(known, input)
         now = self._clock()
-        check_moments(now, run_at=run_at, deadline_at=deadline_at)
+        if run_at is not None or deadline_at is not None:
+            check_moments(now, run_at=run_at, deadline_at=deadline_at)
         job = NewJob(
             key=make_key(now, random_bits()),
             owner=owner,
             kind=known.name,
             queue=known.queue if queue is None else check_queue(queue, self._registry.queues),
             input=text,
-            priority=check_priority(priority),
+            priority=PRIORITY_DEFAULT if priority is None else check_priority(priority),
             attempts_max=known.attempts_max,
             run_at=run_at,
             deadline_at=deadline_at,
-            tags=check_tags(tags),
-            unique_key=check_key_text(unique_key, pointer="/unique_key"),
+            tags=None if tags is None else check_tags(tags),
+            unique_key=None if unique_key is None else check_key_text(unique_key, pointer="/unique_key"),
             max_wait_ms=known.max_wait_ms if max_wait is None else check_max_wait(max_wait),
-            idempotency_key=check_key_text(idempotency_key, pointer="/idempotency_key"),
-            concurrency_key=check_key_text(concurrency_key, pointer="/concurrency_key"),
+            idempotency_key=None
+            if idempotency_key is None
+            else check_key_text(idempotency_key, pointer="/idempotency_key"),
+            concurrency_key=None
+            if concurrency_key is None
+            else check_key_text(concurrency_key, pointer="/concurrency_key"),
             webhook=None if webhook is None else read_wish(webhook, self._webhook_policy),
         )
         if idempotency_key is None:
