@@ -320,7 +320,7 @@ class Jobwire:
         delay = rest.pop("delay", None)
         rest["run_at"] = _moment(rest.get("run_at")) if delay is None else door.clock() + _milliseconds(delay)
         rest["deadline_at"] = _moment(rest.get("deadline_at"))
-        return [door.jobs.build(owner, name, value, **rest) for value in inputs]
+        return door.jobs.build_many(owner, name, inputs, **rest)
 
     def _name_of(self, function: Callable[..., Any]) -> str:
         for kind in self._kinds:

@@ -166,6 +166,15 @@ class Host:
         reader = getattr(self.app, "status_reader", None)
         return None if reader is None else reader.answer_now(scope)
 
+    def read_caller(self, scope: Any) -> Any:
+        """The same, of what later polls of a connection have in common."""
+        return self.app.status_reader.read_caller(scope)
+
+    def answer_again(self, caller: Any, url: bytes) -> Any:
+        """The same, for a poll with the headers of the one before."""
+        reader = getattr(self.app, "status_reader", None)
+        return None if reader is None else reader.answer_again(caller, url)
+
     def answer_asked(self, asked: Asked) -> Any:
         """The same, when its row has come."""
         return self.app.status_reader.answer_asked(asked)

@@ -1,4 +1,5 @@
-"""The keep-alive time of a connection that polls: one timer, which looks at the last request before it closes."""
+"""A connection that polls: its one keep-alive timer, which looks at the last request before it closes, and its
+headers, which are not parsed for every poll."""
 
 import asyncio
 
@@ -13,10 +14,21 @@ KEEP_ALIVE_S = 30
 
 
 class Reader:
-    """Answers every poll at once."""
+    """Answers every poll at once; `parsed` counts those whose headers it was given."""
+
+    def __init__(self):
+        self.parsed = 0
 
     def answer_now(self, scope):
+        self.parsed += 1
         return Answer(200, [], b"{}")
+
+    def read_caller(self, scope):
+        return scope["headers"]
+
+    def answer_again(self, caller, url):
+        assert caller == [(b"host", b"here")]
+        return Answer(200, [], url)
 
 
 class Loop:
@@ -80,14 +92,15 @@ async def connect():
     config = uvicorn.Config(Reader(), lifespan="off", timeout_keep_alive=KEEP_ALIVE_S, log_config=None)
     config.load()
     loop, transport = Loop(), Transport()
-    protocol = make_protocol(Reader())(config, ServerState(), {}, _loop=loop)
+    reader = Reader()
+    protocol = make_protocol(reader)(config, ServerState(), {}, _loop=loop)
     protocol.connection_made(transport)
-    return protocol, loop, transport
+    return protocol, loop, transport, reader
 
 
 def test_a_connection_that_polls_in_time_stays_and_has_one_timer():
     async def run():
-        protocol, loop, transport = await connect()
+        protocol, loop, transport, _ = await connect()
         for _ in range(10):
             protocol.data_received(POLL)
             assert loop.count_waiting() == 1
@@ -100,7 +113,7 @@ def test_a_connection_that_polls_in_time_stays_and_has_one_timer():
 
 def test_a_connection_is_closed_when_its_last_poll_is_that_long_ago():
     async def run():
-        protocol, loop, transport = await connect()
+        protocol, loop, transport, _ = await connect()
         protocol.data_received(POLL)
         loop.advance(KEEP_ALIVE_S - 1)
         protocol.data_received(POLL)
@@ -114,9 +127,40 @@ def test_a_connection_is_closed_when_its_last_poll_is_that_long_ago():
 
 def test_a_lost_connection_leaves_no_timer():
     async def run():
-        protocol, loop, _ = await connect()
+        protocol, loop, *_ = await connect()
         protocol.data_received(POLL)
         protocol.connection_lost(None)
         assert loop.count_waiting() == 0
+
+    asyncio.run(run())
+
+
+def test_the_headers_of_the_poll_before_are_not_parsed_again():
+    async def run():
+        protocol, loop, transport, reader = await connect()
+        for path in (b"x", b"y", b"z", b"x"):
+            protocol.data_received(POLL.replace(b"/x", b"/" + path))
+        loop.advance(0)
+        assert reader.parsed == 2
+        assert [answer[-10:] for answer in transport.written[2:]] == [b"/v1/jobs/z", b"/v1/jobs/x"]
+        other = POLL.replace(b"Host", b"host")
+        for polls, parsed in ((other, 3), (other, 3), (POLL + POLL, 5), (POLL, 6), (POLL, 6)):
+            protocol.data_received(polls)
+            assert reader.parsed == parsed
+        for piece in (POLL[:20], POLL[20:], POLL):
+            protocol.data_received(piece)
+        assert reader.parsed == 8
+
+    asyncio.run(run())
+
+
+def test_headers_are_only_remembered_up_to_a_length():
+    async def run():
+        for filler, parsed in ((4_000, 2), (4_100, 4)):
+            protocol, _, _, reader = await connect()
+            reader.answer_again = lambda caller, url: Answer(200, [], url)
+            for _ in range(4):
+                protocol.data_received(POLL[:-2] + b"X: " + b"x" * filler + b"\r\n\r\n")
+            assert reader.parsed == parsed
 
     asyncio.run(run())

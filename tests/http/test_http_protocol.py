@@ -1,5 +1,6 @@
 """The server's protocol on the wire: polls past uvicorn's exchange, everything else through it, always in order."""
 
+import asyncio
 import re
 import socket
 from urllib.parse import urlsplit
@@ -144,3 +145,51 @@ def test_a_caller_who_hangs_up_harms_nobody(house: House, client: httpx.Client, 
         gone.close()
     wire.write(wire.send("GET", f"/v1/jobs/{jobs[0]}"))
     assert wire.read()[0] == 200
+
+
+def test_the_same_headers_serve_every_job_and_every_method(wire: Wire, jobs: list[str]) -> None:
+    submission = b'{"kind":"echo"}'
+    submit = wire.send(
+        "POST", "/v1/jobs", "Content-Type: application/json", f"Content-Length: {len(submission)}", body=submission
+    )
+    calls = [("GET", f"/v1/jobs/{job}", 200) for job in jobs]
+    others = [
+        ("GET", "/v1/jobs/job_" + "0" * 26, 404), ("GET", "/v1/jobs/job_x", 404), ("GET", "/v1/nowhere", 404),
+        ("GET", f"/v1/jobs/{jobs[0]}/result", 409), ("GET", f"/v1/jobs/{jobs[0]}?x=1", 200), ("GET", "/\x7f", 400),
+        ("POST", f"/v1/jobs/{jobs[0]}", 405), ("DELETE", f"/v1/jobs/{jobs[0]}", 405),
+    ]  # fmt: skip
+    for other in others[:5] + others[6:] + others[5:6]:
+        for method, path, expected in [*calls, other]:
+            wire.write(wire.send(method, path))
+            status, _, body = wire.read()
+            assert status == expected, (method, path, body)
+            assert expected != 200 or path[9:39].encode() in body
+        if other[1] != "/\x7f":
+            wire.write(submit)
+            assert wire.read()[0] == 202
+
+
+def test_a_body_that_reads_like_a_poll_is_a_body(wire: Wire, jobs: list[str]) -> None:
+    poll = wire.send("GET", f"/v1/jobs/{jobs[0]}")
+    for _ in range(3):
+        wire.write(poll)
+        assert wire.read()[0] == 200
+    wire.write(wire.send("POST", "/v1/jobs", "Content-Type: application/json", f"Content-Length: {2 * len(poll)}"))
+    for _ in range(2):
+        wire.write(poll)
+    assert wire.read()[0] == 400
+    wire.write(poll)
+    assert wire.read()[0] == 200
+
+
+def test_a_key_that_is_revoked_between_two_polls_is_refused(
+    house: House, client: httpx.Client, wire: Wire, jobs: list[str]
+) -> None:
+    poll = wire.send("GET", f"/v1/jobs/{jobs[0]}")
+    for _ in range(3):
+        wire.write(poll)
+        assert wire.read()[0] == 200
+    key = client.headers["authorization"].removeprefix("Bearer ")
+    asyncio.run(house.services.owners.revoke_key(key.split("_")[1]))
+    wire.write(poll)
+    assert wire.read()[0] == 401

@@ -104,6 +104,18 @@ def test_a_build_writes_nothing_and_the_same_checks_hold_for_a_synchronous_submi
         jobs.build(ALICE, "add", {})
 
 
+@pytest.mark.parametrize("options", [{}, {"tags": ["a"], "priority": 1, "run_at": 5}, {"idempotency_key": "k"}])
+def test_many_are_built_as_each_alone(jobs: Jobs, options: dict[str, Any]) -> None:
+    inputs = [{"a": n} for n in range(3)]
+    many = jobs.build_many(ALICE, "add", inputs, **options)
+    alone = [jobs.build(ALICE, "add", one, **options) for one in inputs]
+    assert [job._replace(key="") for job in many] == [job._replace(key="") for job in alone]
+    assert len({job.key for job in many}) == len(inputs)
+    assert jobs.build_many(ALICE, "add", [], **options) == []
+    with pytest.raises(RequestError):
+        jobs.build_many(ALICE, "add", [*inputs, {}], **options)
+
+
 AT_THE_BOUND = [
     {"queue": "q" * 64},
     {"priority": 0},

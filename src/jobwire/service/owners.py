@@ -210,7 +210,11 @@ class Owners:
 
     def known(self, token: str) -> Principal | None:
         """Who the token belongs to, if that was found out within the last second; never waits."""
-        known = self._known.get(_digest(token))
+        return self.find_known(digest_token(token))
+
+    def find_known(self, digest: bytes) -> Principal | None:
+        """As `known`, by the token's digest."""
+        known = self._known.get(digest)
         if known is None or not known.since <= self._clock() < known.until:
             return None
         return known.principal
@@ -225,7 +229,7 @@ class Owners:
             # Taken before the ledger is read, so that what is found is never trusted for longer than a second after.
             known = await self._credentials.judge(token, self._clock())
             if forgettings == self._forgettings:
-                self._remember(_digest(token), known)
+                self._remember(digest_token(token), known)
                 return known.principal
 
     def _remember(self, digest: bytes, known: Known) -> None:
@@ -259,7 +263,8 @@ def _unknown_key(key_id: str) -> RequestError:
     return RequestError("not_found", f"there is no key {quote(key_id)}; list the owner's keys to find its id")
 
 
-def _digest(token: str) -> bytes:
+def digest_token(token: str) -> bytes:
+    """What is remembered in a token's place."""
     return hashlib.sha256(token.encode(errors="surrogatepass")).digest()
 
 

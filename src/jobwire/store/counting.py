@@ -4,7 +4,6 @@ The sums are written once, at its end: a job that is claimed in the commit of it
 cells, and costs 25 µs less.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,14 +21,13 @@ class Counting(Statements):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._counted: dict[tuple[str, int], Counter[int]] = {}
+        self._counted: dict[tuple[str, int], dict[int, int]] = {}
 
     def _count(self, queue: str, priority: int, leaves: Mapping[int, int]) -> None:
         """Add to the numbers of waiting jobs by leaf; what left the order comes with a minus."""
-        counted = self._counted.get((queue, priority))
-        if counted is None:
-            counted = self._counted[queue, priority] = Counter()
-        counted.update(leaves)
+        counted = self._counted.setdefault((queue, priority), {})
+        for leaf, n in leaves.items():
+            counted[leaf] = counted.get(leaf, 0) + n
 
     def finish(self) -> None:
         """Writes the sums."""

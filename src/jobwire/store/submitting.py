@@ -14,6 +14,10 @@ from jobwire.store.files import hold_inputs
 from jobwire.store.transaction import encode_json
 from jobwire.store.webhooks import keep_wishes
 
+# What a job that asks for nothing more has behind its `attempts_max`.
+_REST = NewJob._fields.index("run_at")
+_NOTHING_MORE = NewJob("", 0, "", "", "")[_REST:]
+
 _Name = tuple[int, str]
 _Place = tuple[int, str, str]
 
@@ -113,30 +117,36 @@ class Submitting(Counting):
         # The batch is parsed once, for the jobs; what follows from them is read back from their pages: 6 µs a job in
         # groups of 500 instead of 10.
         new = {"first": numbers[0], "last": last}
-        if any(job.webhook is not None or job.rerun_of is not None for job in jobs):
-            keep_wishes(self, jobs, numbers)
         hold_inputs(self, jobs, numbers)
         self._run(self.sql.submit["insert_jobs"], rows=rows, now=self.now)
         self._run(self.sql.submit["insert_states"], **new)
+        if any(job[_REST:] != _NOTHING_MORE for job in jobs):
+            self._insert_rest(jobs, numbers, rows=rows)
+        self._run(self.sql.submit["insert_ready"], **new)
+        self._run(self.sql.events["log_new"], now=self.now, event=int(Event.SUBMITTED), **new)
+        self.ready_queues.update([job.queue for job in jobs])
+        self.has_changes = True
+        return [
+            Receipt(number, job.key, is_new=True, turn=turn, created_at=self.now)
+            for number, job, turn in zip(numbers, jobs, turns, strict=True)
+        ]
+
+    def _insert_rest(self, jobs: Sequence[NewJob], numbers: range, *, rows: str) -> None:
+        """What only some jobs ask for: where nobody does, not to look for each of it saves 0.2 µs a job."""
+        new = {"first": numbers[0], "last": numbers[-1]}
+        if any(job.webhook is not None or job.rerun_of is not None for job in jobs):
+            keep_wishes(self, jobs, numbers)
         if any(job.concurrency_key is not None or job.rerun_of is not None for job in jobs):
             keys = [(number, job.concurrency_key, job.rerun_of) for number, job in zip(numbers, jobs, strict=True)]
             self._run(self.sql.submit["insert_concurrency"], rows=encode_json(keys))
         if any(job.run_at is not None for job in jobs):
             self._run(self.sql.submit["set_due"], rows=rows)
             self._run(self.sql.submit["insert_due"], **new)
-        self._run(self.sql.submit["insert_ready"], **new)
         if any(job.deadline_at is not None for job in jobs):
             self._run(self.sql.submit["insert_deadlines"], **new)
-        self._run(self.sql.events["log_new"], now=self.now, event=int(Event.SUBMITTED), **new)
         for number, job in zip(numbers, jobs, strict=True):
             self._keep_keys(job, number)
         self._keep_steps(jobs, numbers)
-        self.ready_queues.update(job.queue for job in jobs)
-        self.has_changes = True
-        return [
-            Receipt(number, job.key, is_new=True, turn=turn, created_at=self.now)
-            for number, job, turn in zip(numbers, jobs, turns, strict=True)
-        ]
 
     def _keep_steps(self, jobs: Sequence[NewJob], numbers: Sequence[int]) -> None:
         """Begins reruns with outputs of their origins' steps. Their fences start at 1: a claim above it has steps."""

@@ -93,7 +93,7 @@ class Deliverer:
         loop = asyncio.get_running_loop()
 
         def hear(wake: Wake) -> None:
-            if wake.changed:
+            if wake.changed and not self._woken.is_set():
                 with suppress(RuntimeError):
                     loop.call_soon_threadsafe(self._woken.set)
 

@@ -52,7 +52,8 @@ class Upkeep:
         moved = asyncio.Event()
 
         def hear(_: Wake) -> None:
-            loop.call_soon_threadsafe(moved.set)
+            if not moved.is_set():
+                loop.call_soon_threadsafe(moved.set)
 
         end_listening = self._store.listen(hear)
         complaints = Complaints(logger)
