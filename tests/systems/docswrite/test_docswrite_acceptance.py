@@ -168,9 +168,7 @@ def test_13_14_a_job_runs_and_completes(client: Client, google: Google) -> None:
     url = google.share("doc-slow", pictures=("hive", "queen"))
     gate = google.gates["doc-slow"] = threading.Event()
     job = client.export(url)
-    running = client.running.wait_until(
-        lambda: now if (now := client.status(job))["state"] == "active" else None
-    )
+    running = client.running.wait_until(lambda: now if (now := client.status(job))["state"] == "active" else None)
     assert list(running) == KEYS and 0 < running["progress"] < 100 and running["returnValue"] == {}
     gate.set()
     ended = client.wait(job)
