@@ -134,7 +134,8 @@ class House:
         return Deliverer(self.store, webhooks.keyring, webhooks.policy, lease_ms=self.settings.lease_ms)
 
     def close(self) -> None:
-        """Close the ledger."""
+        """Close the ledger; who still waits for a job waits no more."""
+        self.services.watching.tail.end()
         self.store.close()
 
 

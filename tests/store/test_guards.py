@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from random import Random
 
 import pytest
-import store_ledger
 import test_store_cancel as cancels
 import test_store_caps as caps
 import test_store_churn as churn
@@ -224,7 +223,7 @@ def keeps_its_promise(guard: Guard, clock: ManualClock) -> bool:
     return True
 
 
-# Without its guard the one waits for a claim; the others are of whole histories.
+# Those of cells are broken by whole histories only; the other one waits.
 MARKED = [
     pytest.param(guard, marks=pytest.mark.slow) if guard.killer is key_cap_raised or guard.file == "cells" else guard
     for guard in GUARDS
@@ -240,6 +239,6 @@ def test_a_ledger_without_this_guard_breaks_a_promise(
     assert guard.text in sql
     assert keeps_its_promise(guard, clock)
     monkeypatch.setitem(statements, guard.statement, sql.replace(guard.text, guard.weakened, 1))
-    # Some wait for a claim that never comes then.
-    monkeypatch.setattr(store_ledger, "WAIT_S", BROKEN_WAIT_S)
+    # One waits for a claim that does not come then.
+    monkeypatch.setattr(caps, "WAIT_S", BROKEN_WAIT_S)
     assert not keeps_its_promise(guard, clock)

@@ -160,6 +160,8 @@ class Tail:
             try:
                 await self._read_new()
             except Exception as error:
+                if self.is_ended:
+                    return
                 logger.warning("the event log cannot be read; trying again: %s: %s", type(error).__name__, error)
             if self._watches:
                 used_at = loop.time()

@@ -43,20 +43,49 @@ _check: Final = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 def check_json(text: bytes) -> bytes | None:
-    """The text as it is, or None unless it is JSON."""
+    """The text as it is, or None unless it is JSON that is nested no deeper than DEPTH_MAX."""
     try:
         _check(text)
     except (msgspec.DecodeError, RecursionError):
         return None
-    return text
+    return text if _is_shallow(text) else None
 
 
 def format_text(text: bytes, *, indent: int) -> bytes | None:
-    """The text indented, without white space below 0, or None unless it is JSON."""
+    """The text indented, without white space below 0, or None unless it is JSON as check_json takes it."""
     try:
-        return msgspec.json.format(text, indent=indent)
+        return msgspec.json.format(text, indent=indent) if _is_shallow(text) else None
     except (msgspec.DecodeError, RecursionError):
         return None
+
+
+def _stops_in_time() -> bool:
+    try:
+        _check(b"[" * (DEPTH_MAX + 1) + b"]" * (DEPTH_MAX + 1))
+    except RecursionError:
+        return True
+    return False
+
+
+# Up to Python 3.11 the compiled reader goes 1,000 deep, from 3.12 on further than DEPTH_MAX.
+_READER_STOPS: Final = _stops_in_time()
+_NO_BRACKET_NOR_QUOTE: Final = bytes(set(range(256)) - set(b'"[]{}'))
+_drop_strings: Final = re.compile(rb'"[^"]*"').sub
+_PEELED_MAX: Final = 64
+
+
+def _is_shallow(text: bytes) -> bool:
+    """Whether JSON is nested no deeper than DEPTH_MAX for certain; what nests strangely is not."""
+    if _READER_STOPS or text.count(b"[") + text.count(b"{") <= DEPTH_MAX:
+        return True
+    bare = text.replace(b"\\\\", b"").replace(b'\\"', b"").translate(None, _NO_BRACKET_NOR_QUOTE)
+    left = _drop_strings(b"", bare.replace(b'""', b""))
+    # What is innermost goes, level by level, until what is left is too little to be deep.
+    for level in range(_PEELED_MAX):
+        if level + len(left) // 2 <= DEPTH_MAX:
+            return True
+        left = left.replace(b"[]", b"").replace(b"{}", b"")
+    return False
 
 
 class Document(Pieces[bytes]):
