@@ -160,15 +160,17 @@ class Tail:
             try:
                 await self._read_new()
             except Exception as error:
-                if self.is_ended:
-                    return
-                logger.warning("the event log cannot be read; trying again: %s: %s", type(error).__name__, error)
+                self._say_unread(error)
             if self._watches:
                 used_at = loop.time()
             await asyncio.sleep(GAP_S)
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S):
                     await self._moved.wait()
+
+    def _say_unread(self, error: Exception) -> None:
+        if not self.is_ended:
+            logger.warning("the event log cannot be read; trying again: %s: %s", type(error).__name__, error)
 
     async def _read_new(self) -> None:
         """Tell what is new, to the log's end."""
