@@ -51,6 +51,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     global _engine  # noqa: PLW0603 - a house is opened deep in a test and asks which engine is meant
     callspec = getattr(item, "callspec", None)
     _engine = SQLITE if callspec is None else callspec.params.get("house_engine", SQLITE)
+    # The folder of a test that has passed is gone, and another may get its name.
+    for folder in [folder for folder in _addresses if not folder.exists()]:
+        del _addresses[folder]
 
 
 @pytest.fixture(scope="session", autouse=True)

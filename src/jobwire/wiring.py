@@ -141,7 +141,8 @@ class House:
         return Deliverer(self.store, webhooks.keyring, webhooks.policy, hire=hire)
 
     def close(self) -> None:
-        """Close the ledger, and leave no file of work under way."""
+        """Close the ledger, and leave no file of work under way; who still waits for a job waits no more."""
+        self.services.watching.tail.end()
         self.services.scratch.close()
         self.store.close()
 

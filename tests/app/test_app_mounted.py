@@ -92,6 +92,7 @@ def test_the_links_of_an_answer_lead_below_the_prefix(key):
     assert all("/work/v1/jobs/job_" in link for link in links)
 
 
+@pytest.mark.slow
 def test_a_job_in_a_child_process_works_there_too(key):
     async def work(client):
         answer = await submit(client, "double", value=21)

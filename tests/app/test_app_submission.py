@@ -242,6 +242,7 @@ def test_a_connection_without_a_transaction_is_refused(app, connection):
     assert jobs_of(app) == []
 
 
+@pytest.mark.slow
 def test_a_connection_of_the_callers_loses_nothing_when_it_is_closed(sqlite_file):
     """Everything acknowledged after the caller's connection was closed is there for the next process."""
     program = """

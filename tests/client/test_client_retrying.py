@@ -74,6 +74,7 @@ READ = Request("GET", "/jobs/x")
 SUBMIT = Request("POST", "/jobs", body=b"{}")
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(st.sampled_from([READ, SUBMIT]), st.lists(TOLD, min_size=5, max_size=5), st.floats(0, 0.999))
 def test_repetitions_are_late_enough_and_few(request: Request, told: list, draw: float) -> None:

@@ -37,6 +37,7 @@ def events_of(world: World, after: int = 0) -> list[tuple[int, str, int]]:
     return [(version, world.event_of(version)["event"], version) for version in versions]
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(WITH_STREAM, st.integers(0, 8))
 def test_cut_anywhere_the_events_are_those_of_the_log(world: World, after: int) -> None:

@@ -46,6 +46,7 @@ def late(house):
     return house.query("SELECT number, fence, internal FROM attempt_log WHERE event = 'late'")
 
 
+@pytest.mark.slow
 def test_a_child_process_dies_with_its_worker(house):
     house.start("submit", kind="isolated", idempotency_key="a").wait()
     worker = house.start("work", has_children=True)

@@ -221,4 +221,5 @@ def open_house(directory: Path, *dialects: Dialect, owner_backlog_max: int = 0) 
     with serve(house.app) as url:
         house.url = url
         yield house
+    services.watching.tail.end()
     services.store.close()

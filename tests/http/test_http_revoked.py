@@ -50,6 +50,7 @@ def key_id(key):
     return key.split("_")[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["here", "another process"])
 @pytest.mark.parametrize(("act", "words", "code", "status"), ENDS, ids=[end[0] for end in ENDS])
 def test_what_ends_a_credential_ends_its_open_calls(

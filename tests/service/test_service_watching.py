@@ -1,9 +1,11 @@
 """Watching over a real ledger: nobody who waits is forgotten, whatever is lost on the way, and no past has a gap."""
 
 import asyncio
+import threading
 
 import pytest
 
+from jobwire.config import read_settings
 from jobwire.domain.ids import make_key
 from jobwire.domain.job import NewJob
 from jobwire.domain.outcome import Completed
@@ -20,6 +22,7 @@ from jobwire.service.jobs import Jobs
 from jobwire.service.tail import Tail
 from jobwire.service.watching import Watching
 from jobwire.store.contract import ClaimRequest
+from jobwire.wiring import open_house
 
 ADA = Principal(1, "ada", "k", frozenset())
 WITHIN_S = 20
@@ -205,3 +208,16 @@ def test_a_past_has_no_gap_although_the_clock_was_set_back(desk, clock, monkeypa
         assert await desk.read_history(row) == own and len(own) == 3
 
     asyncio.run(run())
+
+
+def test_who_followed_a_ledger_that_is_closed_ends_without_a_word(tmp_path, caplog):
+    async def follow():
+        house = open_house(read_settings({}, db=str(tmp_path / "jobs.db"), systems="none"))
+        await house.services.watching.tail.start()
+        (following,) = (task for task in asyncio.all_tasks() if task.get_name() == "jobwire-tail")
+        house.close()
+        await asyncio.wait_for(following, WITHIN_S)
+
+    asyncio.run(follow())
+    # Servers of other tests may still be ending in threads of theirs.
+    assert not [record for record in caplog.records if record.thread == threading.get_ident()]

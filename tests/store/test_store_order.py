@@ -114,6 +114,7 @@ MOVES = st.lists(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
 @settings(max_examples=25)
 @given(moves=MOVES)

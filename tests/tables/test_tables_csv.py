@@ -62,6 +62,7 @@ def test_a_field_has_a_limit(tmp_path: Path, chars: int, is_taken: bool) -> None
     assert good[-1].line == 3
 
 
+@pytest.mark.slow
 def test_an_open_quote_ends_at_the_limit_of_a_field(tmp_path: Path) -> None:
     lines = FIELD_CHARS_MAX // 10 + 10
     good, bad = read_text(tmp_path, f'{HEAD}a,"1,2\n' + "y,3,456789\n" * lines)

@@ -6,6 +6,7 @@ import struct
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -45,6 +46,11 @@ def inner_zip() -> bytes:
     return inner.getvalue()
 
 
+def mark_bombs(names: Mapping[str, object]) -> list[Any]:
+    """The names, those of hundreds of megabytes as slow."""
+    return [pytest.param(name, marks=pytest.mark.slow) if name == "a bomb" else name for name in names]
+
+
 REFUSED: Mapping[str, tuple[Made, str]] = {
     "an absolute name": (add("/etc/passwd"), "table_archive_name"),
     "a name that climbs": (add("a/../../b.txt"), "table_archive_name"),
@@ -63,7 +69,7 @@ REFUSED: Mapping[str, tuple[Made, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("name", mark_bombs(REFUSED))
 def test_a_hostile_archive_is_refused_as_a_whole(tmp_path: Path, name: str) -> None:
     make, code = REFUSED[name]
     path = write_zip(
@@ -164,7 +170,7 @@ BROKEN_BOOKS: Mapping[str, tuple[str, Callable[[bytes], bytes], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", BROKEN_BOOKS)
+@pytest.mark.parametrize("name", mark_bombs(BROKEN_BOOKS))
 def test_a_hostile_workbook_is_refused(tmp_path: Path, name: str) -> None:
     part, change, code = BROKEN_BOOKS[name]
     path = repack(make_workbook(tmp_path / "in.xlsx"), part, change)

@@ -78,6 +78,7 @@ def test_a_table_without_rows_has_its_columns(tmp_path: Path, form: Format) -> N
         assert read_file(path) == ([], [])
 
 
+@pytest.mark.slow
 @given(text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=50))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @pytest.mark.parametrize("form", FORMATS)

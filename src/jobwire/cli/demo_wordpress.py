@@ -33,6 +33,8 @@ DATABASE_SETTINGS = (
     # What was answered survives the end of the server, not that of the machine.
     "--innodb-flush-log-at-trx-commit=2",
 )
+# PHP's server forks its workers, which nobody tells of an end: a shell waits beside it and takes all of them along.
+TOGETHER = ("sh", "-c", 'trap "kill -KILL 0" TERM; "$@" & wait', "sh")
 PHP_SETTINGS = ("-d", "upload_max_filesize=64M", "-d", "post_max_size=64M", "-d", "memory_limit=256M")
 
 Part = Literal["database", "web"]
@@ -91,7 +93,7 @@ class Blog:
             self._wait(part, self._socket.exists)
         else:
             served = ("-S", self.url.removeprefix("http://"), "-t", str(self.files))
-            self._start(part, "php", *PHP_SETTINGS, *served, str(self._parts / "router.php"))
+            self._start(part, *TOGETHER, "php", *PHP_SETTINGS, *served, str(self._parts / "router.php"))
             self._wait(part, lambda: _answers(f"{self.url}/wp-json/"))
 
     def kill(self, part: Part) -> None:
@@ -154,7 +156,7 @@ class Blog:
     def _start(self, part: Part, *command: str) -> None:
         with (self.folder / "log").open("ab") as log:
             self._running[part] = subprocess.Popen(  # noqa: S603 - programs of Debian
-                [*as_user(), *command],
+                [*as_user("TERM" if part == "web" else "KILL"), *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -174,9 +176,9 @@ class Blog:
                 process.wait(LOOK_S)
 
 
-def as_user() -> list[str]:
-    """What stands before a command: MariaDB refuses root; children end with us."""
-    end = ["setpriv", "--pdeathsig", "KILL"]
+def as_user(end_signal: str = "KILL") -> list[str]:
+    """What stands before a command: MariaDB refuses root; children end with us, by that signal."""
+    end = ["setpriv", "--pdeathsig", end_signal]
     return [*end, "--reuid", USER, "--regid", "nogroup", "--clear-groups"] if os.geteuid() == 0 else end
 
 

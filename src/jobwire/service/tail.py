@@ -165,13 +165,17 @@ class Tail:
             try:
                 await self._read_new()
             except Exception as error:
-                self._complaints.say("the event log cannot be read, trying again: %s", error, error=error)
+                self._say_unread(error)
             if self._watches:
                 used_at = loop.time()
             await asyncio.sleep(min(GAP_S, PAUSES_A_READ * (loop.time() - began_at)))
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S):
                     await self._moved.wait()
+
+    def _say_unread(self, error: Exception) -> None:
+        if not self.is_ended:
+            self._complaints.say("the event log cannot be read, trying again: %s", error, error=error)
 
     async def _read_new(self) -> None:
         """Tell what is new, to the log's end."""

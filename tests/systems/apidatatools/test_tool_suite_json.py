@@ -1,6 +1,6 @@
 """JSONTestSuite and JSON_checker, 399 files: each is taken or refused as they say, and every refusal is at its place.
 
-The place is held to that of the standard library's reader. What both mean by it differs in three rules, written down
+The place is held to that of the standard library's reader. What both mean by it differs in four rules, written down
 in `find_expected`; where that reader takes what is no JSON, the place was found by hand.
 """
 
@@ -87,6 +87,8 @@ def find_expected(name: str, data: bytes) -> Refusal | None:
         offset = len(text)  # the standard library names its start
     elif error.msg.startswith("Invalid \\uXXXX"):
         offset -= 1  # it names the u
+    elif error.msg.startswith("Illegal trailing comma"):
+        offset += len(re.match(r",\s*", text[offset:])[0])  # from Python 3.13 on it names the comma, not what follows
     elif re.match(r"[\w.+-]", text[offset:]):
         offset -= len(re.search(r"[\w.+-]*\Z", text[:offset])[0])  # a broken number or word is named as a whole
     return Refusal("INVALID_JSON", text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset))

@@ -105,6 +105,13 @@ def test_depth_is_taken_to_its_limit_and_no_further(way):
     assert refuse("json-formatter", "[" * 100_000).code == "INVALID_JSON"
 
 
+def test_brackets_in_strings_are_no_depth(way):
+    deep, level = json_tokens.DEPTH_MAX, '["]\\\\\\"",'
+    text = level * deep + "0" + "]" * deep
+    assert run_text("json-minify", text) == text
+    assert refuse("json-minify", f"{level}{text}]").column == len(level) * deep + 1
+
+
 def test_a_string_is_taken_to_its_limit_and_no_further(monkeypatch):
     monkeypatch.setattr(json_tokens, "TOKEN_BYTES_MAX", 1_000)
     cut_small(monkeypatch, 64)

@@ -147,6 +147,7 @@ TABLE_VALUE = st.recursive(
 RECORDS = st.lists(st.dictionaries(TEXT, TABLE_VALUE, max_size=3), min_size=1, max_size=4)
 
 
+@pytest.mark.slow
 @FEW
 @given(RECORDS)
 def test_a_table_is_the_same_whether_its_records_come_as_json_or_as_yaml(records):
@@ -165,6 +166,7 @@ def lose_in_tables(record: Any, path: str = "") -> dict[str, str]:
     return {path or "value": shown}
 
 
+@pytest.mark.slow
 @FEW
 @given(st.lists(st.dictionaries(NAME, TABLE_VALUE, min_size=1, max_size=3), min_size=1, max_size=4))
 def test_json_loses_in_csv_what_is_documented_and_nothing_else(records):
@@ -212,6 +214,7 @@ SHEET_TEXT = st.text(
 SHEET_NUMBER = st.integers(-(10**14), 10**14) | st.sampled_from([0.5, -2.25])
 
 
+@pytest.mark.slow
 @FEW
 @given(
     st.lists(

@@ -318,6 +318,7 @@ def test_27_what_is_not_public_is_never_fetched(guarded: RunningTools, files: Fi
     assert files.hits.total() == hits
 
 
+@pytest.mark.slow
 def test_28_a_body_over_the_limit_is_refused(customer: Customer) -> None:
     def send() -> Iterator[bytes]:
         yield b"[" + b"1" * BODY_BYTES_MAX

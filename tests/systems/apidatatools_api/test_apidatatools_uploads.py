@@ -321,6 +321,7 @@ def test_a_form_is_refused_where_there_is_no_such_upload(running_tools: RunningT
     assert answer.status_code == 403
 
 
+@pytest.mark.slow
 def test_refusals_may_have_what_clients_read_in_every_answer(house_engine: str, tmp_path: Path) -> None:
     with run_tools(tmp_path, APIDATATOOLS_FRIENDLY_ERRORS="1") as house:
         customer = house.make_customer("friendly")

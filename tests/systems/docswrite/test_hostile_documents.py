@@ -135,6 +135,7 @@ def test_ten_thousand_levels_of_a_page_are_refused(tag: str, tmp_path: Path) -> 
     assert refuse(f"<{tag}>" * LEVELS + "x", "html", tmp_path) == "document_too_deep"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", ["> ", "- "])
 def test_ten_thousand_levels_of_markdown_are_refused(sign: str, tmp_path: Path) -> None:
     assert refuse(sign * LEVELS + "x", "markdown", tmp_path) == "document_too_deep"
@@ -198,6 +199,7 @@ def test_a_zip_of_more_files_or_bytes_than_allowed_is_refused(
     assert refuse(make_zip({**files, "b": "y" * 101}), form, tmp_path) == "document_too_large"
 
 
+@pytest.mark.slow
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     path = tmp_path / "bomb.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as opened, opened.open("index.html", "w") as file:
@@ -226,6 +228,7 @@ def test_a_zip_with_a_link_or_a_password_is_refused(tmp_path: Path) -> None:
     assert refuse(bytes(locked), "zip", tmp_path) == "document_unreadable"
 
 
+@pytest.mark.slow
 def test_a_picture_of_200_mb_inside_a_zip_is_left_out_unread(tmp_path: Path) -> None:
     zipped = make_zip(
         {

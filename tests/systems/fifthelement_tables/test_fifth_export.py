@@ -31,6 +31,7 @@ ROWS = [
 LINES = b"".join(msgspec.json.encode(row) + b"\n" for row in ROWS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", get_args(Format))
 def test_an_export_is_taken_back_as_what_it_was(shelf: Shelf, other: Shelf, form: Format) -> None:
     shelf.load(LINES)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
-import openpyxl
 import pyarrow.parquet as pq
 import pytest
 from flights import write_flights
+from python_calamine import CalamineWorkbook
 from table_house import Shelf, TableHouse
 
 from house_engines import SQLITE
@@ -114,13 +114,12 @@ def read_bare(path: Path, form: Format) -> Iterator[tuple[str, str, dict[str, An
                 for row in batch.to_pylist():
                     yield row["title"], row["content"], decode(row["metadata"])
         case "xlsx":
+            # Not with what imports read it by; it takes a tenth of the time, too.
             with path.open("rb") as file:
-                sheet = openpyxl.load_workbook(file, read_only=True)["Rows"]
-                rows = sheet.iter_rows(values_only=True)
-                names = next(rows)
-                for cells in rows:
-                    row = dict(zip(names, cells, strict=True))
-                    yield row["title"], row["content"], decode(row["metadata"])
+                names, *rows = CalamineWorkbook.from_filelike(file).get_sheet_by_name("Rows").to_python()
+            for cells in rows:
+                row = dict(zip(names, cells, strict=True))
+                yield row["title"], row["content"], decode(row["metadata"])
 
 
 def test_the_real_rows_have_something_to_get_wrong(flights: Shelf) -> None:

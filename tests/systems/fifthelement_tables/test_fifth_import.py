@@ -197,6 +197,7 @@ def test_the_files_of_an_archive_become_documents_by_their_bytes(shelf: Shelf) -
     assert shelf.load(data.getvalue()).result["unchanged"] == 2
 
 
+@pytest.mark.slow
 def test_a_hostile_archive_is_refused_whole(shelf: Shelf) -> None:
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -145,6 +145,7 @@ def test_13_a_finished_job_has_its_result_and_the_listing_is_active(client: Clie
     assert client.get(f"/listings/{listing['id']}").json()["formData"]["announcementStatus"] == "active"
 
 
+@pytest.mark.slow
 def test_14_a_permanent_failure_is_final(client: Client, photos: PhotoServer) -> None:
     listing = publish(client, photos, "ok", "missing", "ok")
     status = client.wait(listing["jobId"])

@@ -68,6 +68,7 @@ def test_a_publication_leaves_texts_and_place_on_the_listing(client: Client, pho
     assert found["duplicateFiles"] == []
 
 
+@pytest.mark.slow
 def test_the_same_picture_twice_is_reported_and_published(client: Client, photos: PhotoServer) -> None:
     files = [*photos.urls("ok", "ok"), {"url": f"{photos.base}/ok/balcony?again"}]
     made = publish(client, photos, files=files)

@@ -20,6 +20,7 @@ def publish(agency: Client, photos: PhotoServer, name: str):
     return agency.send("PUT", "/listings", json=body)
 
 
+@pytest.mark.slow
 def test_a_listing_beyond_the_backlog_is_refused_whole(agency: Client, photos: PhotoServer) -> None:
     for name in ("one", "two"):
         assert publish(agency, photos, name).status_code == 200
@@ -30,6 +31,7 @@ def test_a_listing_beyond_the_backlog_is_refused_whole(agency: Client, photos: P
     assert publish(agency, photos, "two").status_code == 200, "its job is live already: no new one is made"
 
 
+@pytest.mark.slow
 def test_a_bulk_call_reports_the_refusal_of_each_operation(agency: Client, photos: PhotoServer) -> None:
     operations = [
         {
@@ -46,6 +48,7 @@ def test_a_bulk_call_reports_the_refusal_of_each_operation(agency: Client, photo
     assert results[2]["error"] == REFUSED
 
 
+@pytest.mark.slow
 def test_the_place_in_the_queue_is_the_exact_one(agency: Client, photos: PhotoServer) -> None:
     jobs = [publish(agency, photos, name).json()["jobId"] for name in ("one", "two")]
     assert [agency.status(job)["queuePosition"] for job in jobs] == [0, 1]

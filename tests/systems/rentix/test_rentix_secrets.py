@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pytest
 from rentix_house import FLAT, PhotoServer, run_rentix
 
 from jobwire.domain.outcome import Failed, PublicError
@@ -14,6 +15,7 @@ from jobwire.systems.rentix.dialect import RENTIX
 SECRET = "hunter2"
 
 
+@pytest.mark.slow
 def test_no_route_shows_what_is_internal_of_a_failed_job(tmp_path: Path, photos: PhotoServer) -> None:
     with run_rentix(tmp_path, workers=0) as running:
         client, store = running.make_client("Secretive"), running.house.store

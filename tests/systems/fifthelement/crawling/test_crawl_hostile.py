@@ -98,6 +98,7 @@ def test_pages_of_the_largest_size_are_taken_and_no_larger(
     assert result["errorList"][0]["url"].endswith("/b")
 
 
+@pytest.mark.slow
 def test_a_gzip_bomb_is_one_error(crawler: Client, serve: Serve) -> None:
     bomb = gzip.compress(b"<p>x" * 25_000_000)
     site = serve({"/": html("S", "/bomb"), "/bomb": Page(bomb, headers={"Content-Encoding": "gzip"})})
@@ -107,6 +108,7 @@ def test_a_gzip_bomb_is_one_error(crawler: Client, serve: Serve) -> None:
     assert {error["code"] for error in result["errorList"]} == {"fetch_too_large", "sitemap_invalid"}
 
 
+@pytest.mark.slow
 def test_nested_elements_without_an_end_cost_one_page(
     crawler: Client, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,6 +207,7 @@ def rebinding(
         yield house, resolver
 
 
+@pytest.mark.slow
 def test_a_host_that_leads_elsewhere_after_the_first_look_up_is_refused(
     rebinding: tuple[RunningHouse, Rebinding], serve: Serve, workspace_names: Iterator[str]
 ) -> None:

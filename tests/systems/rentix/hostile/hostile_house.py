@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import deque
@@ -41,7 +42,8 @@ GROWTH_BYTES_MAX = 256 * 1024 * 1024
 
 LIMIT_HEADERS = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
 FINAL_WORDS = ("completed", "failed")
-INTERNALS = ("Traceback", 'File "', ".py", "/tmp/", "site-packages", "jobwire.", "sqlite", "psycopg", "object at 0x")
+INTERNALS = ("Traceback", 'File "', ".py", "site-packages", "jobwire.", "sqlite", "psycopg", "object at 0x")
+INTERNALS += ("/tmp/", tempfile.gettempdir())
 
 
 class Seen(NamedTuple):

@@ -28,6 +28,7 @@ def written(report: PhotoReport) -> list[str]:
     return [file.file for file in [*report.variants, report.original]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DEMO_NAMES)
 def test_every_output_of_a_real_photo_is_named_by_its_bytes_and_described_truly(
     name: str, optimise: Optimise, out_dir: Path
@@ -47,6 +48,7 @@ def test_every_output_of_a_real_photo_is_named_by_its_bytes_and_described_truly(
     assert read_output(out_dir, report.original.file).info["progressive"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DEMO_NAMES)
 def test_outputs_fill_their_longest_side_keep_the_ratio_and_are_never_enlarged(name: str, optimise: Optimise) -> None:
     report = optimise(demo(name))
@@ -59,6 +61,7 @@ def test_outputs_fill_their_longest_side_keep_the_ratio_and_are_never_enlarged(n
         assert abs(file.height - expected_height) <= 1 + report.height / report.width
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DEMO_NAMES)
 def test_no_output_of_a_real_photo_holds_any_metadata(name: str, optimise: Optimise, out_dir: Path) -> None:
     for file in written(optimise(demo(name))):
@@ -86,6 +89,7 @@ def test_exif_gps_xmp_and_comments_are_dropped_from_every_type_that_can_carry_th
         assert not [mark for mark in (*METADATA_MARKS, b"Secret", b"<?php") if mark in body]
 
 
+@pytest.mark.slow
 def test_gps_of_a_real_photo_is_told_privately(optimise: Optimise) -> None:
     assert optimise(demo("harbour-gps.jpg")).exif_gps == (55.038756, 8.457191)
     assert optimise(demo("balcony.jpg")).exif_gps is None

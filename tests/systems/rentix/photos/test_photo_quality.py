@@ -22,6 +22,7 @@ def opened(name: str) -> Image.Image:
         return image.convert("RGB")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", DEMO_PATHS, ids=lambda path: path.name)
 def test_a_decent_real_photo_gets_no_warning_but_for_its_size(path: object, optimise: Optimise) -> None:
     report = optimise(path)

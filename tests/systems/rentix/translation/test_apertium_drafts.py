@@ -32,6 +32,7 @@ def expect_absent(engine: ApertiumTranslator) -> None:
     assert caught.value.retryable is False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "target", "text", "words"),
     [
@@ -57,6 +58,7 @@ def test_no_other_pair_is_offered(source: str, target: str) -> None:
     assert ENGINE.route(source, target) is None
 
 
+@pytest.mark.slow
 def test_ten_thousand_characters_keep_every_value_and_line() -> None:
     text = (DESCRIPTION * 60)[:10_000]
     values = re.compile(r"\+373 69 123 456|54,5 m²|3/9")
@@ -70,6 +72,7 @@ def test_ten_thousand_characters_keep_every_value_and_line() -> None:
         expect_absent(ENGINE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["", "\n\n", "\x00\x01 Casă \x1b", "\ud7ff🏠", "no newline", "ends\n"])
 def test_odd_texts_are_drafted_without_a_crash(text: str) -> None:
     if ENGINE.installed:

@@ -76,6 +76,7 @@ def translate(
     return asyncio.run(translate_description(request, translators))
 
 
+@pytest.mark.slow
 def test_a_libretranslate_server_translates_for_real_where_apertium_is_installed(engine_server: EngineServer) -> None:
     local = ApertiumTranslator()
 
@@ -131,6 +132,7 @@ def test_a_deepl_server_gets_the_masked_text_and_its_answer_is_restored(engine_s
     }
 
 
+@pytest.mark.slow
 def test_what_this_machine_alone_can_do_is_a_draft_or_nothing() -> None:
     chain = build_translators(TranslationSettings(apertium="auto"), Fetcher(LOOPBACK))
     result = translate(ROMANIAN, *chain)

@@ -1,10 +1,7 @@
 """json-formatter, json-validator and json-minify: every token stays, only the white space between changes."""
 
 from collections.abc import Iterable, Iterator
-from functools import partial
-from typing import Final, NamedTuple, cast
-
-import msgspec
+from typing import Final, NamedTuple
 
 from jobwire.systems.apidatatools.tools.contract import (
     Option,
@@ -15,7 +12,7 @@ from jobwire.systems.apidatatools.tools.contract import (
     ToolResult,
     read_int,
 )
-from jobwire.systems.apidatatools.tools.json_pieces import REFUSED, RenderJson, check_json, open_pieces
+from jobwire.systems.apidatatools.tools.json_pieces import REFUSED, RenderJson, check_json, format_by, open_pieces
 from jobwire.systems.apidatatools.tools.json_repair_hint import suggesting
 from jobwire.systems.apidatatools.tools.json_tokens import read_rest
 
@@ -33,12 +30,12 @@ def tab_space(default: int) -> Option:
 def format_json(source: Source, options: Options, sink: Sink) -> ToolResult:
     """Write the source indented."""
     indent = read_int(options, "x-tab-space")
-    return _write(source, sink, _Layout(_format_by(indent), indent))
+    return _write(source, sink, _Layout(format_by(indent), indent))
 
 
 def minify_json(source: Source, options: Options, sink: Sink) -> ToolResult:
     """Write the source without white space; values on lines of their own stay so."""
-    return _write(source, sink, _Layout(_format_by(-1), None))
+    return _write(source, sink, _Layout(format_by(-1), None))
 
 
 def validate_json(source: Source, options: Options, sink: Sink) -> ToolResult:
@@ -55,11 +52,6 @@ def validate_json(source: Source, options: Options, sink: Sink) -> ToolResult:
         while chunk := file.read(1 << 20):
             out.write(chunk)
     return ToolResult()
-
-
-def _format_by(indent: int) -> RenderJson:
-    """Indents; below 0 there is no white space."""
-    return cast(RenderJson, partial(msgspec.json.format, indent=indent))  # of texts, too, which the types mix up
 
 
 class _Layout(NamedTuple):
