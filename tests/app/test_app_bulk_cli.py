@@ -141,5 +141,6 @@ def test_a_job_is_run_again_with_another_input(jobwire, ledger):
     ],
 )
 def test_what_cannot_be_meant_is_one_line(jobwire, words, part):
+    jobwire("submit", "fails", *APP)
     ran = jobwire(*words)
     assert ran.code == 1 and ran.out == "" and part in ran.err and ran.err.count("\n") == 1, ran

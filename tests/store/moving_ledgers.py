@@ -118,7 +118,11 @@ def _write_tools(tx: Transaction, owner: int) -> None:
     for upload in ("upl_1", "upl_2"):
         records.add_upload(tx, owner, upload=upload, filename="stock.csv", lifetime_ms=60_000)
     records.note_size(tx, "upl_2", size_bytes=5_000_000_000)
-    records.add_download(tx, owner, name=ODD, sha256=FILE, content_type="text/csv", expires_at=2 * tx.now)
+    sql = (
+        "INSERT INTO apidatatools_download (name, owner, sha256, content_type, expires_at)"
+        " VALUES (:name, :owner, :sha256, 'text/csv', :expires)"
+    )
+    tx.execute(sql, name=ODD, owner=owner, sha256=FILE, expires=2 * tx.now)
     quota.set_units(tx, owner, units=9_000)
     quota.take_unit(tx, owner, units_max=0)
 
