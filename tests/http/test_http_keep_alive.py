@@ -3,6 +3,7 @@ headers, which are not parsed for every poll."""
 
 import asyncio
 
+import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
@@ -150,6 +151,21 @@ def test_the_headers_of_the_poll_before_are_not_parsed_again():
         for piece in (POLL[:20], POLL[20:], POLL):
             protocol.data_received(piece)
         assert reader.parsed == 8
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "path", [b"y z", b"y\tz", b"y?\r\nA: b", b"y HTTP/1.0\r\nA: b", b"y?\x00", b"y\xc3\xa4", b""]
+)
+def test_a_path_that_only_a_parser_may_judge_is_left_to_it(path):
+    async def run():
+        protocol, _, _, reader = await connect()
+        for _ in range(3):
+            protocol.data_received(POLL)
+        assert reader.parsed == 2
+        reader.answer_again = lambda caller, url: pytest.fail(f"{url!r} was not parsed")
+        protocol.data_received(POLL.replace(b"/v1/jobs/x", path and b"/v1/jobs/" + path))
 
     asyncio.run(run())
 

@@ -10,6 +10,7 @@ The attributes used here are those of the uvicorn that pyproject.toml pins to.
 """
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -27,6 +28,8 @@ from jobwire.http.status import Asked, Caller, StatusReader
 _GET = b"GET "
 _VERSION = b" HTTP/1.1\r\n"
 _TAIL_BYTES_MAX = 4_096
+# What a parser would have to judge: white space, control characters, what is not ASCII.
+_is_poll = re.compile(rb"GET [!-~]+").fullmatch
 _WITH_BODY = frozenset((b"content-length", b"transfer-encoding", b"expect", b"upgrade"))
 
 
@@ -244,7 +247,7 @@ def make_protocol(reader: StatusReader) -> type[HttpToolsProtocol]:
             """Whether the request could be answered without being parsed."""
             first, _, tail = data.partition(_VERSION)
             caller = self._caller
-            if tail != self._tail or caller is None or not first.startswith(_GET) or self.flow.write_paused:
+            if tail != self._tail or caller is None or not _is_poll(first) or self.flow.write_paused:
                 return False
             answer = None
             # Where it fails, the parser's way fails the same and tells it.
