@@ -6,6 +6,7 @@ from typing import Any, assert_never
 
 import msgspec
 
+from jobwire.dialects.phrases import tell_phrase
 from jobwire.dialects.spec import REFINED_CODES, Dialect, ErrorField, ErrorWord
 from jobwire.domain.errors import RequestError
 from jobwire.http.answer import Answer, Headers, encode_header
@@ -13,13 +14,6 @@ from jobwire.http.answer import Answer, Headers, encode_header
 INTERNAL = RequestError("internal", "Something failed on our side. It was logged under this request id.")
 # As draft-ietf-httpapi-ratelimit-headers registers it.
 QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
-# RFC 9110's words; Python had older ones before 3.13, and a body must not depend on who serves it.
-_PHRASES = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
-
-
-def tell_phrase(status: int) -> str:
-    """What a status is called."""
-    return _PHRASES.get(status) or HTTPStatus(status).phrase
 
 
 def find_word(dialect: Dialect, code: str) -> ErrorWord:

@@ -11,12 +11,13 @@ from importlib.metadata import version
 from typing import Any
 
 from jobwire.dialects.notes import NO_NOTES, Notes, Parameter, join_notes
+from jobwire.dialects.phrases import tell_phrase
 from jobwire.dialects.spec import Dialect, Route, Wait
 from jobwire.domain.job import IDEMPOTENCY_MS
 from jobwire.domain.phases import Phase
 from jobwire.http.action_notes import ACTION_NOTES, PHASE_SCHEMA
 from jobwire.http.credentials import describe_carrier, name_carrier, show_carrier
-from jobwire.http.errors import find_word, tell_phrase
+from jobwire.http.errors import find_word
 from jobwire.http.limits import name_limit_headers
 from jobwire.http.links import describe_links
 from jobwire.http.page_words import describe_page, name_parameters

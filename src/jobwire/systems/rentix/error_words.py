@@ -1,9 +1,9 @@
 """How rentix says each refusal: HTTP status and message. Bulk results say single failures with the same table."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any, Final
 
+from jobwire.dialects.phrases import tell_phrase
 from jobwire.dialects.spec import ErrorWord
 from jobwire.domain.errors import RequestError
 
@@ -42,5 +42,5 @@ def show_refusal(refusal: RequestError) -> dict[str, Any]:
     return {
         "statusCode": word.status,
         "message": refusal.details.get("messages") or word.message or refusal.message,
-        "error": HTTPStatus(word.status).phrase,
+        "error": tell_phrase(word.status),
     }
