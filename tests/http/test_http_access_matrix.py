@@ -342,7 +342,8 @@ def test_a_foreign_key_gets_what_an_absent_thing_gets_on_every_route_of_a_system
     assert json.dumps(before).count(SECRET) >= 4
     for site, route in routes:
         place = (site.dialect.name, route.path.split("/")[1])
-        if place[1] == "jobs":
+        # Jobs have a test of their own, and of agents to chat with nobody has any.
+        if place[1] in ("jobs", "chat"):
             continue
         theirs = {name: kept[*place, name] for name in re.findall(r"\{(\w+)\}", route.path)}
         absent = {name: forget(value) for name, value in theirs.items()}
