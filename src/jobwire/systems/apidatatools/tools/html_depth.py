@@ -5,9 +5,10 @@ from typing import Final
 
 _LEAF_PASSES: Final = 3
 
-# What never has an end, and what may be without one, nests in others only.
+# What never has an end, and what may be without one, nests in others only. The most frequent are first.
 _UNCOUNTED: Final = (
-    "(?:area|base|br|col|embed|hr|img|input|link|meta|source|track|wbr|li|d[dt]|p|t[dhr]|thead|tbody|tfoot|option)"
+    r"(?:p|li(?:nk)?|t(?:[dhr]|head|body|foot|rack)|d[dt]|b(?:r|ase)|i(?:mg|nput)"
+    r"|area|col|embed|hr|meta|option|source|wbr)"
 )
 # Scripts and comments have no tags.
 _NESTING_TAGS: Final = re.compile(
@@ -15,13 +16,14 @@ _NESTING_TAGS: Final = re.compile(
     rf"(?!{_UNCOUNTED}[\s/>])(?P<name>[a-z][^\s/>]*)",
     re.IGNORECASE | re.DOTALL,
 )
-# Text and uncounted tags; no `-->` within, so that what has it is within a comment as a whole or not at all.
-_FLAT: Final = rf"[^<>]*+(?:</?{_UNCOUNTED}(?:[\s/][^<>]*+)?(?<!-)>[^<>]*+)*+"
-# An element with nothing but that in it. Before it is no beginning of a tag that it could be a part of. What is in
-# _FLAT begins none, so that nothing is read again from each of many.
-_LEAF: Final = re.compile(
-    rf"<(?<=[>\s]<)(?!{_UNCOUNTED}[\s/>]|(?i:script|style))([a-zA-Z][^\s/<>]*+)[^<>]*+(?<!-)>{_FLAT}</\1>"
-)
+# The name and the rest of a tag. None ends like a comment: what is taken out is within one as a whole or not at all.
+_TAG: Final = r"([a-zA-Z][^\s/<>]*+)(?<!-)(?:>|[^<>]*+(?<!-)>)"
+_FLAT: Final = rf"[^<>]*+(?:</?{_UNCOUNTED}(?:>|[\s/][^<>]*+(?<!-)>)[^<>]*+)*+"
+"""Text and uncounted tags; no element begins with one, so that nothing is read again from each of many."""
+
+_ELEMENT: Final = rf"<(?!{_UNCOUNTED}[\s/>]|(?i:script|style)){_TAG}{_FLAT}</"
+# Elements with nothing but that in them. Before them is no beginning of a tag that they could be a part of.
+_LEAVES: Final = re.compile(rf"<(?<=[>\s]<){_ELEMENT[1:]}\1>(?:{_FLAT}{_ELEMENT}\2>)*+")
 
 
 def is_deeper(text: str, levels: int) -> bool:
@@ -34,7 +36,7 @@ def is_deeper(text: str, levels: int) -> bool:
     while rest.count("<") - rest.count("</") > levels - passes:
         if not taken or passes == min(_LEAF_PASSES, levels):
             return _walk_deeper(rest, levels - passes) and _walk_deeper(text, levels)
-        rest, taken = _LEAF.subn(" ", rest)
+        rest, taken = _LEAVES.subn(" ", rest)
         passes += 1
     return False
 
