@@ -123,7 +123,8 @@ class Rows:
     def _fit(self, page: list[list[str]], block: str, first: int) -> None:
         """Fill what is too short for the header; ToolError for what is too long."""
         width = COLUMNS_MAX if self.header is None else len(self.header)
-        if set(map(len, page)) <= {width}:
+        widths = set(map(len, page))
+        if widths <= {width} or (self.header is None and max(widths) <= width):
             return
         for place, row in enumerate(page):
             if len(row) > width:
