@@ -6,10 +6,11 @@ import io
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import cssbeautifier
@@ -17,6 +18,7 @@ import jsbeautifier
 import markdownify
 import minify_html
 import msgspec
+import openpyxl
 import orjson
 import rcssmin
 import rjsmin
@@ -24,8 +26,11 @@ import sqlglot
 import tree_sitter
 import tree_sitter_css
 import tree_sitter_javascript
+import xlsxwriter
+import yaml
 from lxml import etree
 from markdown_it import MarkdownIt
+from PIL import Image
 
 from jobwire.systems.apidatatools.tools import TOOLS
 from jobwire.systems.apidatatools.tools.contract import Sink, Source
@@ -34,6 +39,9 @@ RUNS: Final = 3
 DEFAULT_MB: Final = 4.0
 JSON: Final = '{"id":%d,"name":"name %d","price":1.10,"tags":["a","b"]}'
 HTML: Final = "<div><h2>Title</h2><p>A <b>bold</b> word &amp; more</p><ul><li>one</li><li>two</li></ul></div>\n"
+
+
+_MINIFIED: Final = {"minify_css": True, "keep_closing_tags": True}
 
 
 def _format_lines(text: bytes) -> bytes:
@@ -72,6 +80,57 @@ def _make_csv(text: bytes) -> bytes:
     return out.getvalue().encode()
 
 
+def _dump_yaml(rows: object) -> bytes:
+    return yaml.dump(rows, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, encoding="utf-8")
+
+
+def _make_yaml(text: bytes) -> bytes:
+    return _dump_yaml(list(csv.DictReader(io.StringIO(text.decode()))))
+
+
+def _make_tsv(text: bytes) -> bytes:
+    # This loader leaves scalars as they are written: 1.10 stays 1.10.
+    rows = yaml.load(text, Loader=yaml.CBaseLoader)
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]), delimiter="\t", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue().encode()
+
+
+def _read_excel(data: bytes) -> bytes:
+    rows = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True).active.iter_rows(values_only=True)
+    header = next(rows)
+    return _dump_yaml([dict(zip(header, row, strict=True)) for row in rows])
+
+
+def _make_excel(text: bytes) -> bytes:
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out, {"constant_memory": True, "strings_to_urls": False}) as book:
+        sheet = book.add_worksheet()
+        rows = [_flatten(record, "", {}) for record in json.loads(text)]
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        for number, row in enumerate([columns, *([row.get(name) for name in columns] for row in rows)]):
+            for place, value in enumerate(row):
+                sheet.write(number, place, value)
+    return out.getvalue()
+
+
+def _make_jpeg(data: bytes) -> bytes:
+    out = io.BytesIO()
+    Image.open(io.BytesIO(data)).convert("RGB").save(out, format="JPEG", quality=90, optimize=True)
+    return out.getvalue()
+
+
+def _make_png(size_bytes: int) -> bytes:
+    """A photo's worth of noise and gradient, about that large."""
+    side = int((size_bytes / 1.2) ** 0.5)
+    noise = Image.effect_noise((side, side), 20)
+    out = io.BytesIO()
+    Image.merge("RGB", (noise, Image.linear_gradient("L").resize((side, side)), noise)).save(out, format="PNG")
+    return out.getvalue()
+
+
 def _indent_xml(text: bytes) -> bytes:
     reader = etree.XMLParser(remove_blank_text=True, resolve_entities=False, no_network=True)
     return etree.tostring(etree.fromstring(text, reader), pretty_print=True, encoding="utf-8")
@@ -90,12 +149,17 @@ def _minify(grammar: object, minify: Callable[[str], str]) -> Callable[[bytes], 
 
 def make_text(form: str, size_bytes: int) -> bytes:
     """A source of about that size."""
+    if form == "png":
+        return _make_png(size_bytes)
+    if form == "xlsx":
+        return _make_excel(make_text("json", size_bytes * 2))
     lines = {
         "json": lambda n: JSON % (n, n) + ",\n",
         "ndjson": lambda n: JSON % (n, n) + "\n",
         "csv": lambda n: f"{n},name {n},1.10\n",
         "xml": lambda n: f'<row id="{n}"><name>name {n}</name></row>\n',
         "html": lambda n: HTML,
+        "yaml": lambda n: f"- id: {n}\n  name: name {n}\n  price: 1.10\n",
         "md": lambda n: f"# Title {n}\n\nA **bold** word\n\n* one\n* two\n\n",
         "css": lambda n: f".c{n} {{ color: red; margin: 0 1px; }}\n",
         "js": lambda n: f"function f{n}(a) {{ return a + {n}; }}\n",
@@ -121,6 +185,7 @@ class Beside(NamedTuple):
     share: float
     library: str
     bare: Callable[[bytes], bytes]
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 # The sizes of slow ones are a part of the whole. Both sides read a file and write one. The minifiers alone take
@@ -134,7 +199,20 @@ BESIDE: Final = (
     Beside("json-to-csv", "json", 1, "json, csv.writer", _make_csv),
     Beside("csv-to-json", "csv", 1, "csv.DictReader, orjson", _list_rows),
     Beside("xml-validator", "xml", 1, "lxml, pretty_print", _indent_xml),
-    Beside("html-minify", "html", 1, "minify_html", _encoded(minify_html.minify, minify_css=True)),
+    Beside("csv-to-yaml", "csv", 0.1, "csv.DictReader, libyaml", _make_yaml),
+    Beside("yaml-to-tsv", "yaml", 0.1, "libyaml, csv.DictWriter", _make_tsv),
+    Beside("excel-to-yaml", "xlsx", 0.05, "openpyxl, libyaml", _read_excel),
+    Beside("json-to-excel", "json", 0.1, "json, xlsxwriter", _make_excel),
+    Beside(
+        "image-converter",
+        "png",
+        0.5,
+        "Pillow",
+        _make_jpeg,
+        {"x-source-format": "png", "x-destination-format": "jpg"},
+    ),
+    Beside("html-minify", "html", 1, "minify_html", _encoded(minify_html.minify, **_MINIFIED)),
+    Beside("html-minify", "html", 1, "minify_html, ends dropped", _encoded(minify_html.minify, minify_css=True)),
     Beside("html-to-markdown", "html", 0.1, "markdownify", _encoded(markdownify.markdownify, heading_style="ATX")),
     Beside("markdown-to-html", "md", 0.1, "markdown-it-py", _encoded(MarkdownIt("commonmark").render)),
     Beside("css-formatter", "css", 0.02, "cssbeautifier", _encoded(cssbeautifier.beautify)),
@@ -175,11 +253,11 @@ def main(words: list[str]) -> int:
     size_mb = parser.parse_args(words).megabytes
     with TemporaryDirectory() as folder:
         path, target = Path(folder, "source"), Path(folder, "sink")
-        for name, form, share, library, bare in BESIDE:
+        for name, form, share, library, bare, headers in BESIDE:
             text = make_text(form, int(size_mb * share * 1_000_000))
             path.write_bytes(text)
             tool = TOOLS[name]
-            options = tool.read_options({})
+            options = tool.read_options(headers)
             theirs, ours = time_best(
                 lambda: target.write_bytes(bare(path.read_bytes())),  # noqa: B023
                 lambda: tool.run(Source(path), options, Sink(target)),  # noqa: B023

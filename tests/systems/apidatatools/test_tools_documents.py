@@ -7,7 +7,7 @@ import zipfile
 
 import openpyxl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 from selectolax.lexbor import LexborHTMLParser
@@ -18,6 +18,7 @@ from jobwire.systems.apidatatools.tools import (
     TOOLS,
     code_tools,
     excel_tools,
+    html_depth,
     html_tools,
     image_tools,
     source,
@@ -154,6 +155,23 @@ def test_html_is_minified_to_its_depth_and_no_deeper():
     assert refuse("html-minify", "<div></b>" * (deep + 1)).code == "INVALID_HTML"
     flat = "<ul>" + "<li>x" * (deep * 2) + "</ul>" + "<p><b>y</b>" * (deep * 2) + "<!--" + "<b>" * (deep * 2) + "-->"
     assert run_text("html-minify", flat + f"<script>{'if(a<b)a=b;' * (deep * 2)}</script>")
+
+
+PIECES_OF_HTML = [
+    *("<b>", "</b>", "<B>", "</B>", "<div>", "</div>", "<i a=1>", "</i>", "<i a=--></i>", "<b-->", "</b-->", "<p>"),
+    *("</p >", "<p -->", "<br/>", "x", " ", "\n", "--", ">", "<", "/", "i>", "<!--", "-->"),
+    *("<script>", "</script>", "<script", "<style ", "</style"),
+]
+
+
+@given(st.lists(st.sampled_from(PIECES_OF_HTML), max_size=40).map("".join), st.integers(0, 4))
+@example("<!-- <b>x</b> --> <b><b>", 1)
+@example("<!-- <b-->x</b--> <b><b>", 1)
+def test_html_is_as_deep_without_its_leaves_being_taken_out_first(text, levels):
+    fast = html_depth.is_deeper(text, levels)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(html_depth, "_LEAF_PASSES", 0)
+        assert html_depth.is_deeper(text, levels) == fast
 
 
 def test_no_part_of_odd_html_is_lost():

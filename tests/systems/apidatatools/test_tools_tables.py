@@ -126,6 +126,32 @@ def test_every_fault_in_a_csv_has_a_place_in_it(text, has_header):
         assert 1 <= error.column <= len(lines[error.line - 1]) + 1
 
 
+@given(st.text('ab,"\r\n', max_size=40), st.booleans(), st.integers(1, 9))
+def test_a_csv_is_read_alike_whatever_is_read_of_it_at_once(text, has_header, size):
+    def read() -> object:
+        rows = []
+        try:
+            for row in Rows(io.StringIO(text, newline=""), delimiter=",", has_header=has_header):
+                rows.append(row)
+        except ToolError as error:
+            return error.line, error.column, error.message
+        return rows
+
+    whole = read()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_read, "PAGE_CHARS", size)
+        assert read() == whole
+        patch.setattr(csv_read, "PAGE_CELLS", size)
+        assert read() == whole
+
+
+def test_a_row_of_many_lines_may_be_as_long_as_its_limit(monkeypatch):
+    monkeypatch.setattr(csv_read, "PAGE_CHARS", 1)
+    monkeypatch.setattr(csv_read, "ROW_CHARS_MAX", 8)
+    assert json.loads(run_text("csv-to-json", 'a\n"12\n456\n"\n3\n')) == [{"a": "12\n456\n"}, {"a": "3"}]
+    assert refuse("csv-to-json", 'a\n3\n"12\n4567\n"\n').details == {"line": 3, "column": 1}
+
+
 @given(st.lists(st.text('ab,;"\r\n', max_size=4), min_size=1, max_size=5))
 def test_cells_are_found_where_the_reader_finds_them(row):
     out = io.StringIO(newline="")

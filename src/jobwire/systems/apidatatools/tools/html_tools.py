@@ -3,7 +3,6 @@
 import html
 import re
 import warnings
-from collections import Counter
 from typing import Final
 
 import markdownify
@@ -20,6 +19,7 @@ from jobwire.systems.apidatatools.tools.contract import (
     ToolResult,
     read_int,
 )
+from jobwire.systems.apidatatools.tools.html_depth import is_deeper
 from jobwire.systems.apidatatools.tools.html_format import HtmlIndenter
 from jobwire.systems.apidatatools.tools.json_format import tab_space
 
@@ -36,28 +36,12 @@ def minify_document(source: Source, options: Options, sink: Sink) -> ToolResult:
     The library would take variables out of a script that no other line of it reads, although another script may.
     """
     text = source.read_text()
-    _check_depth(text)
+    if is_deeper(text, MINIFY_DEPTH_MAX):
+        raise ToolError("INVALID_HTML", f"the HTML is nested deeper than {MINIFY_DEPTH_MAX:,}; flatten it")
     # The library would take these by their number; browsers have always read them as letters of Windows-1252.
     text = _C1_REFERENCES.sub(lambda found: html.unescape(found[0]), text)
     sink.write_text(minify_html.minify(text, minify_css=True, minify_js=False, keep_closing_tags=True))
     return ToolResult()
-
-
-def _check_depth(text: str) -> None:
-    stack, names = list[str](), Counter[str]()
-    for found in _NESTING_TAGS.finditer(text):
-        name = (found["name"] or "").lower()
-        if not name:
-            continue
-        if not found["end"]:
-            stack.append(name)
-            names[name] += 1
-            if len(stack) > MINIFY_DEPTH_MAX:
-                raise ToolError("INVALID_HTML", f"the HTML is nested deeper than {MINIFY_DEPTH_MAX:,}; flatten it")
-        elif names[name]:
-            while (last := stack.pop()) != name:
-                names[last] -= 1
-            names[name] -= 1
 
 
 def html_to_markdown(source: Source, options: Options, sink: Sink) -> ToolResult:
@@ -89,13 +73,6 @@ def markdown_to_html(source: Source, options: Options, sink: Sink) -> ToolResult
 MINIFY_DEPTH_MAX: Final = 2_000
 """The library takes its elements one in another on the stack."""
 
-# What never has an end, and what may be without one, nests in others only; scripts and comments have no tags.
-_NESTING_TAGS: Final = re.compile(
-    r"<!--.*?(?:-->|\Z)|<(?P<raw>script|style)[\s/>].*?(?:</(?P=raw)|\Z)|<(?P<end>/?)"
-    r"(?!(?:area|base|br|col|embed|hr|img|input|link|meta|source|track|wbr|li|d[dt]|p|t[dhr]|thead|tbody|tfoot|option)"
-    r"[\s/>])(?P<name>[a-z][^\s/>]*)",
-    re.IGNORECASE | re.DOTALL,
-)
 _C1_REFERENCES: Final = re.compile(r"&#(?:0*1(?:2[89]|[34]\d|5\d)|[xX]0*[89][0-9a-fA-F]);")
 
 TOOLS: Final = (
