@@ -12,6 +12,7 @@ import httpx
 import uvicorn
 
 from house_engines import address_in, open_store
+from house_serving import TLS
 from jobwire.blobs.links import FileLinks
 from jobwire.blobs.local import LocalBlobs
 from jobwire.dialects.native import NATIVE
@@ -71,7 +72,7 @@ class House:
 
     def client(self, key: str | None = None, **options: Any) -> httpx.Client:
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-        return httpx.Client(base_url=self.url, headers=headers | options.pop("headers", {}), **options)
+        return httpx.Client(base_url=self.url, headers=headers | options.pop("headers", {}), verify=TLS, **options)
 
     def make_key(self, owner: str, **options: Any) -> str:
         async def make() -> str:

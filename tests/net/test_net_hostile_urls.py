@@ -144,13 +144,16 @@ def test_the_corpus_is_large_and_without_repeats():
     assert len({url for url, _ in CORPUS}) == len(CORPUS) > 250
 
 
-@pytest.mark.parametrize(("url", "code"), CORPUS)
-def test_a_hostile_url_is_refused(url, code):
-    with pytest.raises(JobError) as caught:
-        validate_url(url, PUBLIC)
-    assert caught.value.code == code
-    assert not caught.value.retryable
-    assert caught.value.message.isprintable()
+def test_every_hostile_url_is_refused():
+    taken = []
+    for url, code in CORPUS:
+        try:
+            validate_url(url, PUBLIC)
+        except JobError as error:
+            if error.code == code and not error.retryable and error.message.isprintable():
+                continue
+        taken.append(url)
+    assert taken == []
 
 
 def test_no_hostile_url_reaches_a_server_even_when_every_name_leads_there(listen, names):

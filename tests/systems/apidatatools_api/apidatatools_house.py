@@ -99,7 +99,7 @@ class RunningTools(ServedHouse):
 
     deadline_s = DEADLINE_S
 
-    def make_customer(self, name: str) -> Customer:
+    def make_client(self, name: str) -> Customer:
         owner = asyncio.run(self.house.services.owners.create_owner(name))
         key = asyncio.run(self.house.services.owners.create_key(name)).key
         return Customer(self.open_http(MOUNT, {"x-api-key": key}), key, owner.id, self)

@@ -299,7 +299,7 @@ def guarded(house_engine: str, tmp_path: Path) -> Iterator[RunningTools]:
 
 
 def test_27_what_is_not_public_is_never_fetched(guarded: RunningTools, files: FileServer) -> None:
-    customer = guarded.make_customer("guarded")
+    customer = guarded.make_client("guarded")
     port = urlsplit(files.base).port
     hits = files.hits.total()
     for url in (

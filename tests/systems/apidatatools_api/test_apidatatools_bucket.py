@@ -10,6 +10,7 @@ import pytest
 from apidatatools_house import Customer, RunningTools, run_tools
 
 from bucket_server import KEYS, make_bucket
+from house_fixtures import customer_of
 from jobwire.blobs.contract import PARTIAL_AGE_S
 
 pytestmark = pytest.mark.slow
@@ -29,9 +30,7 @@ def bucket_tools(house_engine: str, tmp_path_factory: pytest.TempPathFactory) ->
         yield house
 
 
-@pytest.fixture
-def customer(bucket_tools: RunningTools, names: Iterator[str]) -> Customer:
-    return bucket_tools.make_customer(f"bucket-{next(names)}")
+customer = customer_of("bucket_tools")
 
 
 def run_on(customer: Customer, key: str, tool: str = "csv-to-json") -> httpx.Response:
@@ -78,7 +77,7 @@ def test_only_what_has_come_for_the_caller_is_found(customer: Customer, bucket_t
     absent = run_on(customer, key)
     assert (absent.status_code, absent.json()["error"]) == (404, "FILE_NOT_FOUND")
     assert customer.send_form(announced, b"a\n1\n").status_code == 204
-    stranger = run_on(bucket_tools.make_customer(f"stranger-{customer.owner}"), key)
+    stranger = run_on(bucket_tools.make_client(f"stranger-{customer.owner}"), key)
     assert (stranger.status_code, stranger.json()["error"]) == (403, "FORBIDDEN")
     for wrong in (key.replace("stock", "other"), "x/" + key, key + "/..", key.replace("incoming", "ab")):
         answer = run_on(customer, wrong)
@@ -119,7 +118,7 @@ def test_a_house_without_a_key_of_the_storage_receives_uploads_itself(
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
     with run_tools(tmp_path, JOBWIRE_FILES=str(make_bucket())) as house:
-        customer = house.make_customer("through-us")
+        customer = house.make_client("through-us")
         announced = customer.announce("a.csv")
         assert announced["upload"]["url"].startswith(house.base)
         key = customer.upload("a.csv", b"a\n1\n")

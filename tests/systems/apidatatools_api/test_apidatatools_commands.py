@@ -51,7 +51,7 @@ def test_units_are_shown_given_and_taken_back(
 
     monkeypatch.setenv("JOBWIRE_FILES", str(tmp_path / "files"))
     with run_tools(tmp_path) as house:
-        acme = house.make_customer("acme")
+        acme = house.make_client("acme")
         month, db = month_of(house.house.services.clock()), house.house.settings.db
         assert read("--units", "1") == {"owner": "acme", "month": month, "used": 0, "units_max": 1}
         assert acme.run("json-formatter", "{}").status_code == 200

@@ -19,6 +19,8 @@ from aiohttp.abc import ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from apidatatools_house import Customer, RunningTools, run_tools
 
+from house_fixtures import customer_of
+
 pytestmark = pytest.mark.slow
 
 MEMORY_BYTES_MAX = 300_000_000
@@ -124,9 +126,7 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTools]:
         yield house
 
 
-@pytest.fixture
-def attacker(limited: RunningTools, names: Iterator[str]) -> Customer:
-    return limited.make_customer(next(names))
+attacker = customer_of("limited")
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -206,7 +206,7 @@ def fetching(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Custom
     """A customer of a house that may fetch from 127.0.0.2 beside what is public."""
     monkeypatch.setattr(ThreadedResolver, "resolve", resolve)
     with run_tools(tmp_path, JOBWIRE_FETCH_ALLOW="127.0.0.2/32") as house:
-        yield house.make_customer("fetching")
+        yield house.make_client("fetching")
 
 
 NAMES = [

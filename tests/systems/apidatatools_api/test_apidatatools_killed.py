@@ -31,7 +31,7 @@ def bring_and_stop(self, name, folder):
 
 BucketInbox.bring = bring_and_stop
 with run_tools(Path(sys.argv[1]), workers=0, JOBWIRE_FILES=sys.argv[2], **json.loads(sys.argv[3])) as house:
-    customer = house.make_customer("c")
+    customer = house.make_client("c")
     with socket.create_connection(("127.0.0.1", int(house.base.rpartition(":")[2]))) as half_sent:
         half_sent.sendall(
             f"POST {MOUNT}/json-minify-api HTTP/1.1\\r\\nHost: x\\r\\nx-api-key: {customer.key}\\r\\n"

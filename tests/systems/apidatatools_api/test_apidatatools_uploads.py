@@ -22,9 +22,8 @@ from jobwire.systems.apidatatools.tools.contract import Tool
 
 
 def put_together(*parts: tuple[str, bytes], boundary: str = "b", end: bytes = b"--\r\n") -> bytes:
-    body = b""
-    for name, content in parts:
-        body += f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + content + b"\r\n"
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="%s"\r\n\r\n'
+    body = b"".join((head % name).encode() + content + b"\r\n" for name, content in parts)
     return body + f"--{boundary}".encode() + end
 
 
@@ -155,7 +154,7 @@ def small(house_engine: str, tmp_path: Path) -> Any:
 
 @pytest.mark.slow
 def test_a_plan_bounds_a_file_and_all_files(small: RunningTools) -> None:
-    customer = small.make_customer("bounded")
+    customer = small.make_client("bounded")
     announced = customer.announce("a.json")
     refused = customer.send_form(announced, b"1" * 1_001)
     assert (refused.status_code, refused.json()["error"]) == (413, "PAYLOAD_TOO_LARGE")
@@ -172,7 +171,7 @@ def test_a_plan_bounds_a_file_and_all_files(small: RunningTools) -> None:
 
 @pytest.mark.slow
 def test_a_plan_bounds_the_uploads_that_are_awaited(small: RunningTools) -> None:
-    customer = small.make_customer("waiting")
+    customer = small.make_client("waiting")
     for name in ("a.json", "b.json"):
         customer.announce(name)
     refused = customer.http.post("/upload-api", json={"filename": "c.json"})
@@ -194,7 +193,7 @@ def test_uploads_and_tools_are_limited_in_a_minute(customer: Customer, path: str
 
 @pytest.mark.slow
 def test_units_are_counted_seen_in_the_refusal_and_returned_for_failures(small: RunningTools) -> None:
-    customer = small.make_customer("metered")
+    customer = small.make_client("metered")
     for _ in range(3):
         assert customer.run("json-formatter", "{").status_code == 400
     for _ in range(2):
@@ -277,7 +276,7 @@ def test_a_result_with_a_random_name_of_an_older_version_is_there_until_it_ends(
 @pytest.mark.slow
 def test_results_and_uploads_end(house_engine: str, tmp_path: Path) -> None:
     with run_tools(tmp_path, APIDATATOOLS_KEPT_HOURS="72") as house:
-        customer, services = house.make_customer("late"), house.house.services
+        customer, services = house.make_client("late"), house.house.services
         url = customer.run("json-formatter", '{"late":[1]}').json()["file"]
         key = customer.upload("a.json", b"{}")
         announced = customer.announce("b.json")
@@ -324,7 +323,7 @@ def test_a_form_is_refused_where_there_is_no_such_upload(running_tools: RunningT
 @pytest.mark.slow
 def test_refusals_may_have_what_clients_read_in_every_answer(house_engine: str, tmp_path: Path) -> None:
     with run_tools(tmp_path, APIDATATOOLS_FRIENDLY_ERRORS="1") as house:
-        customer = house.make_customer("friendly")
+        customer = house.make_client("friendly")
         refused = customer.get("/jobs/3b0d5b5e-6c1f-4f0e-a0a7-0a3a2d6f9c11")
         assert (refused.status_code, refused.json()) == (404, {
             "status": "error", "error": "JOB_NOT_FOUND", "details": {"message": "Job not found"},

@@ -29,7 +29,7 @@ def test_01_the_agency_is_read_with_the_authorization_header(client: Client) -> 
     answer = client.get("/agency")
     assert answer.status_code == 200
     body = answer.json()
-    assert body["name"].startswith("Agency ")
+    assert body["name"].startswith("Customer ")
     assert body["limits"]["monthlyListings"] == {"used": 0, "limit": 1000}
     assert body["isCrmEnabled"] is True and body["status"] == "active" and isinstance(body["id"], int)
 

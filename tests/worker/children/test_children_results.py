@@ -182,9 +182,14 @@ def test_a_preloaded_module_that_starts_threads_is_reported(tmp_path, monkeypatc
     assert "run 1 threads" in capfd.readouterr().err
 
 
-def test_a_child_starts_with_limits_few_descriptors_and_a_clean_environment(run_child, monkeypatch):
+def test_a_child_starts_with_limits_few_descriptors_and_a_clean_environment(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "/somewhere")
-    seen = run_child("describe_process")
+
+    async def run():
+        async with Children(preload=("child_targets",)) as children:
+            return await children.run("child_targets:describe_process", "null", limits=ChildLimits())
+
+    seen = msgspec.json.decode(asyncio.run(run()))
     assert seen["nice"] == os.nice(0) + 10
     assert seen["files"] == child_module.OPEN_FILES_MAX
     assert seen["file_bytes"] == child_module.FILE_BYTES_MAX

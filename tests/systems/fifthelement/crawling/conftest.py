@@ -4,19 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 from crawl_site import Answerer, Page, Site
-from fifthelement_house import Client, RunningHouse, run_fifthelement
+from fifthelement_house import run_fifthelement
 
+from house_fixtures import customer_of, house_of
 
-@pytest.fixture(scope="session")
-def crawling_house(house_engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHouse]:
-    with run_fifthelement(tmp_path_factory.mktemp("crawling"), FIFTHELEMENT_CRAWL_DELAY_MS="0") as house:
-        yield house
-
-
-@pytest.fixture
-def crawler(crawling_house: RunningHouse, workspace_names: Iterator[str]) -> Client:
-    """A fresh workspace at the house that crawls."""
-    return crawling_house.make_client(next(workspace_names))
+crawling_house = house_of(run_fifthelement, FIFTHELEMENT_CRAWL_DELAY_MS="0")
+crawler = customer_of("crawling_house")
 
 
 @pytest.fixture

@@ -209,13 +209,13 @@ def rebinding(
 
 @pytest.mark.slow
 def test_a_host_that_leads_elsewhere_after_the_first_look_up_is_refused(
-    rebinding: tuple[RunningHouse, Rebinding], serve: Serve, workspace_names: Iterator[str]
+    rebinding: tuple[RunningHouse, Rebinding], serve: Serve
 ) -> None:
     house, resolver = rebinding
     site = serve({"/": html("S")})
     # robots.txt is had at the first address and ends its connection; the page would be had at the second.
     site.pages["/robots.txt"] = Page(b"", "text/plain", headers={"Connection": "close"})
-    client = house.make_client(next(workspace_names))
+    client = house.make_client("Rebound")
     message = failure_of(crawl(client, client.make_repository(), f"http://rebind.example:{site.port}/"))
     assert "not allowed" in message
     assert (resolver.asked, site.hits["/robots.txt"], site.hits["/"]) == (2, 1, 0)

@@ -2,6 +2,7 @@
 
 import asyncio
 import zlib
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -25,6 +26,11 @@ def make_zip(*members: tuple[str, bytes]) -> bytes:
         for name, data in members:
             archive.writestr(name, data)
     return body.getvalue()
+
+
+def make_parts(count: int) -> bytes:
+    """A document of words and `count` parts more."""
+    return make_zip((WORD, b""), *((f"p{n}", b"") for n in range(count)))
 
 
 def make_pdf(content: bytes) -> bytes:
@@ -53,26 +59,26 @@ def make_page(words: int) -> bytes:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "data", "codes"),
+    ("name", "make", "codes"),
     [
-        ("page.html", b"<html><body>" + b"<p>x</p>" * (50 * 1024 * 1024 // 8), {"document_too_large"}),
-        ("zip.docx", make_zip((WORD, b" " * (65 * 1024 * 1024))), {"document_too_complex"}),
-        ("parts.docx", make_zip((WORD, b""), *((f"p{n}", b"") for n in range(5_000))), {"document_too_complex"}),
+        ("page.html", lambda: b"<html><body>" + b"<p>x</p>" * (50 * 1024 * 1024 // 8), {"document_too_large"}),
+        ("zip.docx", lambda: make_zip((WORD, b" " * (65 * 1024 * 1024))), {"document_too_complex"}),
+        ("parts.docx", lambda: make_parts(5_000), {"document_too_complex"}),
         (
             "deep.docx",
-            make_zip(("[Content_Types].xml", b"<a>" * 50_000), (WORD, b"<a>" * 50_000)),
+            lambda: make_zip(("[Content_Types].xml", b"<a>" * 50_000), (WORD, b"<a>" * 50_000)),
             {"document_unreadable"},
         ),
-        ("page.pdf", make_page(70_000), {"document_too_complex"}),
-        ("pages.pdf", make_page(1_000_000), CHILD_CODES),
+        ("page.pdf", lambda: make_page(70_000), {"document_too_complex"}),
+        ("pages.pdf", lambda: make_page(1_000_000), CHILD_CODES),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_bomb_ends_in_an_error_and_the_worker_lives(
-    library: DocumentHouse, name: str, data: bytes, codes: set[str]
+    library: DocumentHouse, name: str, make: Callable[[], bytes], codes: set[str]
 ) -> None:
     repository = library.add_repository()
-    assert library.error(library.start_processing(library.add_file(repository, data, name)))["code"] in codes
+    assert library.error(library.start_processing(library.add_file(repository, make(), name)))["code"] in codes
     assert library.result(library.start_processing(library.add_text(repository, "Still here.")))["chunks"] == 1
 
 
@@ -125,9 +131,9 @@ def test_a_text_has_its_limit() -> None:
 def test_a_docx_may_have_as_many_parts_as_its_limit_says(tmp_path: Path) -> None:
     source = tmp_path / "many.docx"
     most = extracting_docx.DOCX_PARTS_MAX
-    source.write_bytes(make_zip((WORD, b""), *((f"p{n}", b"") for n in range(most - 1))))
+    source.write_bytes(make_parts(most - 1))
     extracting_docx.check_archive(source)
-    source.write_bytes(make_zip((WORD, b""), *((f"p{n}", b"") for n in range(most))))
+    source.write_bytes(make_parts(most))
     with pytest.raises(JobError, match="parts, more than the limit"):
         extracting_docx.check_archive(source)
 

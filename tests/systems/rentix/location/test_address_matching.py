@@ -51,23 +51,26 @@ def test_the_labelled_table_is_matched_at_the_promised_accuracy() -> None:
     assert 1 - len(wrong) / len(TABLE) >= ACCURACY_MIN, wrong
 
 
-@pytest.mark.parametrize("place", PLACES, ids=lambda place: f"{place.name}-{place.id}")
-def test_every_place_is_found_by_each_of_its_names_with_its_district(place) -> None:
-    district = load_gazetteer().regions[place.region].name
-    for name in filter(None, (place.name, place.name_ru, place.name_en)):
-        found = match_address(f"{name}, raionul {district}").place
-        assert found == place, name
+def test_every_place_is_found_by_each_of_its_names_with_its_district() -> None:
+    regions = load_gazetteer().regions
+    named = [
+        (f"{name}, raionul {regions[place.region].name}", place)
+        for place in PLACES
+        for name in filter(None, (place.name, place.name_ru, place.name_en))
+    ]
+    assert len(named) >= len(PLACES) > 90
+    assert [address for address, place in named if match_address(address).place != place] == []
 
 
-@pytest.mark.parametrize("place", PLACES, ids=lambda place: f"{place.name}-{place.id}")
 @pytest.mark.parametrize("street", ["str. {}, Soroca", "ул. {} 12, Сорока", "{} street 5, Soroca", "{} 5, Soroca"])
-def test_a_street_named_after_a_place_does_not_win_over_the_city(place, street) -> None:
-    assert match_address(street.format(place.name)).place.name == "Soroca"
+def test_a_street_named_after_a_place_does_not_win_over_the_city(street) -> None:
+    addresses = [street.format(place.name) for place in PLACES]
+    assert [address for address in addresses if named_in(address)[0] != "Soroca"] == []
 
 
-@pytest.mark.parametrize("place", PLACES, ids=lambda place: f"{place.name}-{place.id}")
-def test_a_street_named_after_a_place_is_no_place_without_a_city(place) -> None:
-    assert match_address(f"str. {place.name} 7").place is None
+def test_a_street_named_after_a_place_is_no_place_without_a_city() -> None:
+    addresses = [f"str. {place.name} 7" for place in PLACES]
+    assert [address for address in addresses if match_address(address).place is not None] == []
 
 
 @pytest.mark.parametrize("sector", load_gazetteer().sectors, ids=lambda sector: sector.code)
