@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from tool_runs import cut_small, refuse, run_text, run_tool
 
@@ -108,6 +108,8 @@ def lose_in_xml(value: Any) -> Any:
 
 @FEW
 @given(XML_VALUE)
+@example(" ")
+@example({"a": [" ", "", " \n"]})
 def test_json_loses_in_xml_what_is_documented_and_nothing_else(value):
     text = run_text("json-to-xml", json.dumps(value), x_root_name="r")
     back = run_text("xml-to-json", text)

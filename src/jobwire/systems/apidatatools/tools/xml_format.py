@@ -54,7 +54,10 @@ def _find_mixed(events: Iterable[Event]) -> bytearray:
     bits = bytearray(1)
     stack: list[int] = []
     count = 0
+    # White space on one line that is all an element has.
+    is_alone = False
     for kind, text, attributes in events:
+        was_alone, is_alone = is_alone, kind == "start"
         if kind == "start":
             if count >> 3 == len(bits):
                 bits.append(0)
@@ -63,7 +66,11 @@ def _find_mixed(events: Iterable[Event]) -> bytearray:
             stack.append(count)
             count += 1
         elif kind == "end":
-            stack.pop()
+            ended = stack.pop()
+            if was_alone:
+                bits[ended >> 3] |= 1 << (ended & 7)
+        elif kind == "text" and was_alone and "\n" not in text and not text.strip(SPACE):
+            is_alone = True
         elif stack and (kind == "cdata" or (kind in ("text", "other") and text.strip(SPACE))):
             bits[stack[-1] >> 3] |= 1 << (stack[-1] & 7)
     return bits
