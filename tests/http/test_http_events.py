@@ -107,8 +107,14 @@ def test_whoever_has_seen_the_end_is_told_not_to_come_again(house, client, path)
 def test_what_is_no_event_is_refused(client, path, sent):
     refused = client.get(path, params={"after": sent})
     assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "/after")
-    refused = client.get(path, headers={"Last-Event-ID": sent.encode()})
+    refused = client.get(path, params={"after": "0"}, headers={"Last-Event-ID": sent.encode()})
     assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "/Last-Event-ID")
+
+
+def test_an_after_that_says_nothing_is_refused_and_such_a_header_is_none(client, path):
+    refused = client.get(path, headers=LIST, params={"after": ""})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "/after")
+    assert client.get(path, headers={**LIST, "Last-Event-ID": ""}).status_code == 200
 
 
 def test_a_list_has_the_next_events_and_waits_for_them(house, client, path):

@@ -39,13 +39,15 @@ def read_after(call: Call) -> int:
 
     RequestError invalid_request for anything that is no such number.
     """
-    sent = call.query.get("after")
-    where = "/after"
-    if sent is None:
-        sent, where = call.headers.get("last-event-id", ""), "/Last-Event-ID"
-    if sent.strip() in ("", "0"):
+    seen = _read_number(call.headers.get("last-event-id", "").strip() or "0", "/Last-Event-ID")
+    after = call.query.get("after")
+    return seen if after is None else _read_number(after.strip(), "/after")
+
+
+def _read_number(sent: str, where: str) -> int:
+    if sent == "0":
         return 0
-    name = read_name("number", sent.strip())
+    name = read_name("number", sent)
     if name is None or name.number is None:
         raise refuse_faults([Fault(where, "not the id of an event; send one as it was given")])
     return name.number
