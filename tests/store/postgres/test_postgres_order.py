@@ -210,18 +210,6 @@ def test_a_claim_that_comes_back_short_keeps_a_floor_and_looks_below_it_sooner(
     assert ledger.claim_one().number == number
 
 
-def test_a_claim_that_walks_for_long_looks_below_its_floor_less_often(
-    ledger: Ledger, other: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seconds = iter([0.0, 0.2, 3.9, 4.0, 4.0])
-    monkeypatch.setattr("jobwire.store.postgres.floors.read_seconds", lambda: next(seconds))
-    ledger.submit_many(30)
-    assert len(ledger.claim(5)) == 5
-    number = other.submit(priority=0)
-    assert ledger.claim_one().number != number
-    assert ledger.claim_one().number == number
-
-
 @pytest.mark.parametrize("floored", [True, False])
 def test_a_floor_hides_nothing_from_an_unfloored_claim(
     ledger: Ledger, other: Ledger, monkeypatch: pytest.MonkeyPatch, floored: bool

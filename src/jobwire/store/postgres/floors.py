@@ -2,8 +2,7 @@
 
 Under a pinned vacuum horizon the walk grows with every job claimed since; a floor keeps it flat. It is a hint of
 this process alone: what another process puts below it waits for the next unfloored claim, a second at most while
-claims come back full and a quarter of one while there are free slots; longer where it would else take more than a
-twentieth of the time.
+claims come back full and a quarter of one while there are free slots.
 """
 
 import time
@@ -11,7 +10,6 @@ from typing import NamedTuple
 
 UNFLOORED_INTERVAL_S = 1.0
 UNFLOORED_SHORT_INTERVAL_S = 0.25
-UNFLOORED_SHARE = 20
 
 
 def read_seconds() -> float:
@@ -36,8 +34,6 @@ class Floors:
     def __init__(self) -> None:
         self._floors: dict[str, Key] = {}
         self._unfloored_at: dict[str, float] = {}
-        self._unfloored_s: dict[str, float] = {}
-        self._is_unfloored = False
         self._short: set[str] = set()
 
     def __len__(self) -> int:
@@ -47,17 +43,13 @@ class Floors:
         """Where the queue's next claim starts."""
         now = read_seconds()
         interval_s = UNFLOORED_SHORT_INTERVAL_S if queue in self._short else UNFLOORED_INTERVAL_S
-        interval_s = max(interval_s, UNFLOORED_SHARE * self._unfloored_s.get(queue, 0.0))
-        self._is_unfloored = queue not in self._floors or now - self._unfloored_at[queue] >= interval_s
-        if self._is_unfloored:
+        if queue not in self._floors or now - self._unfloored_at[queue] >= interval_s:
             self._unfloored_at[queue] = now
             return LOWEST
         return self._floors[queue]
 
     def keep(self, queue: str, first: Key | None, *, is_full: bool) -> None:
-        """The claim took `first` and what came after it: nothing that was ready lies below."""
-        if self._is_unfloored:
-            self._unfloored_s[queue] = read_seconds() - self._unfloored_at[queue]
+        """A claim took `first` and what came after it: nothing that was ready lies below."""
         if first is not None:
             self._floors[queue] = first
         if is_full:
