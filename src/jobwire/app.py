@@ -12,9 +12,9 @@ import asyncio
 import contextlib
 import inspect
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar, Unpack
 
 from jobwire.config import Settings, change_settings, is_postgres, read_settings
 from jobwire.dialects.spec import Dialect
@@ -23,7 +23,7 @@ from jobwire.domain.ids import show_id
 from jobwire.domain.job import NewJob, Receipt
 from jobwire.kinds.contract import Handler, Kind, Queue
 from jobwire.kinds.registry import make_kind
-from jobwire.service.jobs import accept_receipt
+from jobwire.service.jobs import TimelessOptions, accept_receipt
 from jobwire.serving import run_house
 from jobwire.store import accounts
 from jobwire.store.callers import Caller, Link, find_caller
@@ -46,25 +46,16 @@ class Submitted(NamedTuple):
     is_new: bool
 
 
-class JobOptions(TypedDict, total=False):
+class JobOptions(TimelessOptions, total=False):
     """What a submission may say beside its kind, input and owner; what is left out is the kind's own.
 
     Times are datetimes or Unix milliseconds, `delay` is seconds or a timedelta and stands in place of `run_at`. The
     others are those of `POST /v1/jobs` (docs/api.md); `Jobs.build` has their bounds.
     """
 
-    queue: str | None
-    priority: int | None
     run_at: datetime | int | None
     delay: float | timedelta | None
     deadline_at: datetime | int | None
-    tags: Sequence[str] | None
-    unique_key: str | None
-    idempotency_key: str | None
-    fingerprint: str | None
-    max_wait: str | float | None
-    concurrency_key: str | None
-    webhook: str | Mapping[str, Any] | None
 
 
 class Declare(Protocol):

@@ -12,7 +12,6 @@ import msgspec
 from jobwire.domain.errors import RequestError
 from jobwire.domain.ids import make_key, read_id, show_id
 from jobwire.domain.job import JobFilter, JobRow, NewJob, Receipt
-from jobwire.domain.order import PRIORITY_DEFAULT
 from jobwire.domain.phases import FINAL_PHASES, Phase
 from jobwire.kinds.registry import Registry
 from jobwire.kinds.schema import check_input
@@ -43,13 +42,11 @@ Built = NewJob | Receipt | RequestError
 """One of many submissions: a job to submit, one that its key named before, or a refusal."""
 
 
-class SubmitOptions(TypedDict, total=False):
-    """What a submission may say beside owner, kind and input; `Jobs.build` has what each means."""
+class TimelessOptions(TypedDict, total=False):
+    """What a submission may say beside owner, kind, input and times; `Jobs.build` has what each means."""
 
     queue: str | None
     priority: int | None
-    run_at: int | None
-    deadline_at: int | None
     tags: Sequence[str] | None
     unique_key: str | None
     idempotency_key: str | None
@@ -57,6 +54,13 @@ class SubmitOptions(TypedDict, total=False):
     max_wait: str | float | None
     concurrency_key: str | None
     webhook: str | Mapping[str, Any] | None
+
+
+class SubmitOptions(TimelessOptions, total=False):
+    """The same with times, which are Unix milliseconds."""
+
+    run_at: int | None
+    deadline_at: int | None
 
 
 class Jobs:
@@ -107,27 +111,22 @@ class Jobs:
         known = self._registry.get(kind)
         text = check_input(known, input)
         now = self._clock()
-        if run_at is not None or deadline_at is not None:
-            check_moments(now, run_at=run_at, deadline_at=deadline_at)
+        check_moments(now, run_at=run_at, deadline_at=deadline_at)
         job = NewJob(
             key=make_key(now, random_bits()),
             owner=owner,
             kind=known.name,
             queue=known.queue if queue is None else check_queue(queue, self._registry.queues),
             input=text,
-            priority=PRIORITY_DEFAULT if priority is None else check_priority(priority),
+            priority=check_priority(priority),
             attempts_max=known.attempts_max,
             run_at=run_at,
             deadline_at=deadline_at,
-            tags=None if tags is None else check_tags(tags),
-            unique_key=None if unique_key is None else check_key_text(unique_key, pointer="/unique_key"),
+            tags=check_tags(tags),
+            unique_key=check_key_text(unique_key, pointer="/unique_key"),
             max_wait_ms=known.max_wait_ms if max_wait is None else check_max_wait(max_wait),
-            idempotency_key=None
-            if idempotency_key is None
-            else check_key_text(idempotency_key, pointer="/idempotency_key"),
-            concurrency_key=None
-            if concurrency_key is None
-            else check_key_text(concurrency_key, pointer="/concurrency_key"),
+            idempotency_key=check_key_text(idempotency_key, pointer="/idempotency_key"),
+            concurrency_key=check_key_text(concurrency_key, pointer="/concurrency_key"),
             webhook=None if webhook is None else read_wish(webhook, self._webhook_policy),
         )
         if idempotency_key is None:

@@ -7,7 +7,7 @@ import msgspec
 
 from jobwire.domain.errors import RequestError
 from jobwire.domain.job import JobFilter, NewJob
-from jobwire.domain.order import PRIORITY_MAX, PRIORITY_MIN
+from jobwire.domain.order import PRIORITY_DEFAULT, PRIORITY_MAX, PRIORITY_MIN
 from jobwire.kinds.durations import read_duration_ms
 from jobwire.kinds.registry import NAME_RULE, NAME_SHAPE
 from jobwire.kinds.spelling import quote
@@ -35,8 +35,10 @@ def check_queue(queue: str, known: Sequence[str]) -> str:
     return queue
 
 
-def check_priority(priority: int) -> int:
-    """The priority, 0 (first) to 9 (last)."""
+def check_priority(priority: int | None) -> int:
+    """The priority, 0 (first) to 9 (last); None is 5."""
+    if priority is None:
+        return PRIORITY_DEFAULT
     if not _is_whole(priority) or not PRIORITY_MIN <= priority <= PRIORITY_MAX:
         bounds = f"{PRIORITY_MIN} (first) to {PRIORITY_MAX} (last)"
         raise refuse("/priority", f"priority is {quote(priority)}; it is a whole number from {bounds}")
@@ -55,7 +57,7 @@ def check_moments(now: int, *, run_at: int | None, deadline_at: int | None) -> N
         raise refuse("/deadline_at", "the deadline must come after now and after run_at; give a later one")
 
 
-def check_tags(tags: Sequence[str]) -> str | None:
+def check_tags(tags: Sequence[str] | None) -> str | None:
     """The tags as JSON text, each once; None without any."""
     if not tags:
         return None
@@ -66,9 +68,10 @@ def check_tags(tags: Sequence[str]) -> str | None:
     return msgspec.json.encode(list(dict.fromkeys(tags))).decode()
 
 
-def check_key_text(text: str, *, pointer: str) -> str:
-    """An idempotency, unique or concurrency key."""
-    _check_text(text, pointer=pointer, name=pointer[1:], chars_max=KEY_CHARS_MAX)
+def check_key_text(text: str | None, *, pointer: str) -> str | None:
+    """An idempotency, unique or concurrency key; None without one."""
+    if text is not None:
+        _check_text(text, pointer=pointer, name=pointer[1:], chars_max=KEY_CHARS_MAX)
     return text
 
 
