@@ -67,7 +67,7 @@ def add_deliveries(tx: Transaction, deliveries: Sequence[DeliveryRow]) -> list[i
 
     What is for an endpoint that is gone meanwhile is dropped.
     """
-    owners = _find_owners(tx, sorted({row.endpoint for row in deliveries}))
+    owners = dict(tx.find("webhook_endpoint", ("id", "owner"), "id", sorted({row.endpoint for row in deliveries})))
     called = sorted(set(owners.values()))
     for owner in called:
         call_sender(tx, owner)
@@ -76,16 +76,6 @@ def add_deliveries(tx: Transaction, deliveries: Sequence[DeliveryRow]) -> list[i
     streams = sorted({(row.endpoint, row.number, owners[row.endpoint], tx.now) for row in rows})
     _insert(tx, "webhook_stream", ("endpoint", "number", "owner", "due_at"), streams)
     return called
-
-
-def _find_owners(tx: Transaction, endpoints: Sequence[str]) -> dict[str, int]:
-    owners: dict[str, int] = {}
-    for chunk in _chunks(endpoints, ROWS_TOGETHER):
-        params = {f"id{index}": id_ for index, id_ in enumerate(chunk)}
-        places = ", ".join(f":{name}" for name in params)
-        sql = f"SELECT id, owner FROM webhook_endpoint WHERE id IN ({places})"  # noqa: S608 - our own names
-        owners.update((id_, owner) for id_, owner in tx.query(sql, **params))
-    return owners
 
 
 def _insert(tx: Transaction, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
